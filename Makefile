@@ -1,0 +1,55 @@
+# Isthmus. Every target makes what it needs first; Python 3.11 or newer is all that must be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+T ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test test-long lint format types schema ui ui-check clean
+
+help: ## Say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	touch $(STAMP)
+
+setup: $(STAMP) ## Make the environment
+
+demo: $(STAMP) ## Start everything, load the demo, run it, go on serving on port 6789
+	$(BIN)/isthmus dev --demo
+
+dev: $(STAMP) ## Start everything on this machine
+	$(BIN)/isthmus dev
+
+test: $(STAMP) ## Run the tests (at most 10 minutes; T=path for a part)
+	$(BIN)/pytest $(T)
+
+test-long: $(STAMP) ## Run the tests that take longer as well
+	$(BIN)/pytest $(T) -m "long or not long"
+
+lint: $(STAMP) ## Check style, types and the exported schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/isthmus schema --check
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+schema: $(STAMP) ## Export schema.graphql
+	$(BIN)/isthmus schema
+
+ui: ## Build the playground (needs Node 20 or newer)
+	cd web && npm ci --no-audit --no-fund && npm run build
+
+ui-check: ui ## Prove that the committed playground is what its source gives
+	git diff --exit-code -- app/ui/dist
+	test -z "$$(git status --porcelain app/ui/dist)"
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,1 @@
+"""Users, sessions, API keys, roles and memberships: who is calling and what they may do."""

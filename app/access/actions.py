@@ -1,0 +1,377 @@
+"""Verbs of users, sessions and API keys. Each does a thing whole, in one transaction."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, func, insert, or_, select, text, update
+
+from app.access import passwords
+from app.access.identify import KEY_PREFIX, envelope
+from app.access.installation import forget_generated_password
+from app.access.tables import api_keys, login_attempts, memberships, roles, sessions, users
+from app.core import db
+from app.core.changes import delete_row, insert_row, update_row
+from app.core.errors import Forbidden, Invalid, NotFound, RateLimited
+from app.core.ids import new_token, token_hash
+from app.core.rules import PERMISSIONS, Subject
+from app.settings import get_settings
+
+WINDOW = timedelta(minutes=15)
+PER_ACCOUNT = 5
+PER_ADDRESS = 20
+NAME_LENGTH = 150
+
+
+@dataclass(frozen=True)
+class Login:
+    """A new session and its token, which is shown only now."""
+
+    session_id: int
+    token: str
+    jwt: str
+    expires_at: datetime
+
+
+async def create_session(subject: Subject, login: str, password: str) -> Login:
+    """Log in by username or e-mail.
+
+    Raises Invalid (CREDENTIALS_MISSING, CREDENTIALS_INVALID) and RateLimited after five failures
+    for the account or twenty from the address within a quarter of an hour.
+    """
+    if not login or not password:
+        raise Invalid("Email/username and password are required.", "CREDENTIALS_MISSING")
+    account = login.strip().lower()[:NAME_LENGTH]
+    await _refuse_guessing(account, subject.address)
+    user = await _user_by_login(account)
+    right = await passwords.matches(password, user["password_hash"] if user else None)
+    if user is None or not right or not user["is_active"]:
+        await _record_failure(subject, account, user)
+        raise Invalid("Email/username and/or password invalid.", "CREDENTIALS_INVALID")
+    lifetime = get_settings().access.mage_token_seconds
+    lasts = (
+        timedelta(seconds=lifetime)
+        if lifetime
+        else timedelta(days=get_settings().access.session_days)
+    )
+    token = new_token()
+    async with db.transaction(subject) as tx:
+        await tx.execute(delete(login_attempts).where(login_attempts.c.account == account))
+        row = await insert_row(
+            tx,
+            sessions,
+            {
+                "user_id": user["id"],
+                "token_hash": token_hash(token),
+                "expires_at": datetime.now(UTC) + lasts,
+                "address": subject.address,
+            },
+        )
+        await tx.audit("session.create", "Session", row["id"])
+    expires = row["expires_at"]
+    return Login(row["id"], token, envelope(token, expires.timestamp()), expires)
+
+
+async def _user_by_login(account: str) -> RowMapping | None:
+    statement = select(users).where(
+        or_(func.lower(users.c.username) == account, func.lower(users.c.email) == account)
+    )
+    async with db.reading() as connection:
+        return (await connection.execute(statement.order_by(users.c.id))).mappings().first()
+
+
+async def _refuse_guessing(account: str, address: str | None) -> None:
+    since = datetime.now(UTC) - WINDOW
+    statement = select(
+        func.count().filter(login_attempts.c.account == account),
+        func.count().filter(login_attempts.c.address == address),
+        func.min(login_attempts.c.at),
+    ).where(
+        login_attempts.c.at > since,
+        or_(login_attempts.c.account == account, login_attempts.c.address == address),
+    )
+    async with db.reading() as connection:
+        by_account, by_address, oldest = (await connection.execute(statement)).one()
+    if by_account >= PER_ACCOUNT or by_address >= PER_ADDRESS:
+        wait = max(1, int((oldest + WINDOW).timestamp() - time.time()))
+        raise RateLimited(f"Too many failed logins. Try again in {wait} seconds.", wait)
+
+
+async def _record_failure(subject: Subject, account: str, user: RowMapping | None) -> None:
+    async with db.transaction(subject) as tx:
+        await tx.execute(insert(login_attempts).values(account=account, address=subject.address))
+        await tx.audit("session.refuse", "User", user["id"] if user else None)
+
+
+async def delete_session(subject: Subject, session_id: int | None = None) -> int:
+    """Log out: the caller's own session, or another of theirs (an owner: anybody's)."""
+    subject.require_known()
+    wanted = session_id if session_id is not None else subject.session_id
+    if wanted is None:
+        raise NotFound("There is no session to end.")
+    async with db.transaction(subject) as tx:
+        row = await tx.one(select(sessions).where(sessions.c.id == wanted))
+        if row is None or (row["user_id"] != subject.user_id and not subject.is_owner):
+            raise NotFound("There is no such session.")
+        await tx.execute(
+            update(sessions)
+            .where(sessions.c.id == wanted, sessions.c.revoked_at.is_(None))
+            .values(revoked_at=func.now(), expires_at=func.least(sessions.c.expires_at, func.now()))
+        )
+        await tx.audit("session.delete", "Session", wanted)
+    return wanted
+
+
+async def create_user(subject: Subject, values: Mapping[str, Any], password: str) -> int:
+    """Make a user; only an owner of the installation may. Raises Invalid NAME_TAKEN."""
+    subject.require_owner()
+    checked = _checked_user(values)
+    if not checked.get("username"):
+        raise Invalid("A user needs a username.", "NAME_MISSING", path=("username",))
+    passwords.check_new(password)
+    secret = await passwords.hashed(password)
+    async with db.transaction(subject) as tx:
+        await _refuse_taken(tx, checked, None)
+        row = await insert_row(tx, users, {**checked, "password_hash": secret})
+        await tx.audit("user.create", "User", row["id"], fields=sorted(checked))
+    return int(row["id"])
+
+
+async def update_user(
+    subject: Subject, user_id: int, values: Mapping[str, Any], expected_version: int | None
+) -> int:
+    """Change a user: oneself (names and e-mail), or anybody where the caller is an owner."""
+    subject.require_known()
+    checked = _checked_user(values)
+    if not subject.is_owner:
+        if user_id != subject.user_id:
+            raise NotFound("There is no such user.")
+        if {"is_owner", "is_active"} & set(checked):
+            raise Forbidden("Only an owner may change who is an owner or active.")
+    async with db.transaction(subject) as tx:
+        row = await _lock_user(tx, user_id)
+        await _refuse_taken(tx, checked, user_id)
+        if row["is_owner"] and not (
+            checked.get("is_owner", True) and checked.get("is_active", True)
+        ):
+            await _refuse_last_owner(tx, user_id)
+        await update_row(tx, users, row, checked, expected_version)
+        if checked.get("is_active") is False:
+            await _revoke_all(tx, user_id)
+        await tx.audit("user.update", "User", user_id, fields=sorted(checked))
+    return user_id
+
+
+async def delete_user(subject: Subject, user_id: int) -> int:
+    """Delete a user with its sessions, keys and memberships; only an owner may."""
+    subject.require_owner()
+    async with db.transaction(subject) as tx:
+        row = await _lock_user(tx, user_id)
+        if row["is_owner"]:
+            await _refuse_last_owner(tx, user_id)
+        await delete_row(tx, users, user_id)
+        await tx.audit("user.delete", "User", user_id)
+    return user_id
+
+
+async def change_password(
+    subject: Subject, user_id: int | None, current: str | None, new: str
+) -> int:
+    """Set a password and end the user's other sessions.
+
+    One's own needs the current one; an owner may set anybody's.
+    """
+    own = subject.require_known()
+    wanted = own if user_id is None else user_id
+    if wanted is None:
+        raise NotFound("There is no such user.")
+    if wanted != own and not subject.is_owner:
+        raise NotFound("There is no such user.")
+    passwords.check_new(new)
+    if wanted == own and subject.kind in ("session", "key"):
+        async with db.reading() as connection:
+            stored = await connection.scalar(
+                select(users.c.password_hash).where(users.c.id == wanted)
+            )
+        await _refuse_guessing(f"#{wanted}", subject.address)
+        if not await passwords.matches(current or "", stored):
+            await _record_failure(subject, f"#{wanted}", None)
+            raise Invalid("The current password is wrong.", "CREDENTIALS_INVALID")
+    secret = await passwords.hashed(new)
+    async with db.transaction(subject) as tx:
+        row = await _lock_user(tx, wanted)
+        await update_row(tx, users, row, {"password_hash": secret})
+        await _revoke_all(tx, wanted, keep_session=subject.session_id, keys_too=False)
+        if row["is_owner"]:
+            await forget_generated_password(tx)
+        await tx.audit("password.change", "User", wanted, fields=["password"])
+    return wanted
+
+
+async def create_api_key(
+    subject: Subject,
+    *,
+    name: str,
+    project_id: int | None = None,
+    scopes: Sequence[str] = (),
+    expires_at: datetime | None = None,
+    user_id: int | None = None,
+) -> tuple[int, str]:
+    """Make a key of the caller (the command line: of `user_id`); returns its id and, once, the key.
+
+    A key can do what its user can, within its scopes and its project if those are given.
+    """
+    owner_id = user_id if subject.kind == "system" else subject.require_known()
+    if owner_id is None:
+        raise Forbidden("A key belongs to a user.")
+    if subject.kind == "key":
+        # A key with few scopes could otherwise make itself one with all.
+        raise Forbidden("An API key cannot make API keys. Sign in first.")
+    if not name.strip() or len(name) > NAME_LENGTH:
+        raise Invalid(f"A key needs a name of 1 to {NAME_LENGTH} characters.", path=("name",))
+    unknown = sorted(set(scopes) - set(PERMISSIONS))
+    if unknown:
+        known = ", ".join(PERMISSIONS)
+        raise Invalid(f"Unknown scope {unknown[0]}. Known: {known}.", path=("scopes",))
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        raise Invalid("The key would have expired already.", path=("expiresAt",))
+    if project_id is not None and not subject.may("project.read", project_id):
+        raise NotFound("There is no such project.")
+    token = KEY_PREFIX + new_token()
+    async with db.transaction(subject) as tx:
+        row = await insert_row(
+            tx,
+            api_keys,
+            {
+                "user_id": owner_id,
+                "project_id": project_id,
+                "name": name.strip(),
+                "prefix": token[:8],
+                "token_hash": token_hash(token),
+                "scopes": list(scopes),
+                "expires_at": expires_at,
+            },
+        )
+        await tx.audit("api_key.create", "ApiKey", row["id"], project_id=project_id)
+    return int(row["id"]), token
+
+
+async def update_api_key(
+    subject: Subject, key_id: int, values: Mapping[str, Any], expected_version: int | None
+) -> int:
+    """Rename a key."""
+    async with db.transaction(subject) as tx:
+        row = await _own_key(tx, key_id)
+        await update_row(tx, api_keys, row, values, expected_version)
+        await tx.audit("api_key.update", "ApiKey", key_id, fields=sorted(values))
+    return key_id
+
+
+async def revoke_api_key(subject: Subject, key_id: int) -> int:
+    """End a key at once."""
+    async with db.transaction(subject) as tx:
+        await _own_key(tx, key_id)
+        await tx.execute(
+            update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=func.now())
+        )
+        await tx.audit("api_key.delete", "ApiKey", key_id)
+    return key_id
+
+
+async def _own_key(tx: db.Tx, key_id: int) -> RowMapping:
+    tx.subject.require_known()
+    row = await tx.one(select(api_keys).where(api_keys.c.id == key_id).with_for_update())
+    mine = row is not None and row["user_id"] == tx.subject.user_id
+    if row is None or not (mine or tx.subject.is_owner or tx.subject.kind == "system"):
+        raise NotFound("There is no such key.")
+    return row
+
+
+async def _lock_user(tx: db.Tx, user_id: int) -> RowMapping:
+    row = await tx.one(select(users).where(users.c.id == user_id).with_for_update())
+    if row is None:
+        raise NotFound("There is no such user.")
+    return row
+
+
+async def _refuse_taken(tx: db.Tx, values: Mapping[str, Any], own_id: int | None) -> None:
+    for name in ("username", "email"):
+        value = values.get(name)
+        if not value:
+            continue
+        column = users.c[name]
+        taken = await tx.one(
+            select(users.c.id).where(
+                func.lower(column) == value.lower(), users.c.id != (own_id or 0)
+            )
+        )
+        if taken is not None:
+            raise Invalid(f"The {name} {value} is taken.", "NAME_TAKEN", path=(name,))
+
+
+async def _refuse_last_owner(tx: db.Tx, user_id: int) -> None:
+    # One lock for all owners, so that two of them cannot remove each other at the same moment.
+    await tx.execute(text("SELECT pg_advisory_xact_lock(7316483)"))
+    other = await tx.one(
+        select(users.c.id).where(users.c.is_owner, users.c.is_active, users.c.id != user_id)
+    )
+    if other is None:
+        raise Invalid("This is the last owner of the installation.", "LAST_OWNER")
+
+
+async def _revoke_all(
+    tx: db.Tx, user_id: int, *, keep_session: int | None = None, keys_too: bool = True
+) -> None:
+    await tx.execute(
+        update(sessions)
+        .where(
+            sessions.c.user_id == user_id,
+            sessions.c.revoked_at.is_(None),
+            sessions.c.id != (keep_session or 0),
+        )
+        .values(revoked_at=func.now())
+    )
+    if keys_too:
+        await tx.execute(
+            update(api_keys)
+            .where(api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=func.now())
+        )
+
+
+def _checked_user(values: Mapping[str, Any]) -> dict[str, Any]:
+    checked = dict(values)
+    for name in ("username", "email", "first_name", "last_name"):
+        value = checked.get(name)
+        if isinstance(value, str):
+            checked[name] = value = value.strip()
+            if len(value) > NAME_LENGTH:
+                raise Invalid(f"{name} has at most {NAME_LENGTH} characters.", path=(name,))
+    if "username" in checked and not checked["username"]:
+        raise Invalid("A user needs a username.", "NAME_MISSING", path=("username",))
+    if checked.get("email") == "":
+        checked["email"] = None
+    if checked.get("email") and "@" not in checked["email"]:
+        raise Invalid(f"{checked['email']} is no e-mail address.", path=("email",))
+    return checked
+
+
+async def set_role(tx: db.Tx, project_id: int, user_id: int, role_name: str) -> RowMapping:
+    """Give a user a role in a project, in place of the one it had."""
+    role = await tx.one(select(roles).where(roles.c.name == role_name))
+    if role is None:
+        raise Invalid(f"There is no role {role_name}.", path=("role",))
+    row = await tx.one(
+        select(memberships)
+        .where(memberships.c.project_id == project_id, memberships.c.user_id == user_id)
+        .with_for_update()
+    )
+    if row is None:
+        return await insert_row(
+            tx,
+            memberships,
+            {"project_id": project_id, "user_id": user_id, "role_id": role["id"]},
+        )
+    return await update_row(tx, memberships, row, {"role_id": role["id"]})

@@ -1,0 +1,199 @@
+"""Credential -> Subject: who is calling. What the caller may do is decided in the graph."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from sqlalchemy import text
+from starlette.requests import HTTPConnection
+
+from app.access.installation import keys
+from app.core import db
+from app.core.errors import Unauthenticated
+from app.core.ids import token_hash
+from app.core.rules import Subject
+from app.settings import get_settings
+
+KEY_PREFIX = "isk_"
+COOKIES = ("isthmus_session", "oauth_token")
+
+_GRANTS = """
+  (SELECT coalesce(json_object_agg(m.project_id, r.permissions), '{}'::json)
+     FROM memberships m JOIN roles r ON r.id = m.role_id WHERE m.user_id = u.id) AS grants,
+  coalesce(c.project_id,
+           (SELECT min(m.project_id) FROM memberships m WHERE m.user_id = u.id),
+           CASE WHEN u.is_owner THEN (SELECT min(p.id) FROM projects p) END) AS project"""
+
+_BY_SESSION = text(f"""
+SELECT u.id, u.username, u.is_owner, c.id AS credential, NULL::text[] AS scopes,
+  c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
+FROM sessions c JOIN users u ON u.id = c.user_id WHERE c.token_hash = :hash AND u.is_active""")
+
+_BY_KEY = text(f"""
+SELECT u.id, u.username, u.is_owner, c.id AS credential, c.scopes, c.project_id AS bound,
+  c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
+FROM api_keys c JOIN users u ON u.id = c.user_id WHERE c.token_hash = :hash AND u.is_active""")
+
+_FIRST_OWNER = text(f"""
+SELECT u.id, u.username, u.is_owner, {_GRANTS}
+FROM users u LEFT JOIN LATERAL (SELECT NULL::bigint AS project_id) c ON true
+WHERE u.is_owner AND u.is_active ORDER BY u.id LIMIT 1""")
+
+ANONYMOUS = Subject()
+
+
+def envelope(token: str, expires: float) -> str:
+    """The raw token that Mage's clients decode: a JWT around the opaque session token."""
+    claims = {"expires": expires, "token": token}
+    return jwt.encode(
+        {"alg": "HS256", "typ": "JWT"}, claims, OctKey.import_key(keys().token_secret)
+    )
+
+
+def unwrap(token: str) -> str:
+    """The opaque token of a JWT envelope (signature checked), or the token itself."""
+    if token.count(".") != 2:
+        return token
+    try:
+        key = OctKey.import_key(keys().token_secret)
+        return str(jwt.decode(token, key, algorithms=["HS256"]).claims["token"])
+    except (JoseError, KeyError, ValueError) as error:
+        raise _bad_token() from error
+
+
+def _bad_token() -> Unauthenticated:
+    return Unauthenticated("Invalid token.", reason="invalid_oauth_token")
+
+
+async def by_token(token: str) -> Subject:
+    """The Subject of a session token, raw or decoded, or of an API key."""
+    if len(token) > 4096:
+        raise _bad_token()
+    return await _by_key(token) if token.startswith(KEY_PREFIX) else await _by_session(token)
+
+
+async def _row(statement: Any, token: str | None = None) -> Any:
+    async with db.reading() as connection:
+        parameters = {} if token is None else {"hash": token_hash(token)}
+        return (await connection.execute(statement, parameters)).mappings().first()
+
+
+async def _by_session(token: str) -> Subject:
+    row = await _row(_BY_SESSION, unwrap(token))
+    if row is None:
+        raise _bad_token()
+    if row["is_over"]:
+        raise Unauthenticated("Expired token.", reason="expired_oauth_token")
+    return _subject(row, "session", session_id=row["credential"])
+
+
+async def _by_key(token: str) -> Subject:
+    row = await _row(_BY_KEY, token)
+    if row is None or row["is_over"]:
+        raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
+    subject = _subject(row, "key", key_id=row["credential"])
+    grants = dict(subject.grants)
+    if row["bound"] is not None:
+        own = grants.get(row["bound"], frozenset())
+        grants = {row["bound"]: own}
+    if row["scopes"]:
+        grants = {p: held & frozenset(row["scopes"]) for p, held in grants.items()}
+    limited = row["bound"] is not None or bool(row["scopes"])
+    return replace(subject, grants=grants, is_owner=subject.is_owner and not limited)
+
+
+def _subject(row: Any, kind: Any, **more: Any) -> Subject:
+    grants = {int(project): frozenset(held) for project, held in row["grants"].items()}
+    expires = row.get("expires_at")
+    return Subject(
+        kind=kind,
+        user_id=row["id"],
+        username=row["username"],
+        is_owner=row["is_owner"],
+        project_id=row["project"],
+        grants=grants,
+        expires_at=expires.timestamp() if expires else None,
+        **more,
+    )
+
+
+async def by_installation_key(given: str) -> Subject:
+    """Check the installation's api_key. Without user authentication it acts as the first owner."""
+    if not keys().is_api_key(given):
+        raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
+    if get_settings().access.require_user_authentication:
+        return ANONYMOUS
+    row = await _row(_FIRST_OWNER)
+    if row is None:
+        raise Unauthenticated("The installation has no owner.", reason="invalid_api_key")
+    return _subject(row, "installation")
+
+
+async def by_api_key(given: str) -> Subject:
+    """A user's API key, or the installation's."""
+    return await (_by_key(given) if given.startswith(KEY_PREFIX) else by_installation_key(given))
+
+
+async def by_mage(api_key: str | None, token: str | None) -> Subject:
+    """Mage's two credentials: the api_key is checked first and always, then the OAuth token."""
+    if not api_key:
+        raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
+    subject = await by_api_key(api_key)
+    if subject.is_known or not token:
+        return subject
+    return await by_token(token)
+
+
+async def from_request(connection: HTTPConnection) -> Subject:
+    """The caller of a GraphQL request: bearer token, X-API-Key, OAUTH-TOKEN, or cookie."""
+    headers = connection.headers
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and bearer.strip():
+        subject = await by_token(bearer.strip())
+    elif key := headers.get("x-api-key"):
+        subject = await by_mage(key, headers.get("oauth-token"))
+    elif token := headers.get("oauth-token"):
+        subject = await by_token(token)
+    elif cookie := next((c for n in COOKIES if (c := connection.cookies.get(n))), None):
+        subject = replace(await by_token(cookie), by_cookie=True)
+    else:
+        subject = ANONYMOUS
+    return subject.at(address=address_of(connection), request_id=None)
+
+
+async def from_init_payload(connection: HTTPConnection, payload: dict[str, Any]) -> Subject:
+    """The caller of a socket: `authorization` or `apiKey` of connection_init, else its headers."""
+    given = payload.get("authorization") or payload.get("Authorization")
+    key = payload.get("apiKey") or payload.get("X-API-Key") or payload.get("x-api-key")
+    if isinstance(given, str) and given:
+        token = given.split(" ", 1)[1] if given.lower().startswith("bearer ") else given
+        subject = await by_token(token.strip())
+    elif isinstance(key, str) and key:
+        subject = await by_api_key(key)
+    else:
+        return await from_request(connection)
+    return subject.at(address=address_of(connection), request_id=None)
+
+
+async def still_valid(subject: Subject) -> bool:
+    """Whether the session or key of an open subscription is still good."""
+    if subject.expires_at is not None and subject.expires_at <= time.time():
+        return False
+    table = {"session": "sessions", "key": "api_keys"}.get(subject.kind)
+    if table is None:
+        return True
+    credential = subject.session_id if table == "sessions" else subject.key_id
+    statement = text(
+        f"SELECT 1 FROM {table} c JOIN users u ON u.id = c.user_id "
+        "WHERE c.id = :id AND c.revoked_at IS NULL AND u.is_active"
+    )
+    async with db.reading() as open_connection:
+        return await open_connection.scalar(statement, {"id": credential}) is not None
+
+
+def address_of(connection: HTTPConnection) -> str | None:
+    """The caller's network address."""
+    return connection.client.host if connection.client else None

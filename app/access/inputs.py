@@ -1,0 +1,215 @@
+"""Inputs, filters, orderings and error types of the access domain."""
+
+import enum
+from datetime import datetime
+
+import strawberry
+
+from app.access import tables as t
+from app.graphql.filters import (
+    UNSET,
+    BooleanFilter,
+    DateTimeFilter,
+    IntFilter,
+    StringFilter,
+    order_input,
+)
+from app.graphql.payloads import UserError
+
+
+@strawberry.enum(description="Faults in inputs about users, sessions, keys and members.")
+class AccessErrorCode(enum.Enum):
+    """Codes for programs."""
+
+    INVALID = strawberry.enum_value("INVALID", description="A value that cannot be used.")
+    NAME_MISSING = strawberry.enum_value("NAME_MISSING", description="A name is needed.")
+    NAME_TAKEN = strawberry.enum_value("NAME_TAKEN", description="The name is in use.")
+    CREDENTIALS_MISSING = strawberry.enum_value(
+        "CREDENTIALS_MISSING", description="Login name or password is missing."
+    )
+    CREDENTIALS_INVALID = strawberry.enum_value(
+        "CREDENTIALS_INVALID", description="Login name or password is wrong."
+    )
+    PASSWORD_UNSUITABLE = strawberry.enum_value(
+        "PASSWORD_UNSUITABLE", description="The new password is too short or too long."
+    )
+    LAST_OWNER = strawberry.enum_value(
+        "LAST_OWNER", description="It would leave the installation or project without an owner."
+    )
+
+
+@strawberry.type(description="A fault in an input about users, sessions, keys or members.")
+class AccessError(UserError):
+    """A correctable fault."""
+
+    code: AccessErrorCode = strawberry.field(description="What is wrong, for programs.")
+
+
+@strawberry.input(description="Which users.")
+class UserFilter:
+    """Conditions on users."""
+
+    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
+    username: StringFilter | None = strawberry.field(default=UNSET, description="By login name.")
+    email: StringFilter | None = strawberry.field(default=UNSET, description="By e-mail address.")
+    is_active: BooleanFilter | None = strawberry.field(default=UNSET, description="By activity.")
+    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
+    and_: list["UserFilter"] | None = strawberry.field(
+        default=UNSET, name="and", description="All of these."
+    )
+    or_: list["UserFilter"] | None = strawberry.field(
+        default=UNSET, name="or", description="At least one of these."
+    )
+    not_: "UserFilter | None" = strawberry.field(default=UNSET, name="not", description="Not this.")
+
+
+USER_COLUMNS = {
+    "number": t.users.c.id,
+    "username": t.users.c.username,
+    "email": t.users.c.email,
+    "is_active": t.users.c.is_active,
+    "created_at": t.users.c.created_at,
+}
+UserOrder = order_input(
+    "User",
+    {
+        "NUMBER": (t.users.c.id, "By number."),
+        "USERNAME": (t.users.c.username, "By login name."),
+        "CREATED_AT": (t.users.c.created_at, "By age."),
+    },
+)
+
+
+@strawberry.input(description="Which sessions.")
+class SessionFilter:
+    """Conditions on sessions."""
+
+    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
+    expires_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By end.")
+
+
+SESSION_COLUMNS = {
+    "created_at": t.sessions.c.created_at,
+    "expires_at": t.sessions.c.expires_at,
+}
+SessionOrder = order_input(
+    "Session",
+    {
+        "NUMBER": (t.sessions.c.id, "By number."),
+        "CREATED_AT": (t.sessions.c.created_at, "By age."),
+    },
+)
+
+
+@strawberry.input(description="Which API keys.")
+class ApiKeyFilter:
+    """Conditions on keys."""
+
+    name: StringFilter | None = strawberry.field(default=UNSET, description="By name.")
+    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
+
+
+API_KEY_COLUMNS = {"name": t.api_keys.c.name, "created_at": t.api_keys.c.created_at}
+ApiKeyOrder = order_input(
+    "ApiKey",
+    {
+        "NUMBER": (t.api_keys.c.id, "By number."),
+        "NAME": (t.api_keys.c.name, "By name."),
+        "CREATED_AT": (t.api_keys.c.created_at, "By age."),
+    },
+)
+
+
+@strawberry.input(description="A login.")
+class SessionCreateInput:
+    """Credentials."""
+
+    login: str = strawberry.field(description="Username or e-mail address.")
+    password: str = strawberry.field(description="The password.")
+
+
+@strawberry.input(description="Which session to end; the caller's own where left out.")
+class SessionDeleteInput:
+    """A session."""
+
+    id: strawberry.ID | None = strawberry.field(default=None, description="The session.")
+
+
+@strawberry.input(description="A new user.")
+class UserCreateInput:
+    """A user's attributes."""
+
+    username: str = strawberry.field(description="The name to log in with; unique.")
+    password: str = strawberry.field(description="The first password, 5 to 1024 characters.")
+    email: str | None = strawberry.field(default=None, description="E-mail address; unique.")
+    first_name: str | None = strawberry.field(default=None, description="First name.")
+    last_name: str | None = strawberry.field(default=None, description="Last name.")
+    is_owner: bool = strawberry.field(default=False, description="Owner of the installation.")
+
+
+@strawberry.input(description="Changes of a user; what is left out stays.")
+class UserUpdateInput:
+    """Attributes to change."""
+
+    id: strawberry.ID = strawberry.field(description="The user.")
+    username: str | None = strawberry.field(default=UNSET, description="New login name.")
+    email: str | None = strawberry.field(default=UNSET, description="New e-mail address.")
+    first_name: str | None = strawberry.field(default=UNSET, description="New first name.")
+    last_name: str | None = strawberry.field(default=UNSET, description="New last name.")
+    is_owner: bool | None = strawberry.field(default=UNSET, description="Owner or not.")
+    is_active: bool | None = strawberry.field(default=UNSET, description="May log in or not.")
+    expected_version: int | None = strawberry.field(
+        default=None, description="Refuse with CONFLICT where it has another version by now."
+    )
+
+
+@strawberry.input(description="Which user to delete.")
+class UserDeleteInput:
+    """A user."""
+
+    id: strawberry.ID = strawberry.field(description="The user.")
+
+
+@strawberry.input(description="A change of password.")
+class PasswordChangeInput:
+    """Old and new password."""
+
+    user_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Whose; the caller's own where left out. Others: owners only."
+    )
+    current_password: str | None = strawberry.field(
+        default=None, description="The password until now; needed for one's own."
+    )
+    new_password: str = strawberry.field(description="5 to 1024 characters.")
+
+
+@strawberry.input(description="A new API key of the caller.")
+class ApiKeyCreateInput:
+    """What the key is for and may do."""
+
+    name: str = strawberry.field(description="What the key is for.")
+    project_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The only project that it opens."
+    )
+    scopes: list[str] = strawberry.field(
+        default_factory=list, description="The only permissions that it has; all where empty."
+    )
+    expires_at: datetime | None = strawberry.field(default=None, description="When it ends.")
+
+
+@strawberry.input(description="Changes of an API key.")
+class ApiKeyUpdateInput:
+    """Attributes to change."""
+
+    id: strawberry.ID = strawberry.field(description="The key.")
+    name: str = strawberry.field(description="What the key is for.")
+    expected_version: int | None = strawberry.field(
+        default=None, description="Refuse with CONFLICT where it has another version by now."
+    )
+
+
+@strawberry.input(description="Which API key to revoke.")
+class ApiKeyDeleteInput:
+    """A key."""
+
+    id: strawberry.ID = strawberry.field(description="The key.")

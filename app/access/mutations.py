@@ -1,0 +1,186 @@
+"""Root fields that change users, sessions and keys."""
+
+import strawberry
+from sqlalchemy import select
+
+from app.access import actions, identify
+from app.access import tables as t
+from app.access.inputs import (
+    AccessError,
+    ApiKeyCreateInput,
+    ApiKeyDeleteInput,
+    ApiKeyUpdateInput,
+    PasswordChangeInput,
+    SessionCreateInput,
+    SessionDeleteInput,
+    UserCreateInput,
+    UserDeleteInput,
+    UserUpdateInput,
+)
+from app.access.types import ApiKey, Session, User
+from app.core.ids import global_id
+from app.graphql.context import Info
+from app.graphql.payloads import given, int_key, mutation
+from app.graphql.rows import fetch_one
+
+ERRORS = "Faults that the sender of the input can correct."
+
+
+@strawberry.type(description="Answer to sessionCreate.")
+class SessionCreatePayload:
+    """A session and its token."""
+
+    session: Session | None = strawberry.field(default=None, description="The new session.")
+    user: User | None = strawberry.field(default=None, description="Who logged in.")
+    token: str | None = strawberry.field(
+        default=None, description="The session's token, shown only now."
+    )
+    jwt: str | None = strawberry.field(
+        default=None, description="The token in a signed JWT, for clients that decode it."
+    )
+    errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+@strawberry.type(description="Answer to sessionDelete.")
+class SessionDeletePayload:
+    """The session that was ended."""
+
+    session: Session | None = strawberry.field(default=None, description="It, now expired.")
+    user: User | None = strawberry.field(default=None, description="Whose it was.")
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Id of the ended session."
+    )
+    errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+@strawberry.type(description="Answer to userCreate, userUpdate and passwordChange.")
+class UserPayload:
+    """The user as it is now."""
+
+    user: User | None = strawberry.field(default=None, description="The user.")
+    errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+@strawberry.type(description="Answer to userDelete and apiKeyDelete.")
+class AccessDeletePayload:
+    """What was deleted."""
+
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Id of the object that is gone."
+    )
+    errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+@strawberry.type(description="Answer to apiKeyCreate and apiKeyUpdate.")
+class ApiKeyPayload:
+    """The key's row, and at creation the key."""
+
+    api_key: ApiKey | None = strawberry.field(default=None, description="The key's record.")
+    token: str | None = strawberry.field(
+        default=None, description="The key itself, shown only by apiKeyCreate."
+    )
+    errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+async def _user(info: Info, user_id: int) -> UserPayload:
+    return UserPayload(user=await fetch_one(info, "User", t.users.c.id == user_id, "user"))
+
+
+async def _key(info: Info, key_id: int, token: str | None = None) -> ApiKeyPayload:
+    found = await fetch_one(info, "ApiKey", t.api_keys.c.id == key_id, "apiKey")
+    return ApiKeyPayload(api_key=found, token=token)
+
+
+@strawberry.type
+class AccessMutation:
+    """Changes of who may call."""
+
+    @mutation(SessionCreatePayload, AccessError, "Log in.")
+    async def session_create(self, info: Info, input: SessionCreateInput) -> SessionCreatePayload:
+        """Log in by username or e-mail address."""
+        caller = info.context.subject
+        login = await actions.create_session(caller, input.login, input.password)
+        user_now = await identify.by_token(login.token)
+        info.context.become(user_now.at(address=caller.address, request_id=caller.request_id))
+        session, user = await _session_and_user(info, login.session_id)
+        return SessionCreatePayload(session=session, user=user, token=login.token, jwt=login.jwt)
+
+    @mutation(SessionDeletePayload, AccessError, "Log out.")
+    async def session_delete(self, info: Info, input: SessionDeleteInput) -> SessionDeletePayload:
+        """End a session."""
+        wanted = None if input.id is None else int_key(input.id, "Session", "session")
+        ended = await actions.delete_session(info.context.subject, wanted)
+        session, user = await _session_and_user(info, ended)
+        deleted = strawberry.ID(global_id("Session", ended))
+        return SessionDeletePayload(session=session, user=user, deleted_id=deleted)
+
+    @mutation(UserPayload, AccessError, "Make a user; owners of the installation only.")
+    async def user_create(self, info: Info, input: UserCreateInput) -> UserPayload:
+        """Make a user."""
+        values = given(input, "username", "email", "first_name", "last_name", "is_owner")
+        made = await actions.create_user(info.context.subject, values, input.password)
+        return await _user(info, made)
+
+    @mutation(UserPayload, AccessError, "Change a user: oneself, or as an owner anybody.")
+    async def user_update(self, info: Info, input: UserUpdateInput) -> UserPayload:
+        """Change a user."""
+        names = ("username", "email", "first_name", "last_name", "is_owner", "is_active")
+        values = {k: v for k, v in given(input, *names).items() if v is not None or k[:3] != "is_"}
+        wanted = int_key(input.id, "User", "user")
+        subject = info.context.subject
+        await actions.update_user(subject, wanted, values, input.expected_version)
+        return await _user(info, wanted)
+
+    @mutation(AccessDeletePayload, AccessError, "Delete a user; owners only.")
+    async def user_delete(self, info: Info, input: UserDeleteInput) -> AccessDeletePayload:
+        """Delete a user."""
+        wanted = int_key(input.id, "User", "user")
+        await actions.delete_user(info.context.subject, wanted)
+        return AccessDeletePayload(deleted_id=input.id)
+
+    @mutation(UserPayload, AccessError, "Set a password; the user's other sessions end.")
+    async def password_change(self, info: Info, input: PasswordChangeInput) -> UserPayload:
+        """Change a password."""
+        wanted = None if input.user_id is None else int_key(input.user_id, "User", "user")
+        changed = await actions.change_password(
+            info.context.subject, wanted, input.current_password, input.new_password
+        )
+        return await _user(info, changed)
+
+    @mutation(ApiKeyPayload, AccessError, "Make an API key; it is shown only now.")
+    async def api_key_create(self, info: Info, input: ApiKeyCreateInput) -> ApiKeyPayload:
+        """Make a key."""
+        project = None
+        if input.project_id is not None:
+            project = int_key(input.project_id, "Project", "project")
+        made, token = await actions.create_api_key(
+            info.context.subject,
+            name=input.name,
+            project_id=project,
+            scopes=input.scopes,
+            expires_at=input.expires_at,
+        )
+        return await _key(info, made, token)
+
+    @mutation(ApiKeyPayload, AccessError, "Rename an API key.")
+    async def api_key_update(self, info: Info, input: ApiKeyUpdateInput) -> ApiKeyPayload:
+        """Rename a key."""
+        wanted = int_key(input.id, "ApiKey", "key")
+        values = {"name": input.name}
+        await actions.update_api_key(info.context.subject, wanted, values, input.expected_version)
+        return await _key(info, wanted)
+
+    @mutation(AccessDeletePayload, AccessError, "Revoke an API key at once.")
+    async def api_key_delete(self, info: Info, input: ApiKeyDeleteInput) -> AccessDeletePayload:
+        """Revoke a key."""
+        wanted = int_key(input.id, "ApiKey", "key")
+        await actions.revoke_api_key(info.context.subject, wanted)
+        return AccessDeletePayload(deleted_id=input.id)
+
+
+async def _session_and_user(info: Info, session_id: int) -> tuple[Session | None, User | None]:
+    condition = t.sessions.c.id == session_id
+    owner = select(t.sessions.c.user_id).where(condition).scalar_subquery()
+    session = await fetch_one(info, "Session", condition, "session")
+    user = await fetch_one(info, "User", t.users.c.id == owner, "user")
+    return session, user

@@ -1,0 +1,115 @@
+"""GraphQL types of users, sessions, keys, roles and memberships."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from app.access import rules
+from app.access import tables as t
+from app.core.rules import VIEWER
+from app.graphql.compiler.declare import column, expression, sql_type
+from app.graphql.node import Node, Timestamped
+from app.graphql.rows import many, one
+
+if TYPE_CHECKING:
+    from app.projects.types import Project
+
+LazyMembership = Annotated["Membership", strawberry.lazy("app.access.types")]
+LazyProject = Annotated["Project", strawberry.lazy("app.projects.types")]
+
+
+@sql_type(
+    t.roles,
+    policy=rules.may_read_role,
+    description="A named set of permissions that a membership gives.",
+)
+class Role(Node, Timestamped):
+    """A role."""
+
+    number: int = column(t.roles.c.id, "The id that the REST dialects show.")
+    name: str = column(t.roles.c.name, "Its name, such as editor.")
+    title: str = column(t.roles.c.title, "Its name for people, such as Editor.")
+    permissions: list[str] = column(t.roles.c.permissions, "What the role allows.")
+    created_at: datetime = column(t.roles.c.created_at, "When it was made.")
+    updated_at: datetime = column(t.roles.c.updated_at, "When it was last changed.")
+
+
+@sql_type(t.users, policy=rules.may_read_user, description="A person or a service account.")
+class User(Node, Timestamped):
+    """A user."""
+
+    number: int = column(t.users.c.id, "The id that the REST dialects show.")
+    username: str = column(t.users.c.username, "The name to log in with.")
+    email: str | None = column(t.users.c.email, "E-mail address; also good to log in with.")
+    first_name: str | None = column(t.users.c.first_name, "First name.")
+    last_name: str | None = column(t.users.c.last_name, "Last name.")
+    is_owner: bool = column(t.users.c.is_owner, "Owns the installation: may do everything.")
+    is_active: bool = column(t.users.c.is_active, "May log in.")
+    memberships: list[LazyMembership] = many(
+        "Membership",
+        t.users.c.id,
+        t.memberships.c.user_id,
+        "Roles in the projects that the caller may see.",
+        order=[t.memberships.c.project_id],
+    )
+    created_at: datetime = column(t.users.c.created_at, "When the account was made.")
+    updated_at: datetime = column(t.users.c.updated_at, "When it was last changed.")
+    version: int = column(t.users.c.version, "Raised by each change; for `expectedVersion`.")
+
+
+@sql_type(
+    t.memberships,
+    policy=rules.may_read_membership,
+    description="A user's role in one project.",
+)
+class Membership(Node, Timestamped):
+    """A membership."""
+
+    number: int = column(t.memberships.c.id, "The id that the REST dialects show.")
+    user: User | None = one("User", t.memberships.c.user_id, "Who is a member; null where hidden.")
+    project: LazyProject | None = one("Project", t.memberships.c.project_id, "The project.")
+    role: Role | None = one("Role", t.memberships.c.role_id, "What the member may do.")
+    created_at: datetime = column(t.memberships.c.created_at, "When the user became a member.")
+    updated_at: datetime = column(t.memberships.c.updated_at, "When it was last changed.")
+    version: int = column(t.memberships.c.version, "Raised by each change; for `expectedVersion`.")
+
+
+@sql_type(
+    t.sessions,
+    policy=rules.may_read_own,
+    description="A login. Its token is shown once, by sessionCreate.",
+)
+class Session(Node):
+    """A session."""
+
+    number: int = column(t.sessions.c.id, "The id that the REST dialects show.")
+    user: User | None = one("User", t.sessions.c.user_id, "Who logged in.")
+    address: str | None = column(t.sessions.c.address, "Network address of the login.")
+    created_at: datetime = column(t.sessions.c.created_at, "When the user logged in.")
+    expires_at: datetime = column(t.sessions.c.expires_at, "When the session ends or ended.")
+    is_current: bool = expression(
+        lambda c: VIEWER.is_session(c.id), "This is the session of the present call."
+    )
+
+
+@sql_type(
+    t.api_keys,
+    policy=rules.may_read_own,
+    description="A long-lived credential of a user; the key itself is shown once.",
+)
+class ApiKey(Node, Timestamped):
+    """An API key."""
+
+    number: int = column(t.api_keys.c.id, "The id that the command line shows.")
+    name: str = column(t.api_keys.c.name, "What the key is for.")
+    prefix: str = column(t.api_keys.c.prefix, "First characters of the key, to tell keys apart.")
+    scopes: list[str] = column(
+        t.api_keys.c.scopes, "The only permissions of its user that it has; all where empty."
+    )
+    user: User | None = one("User", t.api_keys.c.user_id, "Whose key it is.")
+    expires_at: datetime | None = column(t.api_keys.c.expires_at, "When it ends; never where null.")
+    revoked_at: datetime | None = column(t.api_keys.c.revoked_at, "When it was revoked.")
+    created_at: datetime = column(t.api_keys.c.created_at, "When it was made.")
+    updated_at: datetime = column(t.api_keys.c.updated_at, "When it was last changed.")
+    version: int = column(t.api_keys.c.version, "Raised by each change; for `expectedVersion`.")

@@ -1,0 +1,158 @@
+"""The commands of `isthmus`."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.core.errors import DomainError
+from app.settings import get_settings
+
+app = typer.Typer(
+    name="isthmus",
+    help="One server behind Mage, OLake, Lens and DEEP.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+users = typer.Typer(help="Users.", no_args_is_help=True)
+app.add_typer(keys, name="key")
+app.add_typer(users, name="user")
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+
+
+def _run(work: Callable[[], Awaitable[Any]]) -> Any:
+    """Run a short command on the database, with errors as one line."""
+    from app.cli import _session
+
+    try:
+        return asyncio.run(_session.with_database(work))
+    except (DomainError, _session.NotReachable) as error:
+        raise SystemExit(f"isthmus: {error}") from error
+
+
+@app.command()
+def dev(
+    host: Host = "127.0.0.1",
+    port: Port = 6789,
+    demo: Annotated[bool, typer.Option(help="Load the demo project and run it.")] = False,
+) -> None:
+    """Run everything on this machine: PostgreSQL, Valkey, API and worker."""
+    from app.cli import _demo, dev
+
+    home = get_settings().places.home_dir
+    ready = _demo.load if demo else _demo.introduce
+    status = dev.run_dev(
+        home,
+        host=host,
+        port=port,
+        environ=os.environ,
+        on_ready=lambda environ: ready(environ, f"http://{host}:{port}"),
+    )
+    raise SystemExit(status)
+
+
+@app.command()
+def serve(host: Host = "127.0.0.1", port: Port = 6789) -> None:
+    """Run the API on DATABASE_URL and REDIS_URL."""
+    from app.cli.serve import run_server
+
+    run_server(host, port)
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker on DATABASE_URL and REDIS_URL."""
+    from app.cli.worker import run_worker
+
+    run_worker()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest revision and set up what a new installation needs."""
+    from app.cli.migrate import migrate as work
+
+    _run(work)
+
+
+@app.command()
+def schema(
+    check: Annotated[bool, typer.Option(help="Fail if the file is not current.")] = False,
+    path: Annotated[Path, typer.Option(help="Where the file is.")] = Path("schema.graphql"),
+) -> None:
+    """Write the GraphQL schema's text, or check that the file has it."""
+    from app.graphql.schema import build_schema, sdl
+
+    text = sdl(build_schema())
+    if not check:
+        path.write_text(text)
+    elif not path.exists() or path.read_text() != text:
+        sys.exit(f"{path} is stale: run `isthmus schema`.")
+
+
+@keys.command("create")
+def key_create(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    user: Annotated[str, typer.Option(help="Whose key; the first owner's if left out.")] = "",
+    scope: Annotated[list[str] | None, typer.Option(help="Only this permission.")] = None,
+) -> None:
+    """Make an API key and print it; it is shown only now."""
+    from app.cli import _accounts
+
+    print(_run(lambda: _accounts.create_key(name, user, scope or [])))
+
+
+@keys.command("list")
+def key_list() -> None:
+    """List the installation's api_key and all users' keys."""
+    from app.cli import _accounts
+
+    print(_run(_accounts.list_keys))
+
+
+@keys.command("revoke")
+def key_revoke(number: Annotated[int, typer.Argument(help="The key's number.")]) -> None:
+    """End a key at once."""
+    from app.cli import _accounts
+
+    print(_run(lambda: _accounts.revoke_key(number)))
+
+
+@users.command("add")
+def user_add(
+    username: Annotated[str, typer.Argument(help="The name to log in with.")],
+    email: Annotated[str, typer.Option(help="E-mail address.")] = "",
+    role: Annotated[str, typer.Option(help="Role in the default project.")] = "editor",
+    owner: Annotated[bool, typer.Option(help="Owner of the installation.")] = False,
+) -> None:
+    """Make a user; asks for the password (or reads a line from standard input)."""
+    from app.cli import _accounts
+
+    password = _password()
+    print(_run(lambda: _accounts.add_user(username, email, password, role, owner)))
+
+
+@users.command("password")
+def user_password(
+    username: Annotated[str, typer.Argument(help="Whose password.")],
+) -> None:
+    """Set a user's password and end its sessions."""
+    from app.cli import _accounts
+
+    password = _password()
+    print(_run(lambda: _accounts.set_password(username, password)))
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return typed
+    return sys.stdin.readline().rstrip("\n")

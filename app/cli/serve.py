@@ -1,0 +1,42 @@
+"""`isthmus serve`: the API under uvicorn."""
+
+import sys
+
+import uvicorn
+
+from app.core.crypto import SecretError
+from app.core.telemetry import configure
+from app.server import create_app
+from app.settings import get_settings
+
+
+class _Server(uvicorn.Server):
+    """Closes sockets and event streams first, since uvicorn would wait for them."""
+
+    async def shutdown(self, sockets: object = None) -> None:
+        """Stop listening, then end streams, then connections."""
+        await self.config.app.state.endpoint.shutdown()  # type: ignore[union-attr]
+        await super().shutdown(sockets)  # type: ignore[arg-type]
+
+
+def run_server(host: str, port: int) -> None:
+    """Serve until SIGTERM."""
+    settings = get_settings()
+    if not (settings.places.database_url and settings.places.redis_url):
+        sys.exit("serve needs DATABASE_URL and REDIS_URL. `isthmus dev` brings its own servers.")
+    configure()
+    try:
+        app = create_app(settings)
+    except SecretError as error:
+        sys.exit(f"isthmus: {error}")
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        lifespan="on",
+    )
+    _Server(config).run()

@@ -1,0 +1,192 @@
+"""PostgreSQL: one engine per process, reads of columns, and transactions that tell after commit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+from sqlalchemy import CursorResult, Executable, RowMapping, insert
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.core import events, outbox
+from app.core.audit import audit_log
+from app.core.rules import Subject
+
+log = structlog.get_logger()
+_engine: AsyncEngine | None = None
+
+TRANSIENT_STATES = ("08", "40", "53", "57")
+"""SQLSTATE classes: connection lost, gave way to another, no resources, stopped from outside."""
+
+
+def connect(
+    url: str,
+    pool_size: int = 10,
+    statement_timeout_s: float = 30,
+    idle_in_transaction_s: float = 10,
+) -> AsyncEngine:
+    """Open this process's engine. Connections are made when first needed.
+
+    A process that freezes in mid-transaction keeps its row locks for `idle_in_transaction_s`.
+    """
+    global _engine
+    _engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "timeout": 5,
+            "server_settings": {
+                "application_name": "isthmus",
+                "timezone": "UTC",
+                "statement_timeout": str(int(statement_timeout_s * 1000)),
+                "idle_in_transaction_session_timeout": str(int(idle_in_transaction_s * 1000)),
+            },
+        },
+    )
+    return _engine
+
+
+async def disconnect() -> None:
+    """Close the engine's connections."""
+    global _engine
+    if _engine is not None:
+        await _engine.dispose()
+    _engine = None
+
+
+def engine() -> AsyncEngine:
+    """This process's engine."""
+    if _engine is None:
+        raise RuntimeError("The database is not connected.")
+    return _engine
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[AsyncConnection]:
+    """A connection for selects."""
+    async with engine().connect() as connection:
+        yield connection
+
+
+class Tx:
+    """A transaction of one caller: statements, audit rows, and what to tell after commit."""
+
+    def __init__(self, connection: AsyncConnection, subject: Subject) -> None:
+        self.connection = connection
+        self.subject = subject
+        self._hints: list[str] = []
+        self._events: list[tuple[str, int]] = []
+        self._cancels: list[str] = []
+
+    async def execute(
+        self, statement: Executable, parameters: Any | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement."""
+        return await self.connection.execute(statement, parameters)
+
+    async def one(
+        self, statement: Executable, parameters: dict[str, Any] | None = None
+    ) -> RowMapping | None:
+        """The first row, or None."""
+        return (await self.connection.execute(statement, parameters)).mappings().first()
+
+    async def all(
+        self, statement: Executable, parameters: dict[str, Any] | None = None
+    ) -> Sequence[RowMapping]:
+        """All rows."""
+        return (await self.connection.execute(statement, parameters)).mappings().all()
+
+    async def audit(
+        self,
+        action: str,
+        object_type: str,
+        object_id: object,
+        *,
+        project_id: int | None = None,
+        fields: Sequence[str] = (),
+    ) -> None:
+        """Write the audit row of a change; `fields` are names, never values."""
+        who = self.subject
+        await self.execute(
+            insert(audit_log).values(
+                actor_kind=who.kind,
+                actor_id=who.user_id,
+                session_id=who.session_id,
+                key_id=who.key_id,
+                address=who.address,
+                request_id=who.request_id,
+                action=action,
+                object_type=object_type,
+                object_id=None if object_id is None else str(object_id),
+                project_id=project_id,
+                fields=list(fields),
+            )
+        )
+
+    def hint(self, run_id: object) -> None:
+        """After commit, tell a worker to look."""
+        self._hints.append(str(run_id))
+
+    def cancel(self, run_id: object) -> None:
+        """After commit, tell the worker that runs it that a cancel was asked for."""
+        self._cancels.append(str(run_id))
+
+    def changed(self, run_id: object, project_id: int) -> None:
+        """After commit, wake those who follow this run."""
+        self._events.append((str(run_id), project_id))
+
+    def committed(self) -> None:
+        """Tell, in the background: a lost message only makes the reconciler's work later."""
+        if self._hints:
+            outbox.push(self._hints)
+        for run_id, project_id in dict.fromkeys(self._events):
+            events.publish(run_id, project_id)
+        for run_id in self._cancels:
+            events.publish_cancel(run_id)
+
+
+@asynccontextmanager
+async def transaction(subject: Subject) -> AsyncIterator[Tx]:
+    """One transaction; commits at the end, and only then hints workers and publishes."""
+    async with engine().begin() as connection:
+        tx = Tx(connection, subject)
+        yield tx
+    tx.committed()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the database is away or gave way to another: the same work can be tried again."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        error = error.orig or error
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        return state.startswith(TRANSIENT_STATES)
+    return isinstance(
+        error, (OSError, PoolTimeout, OperationalError, InterfaceError, asyncpg.InterfaceError)
+    )
+
+
+async def wait_until_reachable(timeout_s: float) -> None:
+    """Return as soon as PostgreSQL answers; raise its last error after `timeout_s` seconds."""
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while True:
+        try:
+            async with reading() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+            return
+        except Exception:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            await asyncio.sleep(0.2)

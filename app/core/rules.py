@@ -1,0 +1,135 @@
+"""Who is calling, and how a read rule becomes part of a select.
+
+A read rule is a function of a table's columns that returns a predicate. It names what it needs of
+the caller as bound parameters (`VIEWER`), so that one statement serves every caller.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, ColumnElement, any_, bindparam, or_
+
+from app.core.errors import Forbidden, Unauthenticated
+
+Policy = Callable[[Any], ColumnElement[bool]]
+"""Columns of one occurrence of a table -> the rows that the caller may read."""
+
+PERMISSIONS: dict[str, str] = {
+    "project.read": "See the project, its members and its roles.",
+    "project.write": "Change the project's name and description.",
+    "project.delete": "Delete the project and everything in it.",
+    "member.write": "Add, change and remove members.",
+    "pipeline.read": "See pipelines, blocks, triggers, runs and logs.",
+    "pipeline.write": "Create, change and delete pipelines, blocks and triggers; code runs on workers.",
+    "pipeline.run": "Start, cancel and retry runs, and see trigger tokens.",
+}
+
+_READ = ("project.read", "pipeline.read")
+ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "owner": ("Owner", tuple(PERMISSIONS)),
+    "admin": ("Admin", tuple(p for p in PERMISSIONS if p != "project.delete")),
+    "editor": ("Editor", (*_READ, "pipeline.write", "pipeline.run")),
+    "sourcer": ("Sourcer", ("project.read",)),
+    "viewer": ("Viewer", _READ),
+    "restricted_viewer": ("Restricted viewer", _READ),
+}
+"""The roles of a new installation: name -> title and permissions. Rows of `roles` hold the truth."""
+
+
+class _Viewer:
+    """The caller as bound parameters."""
+
+    id = bindparam("viewer_id", type_=BigInteger)
+    is_owner = bindparam("viewer_is_owner", type_=Boolean)
+
+    @staticmethod
+    def is_session(session_id: Any) -> ColumnElement[bool]:
+        """The session of the present call."""
+        return session_id == bindparam("viewer_session_id", type_=BigInteger)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def holds(permission: str, project_id: Any) -> ColumnElement[bool]:
+        """The caller has `permission` in the project that the column names."""
+        granted = bindparam(f"viewer_{permission.replace('.', '_')}", type_=ARRAY(BigInteger))
+        return or_(_Viewer.is_owner, project_id == any_(granted))
+
+
+VIEWER = _Viewer()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The caller of one request: what is known of it and what it may do where."""
+
+    kind: Literal["anonymous", "session", "key", "installation", "system"] = "anonymous"
+    user_id: int | None = None
+    username: str | None = None
+    is_owner: bool = False
+    project_id: int | None = None
+    grants: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    session_id: int | None = None
+    key_id: int | None = None
+    by_cookie: bool = False
+    expires_at: float | None = None
+    address: str | None = None
+    request_id: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """True for everyone but an anonymous caller."""
+        return self.kind != "anonymous"
+
+    def may(self, permission: str, project_id: int | None) -> bool:
+        """Whether the caller holds `permission` in that project."""
+        if self.is_owner or self.kind == "system":
+            return True
+        return project_id is not None and permission in self.grants.get(project_id, frozenset())
+
+    def require(self, permission: str, project_id: int | None) -> None:
+        """Raise unless the caller holds `permission` in that project."""
+        if not self.is_known:
+            raise Unauthenticated("Sign in or send an API key.")
+        if not self.may(permission, project_id):
+            raise Forbidden(f"You lack the permission {permission} in this project.")
+
+    def require_owner(self) -> None:
+        """Raise unless the caller is an owner of the installation."""
+        if not self.is_known:
+            raise Unauthenticated("Sign in or send an API key.")
+        if not self.is_owner and self.kind != "system":
+            raise Forbidden("Only an owner of the installation may do this.")
+
+    def require_known(self) -> int | None:
+        """Raise for an anonymous caller; the caller's user id otherwise."""
+        if not self.is_known:
+            raise Unauthenticated("Sign in or send an API key.")
+        return self.user_id
+
+    def call_project(self) -> int:
+        """The project of a call that names none."""
+        self.require_known()
+        if self.project_id is None:
+            raise Forbidden("You belong to no project. Ask an owner or admin to add you.")
+        return self.project_id
+
+    def parameters(self) -> dict[str, Any]:
+        """Values for every `VIEWER` parameter."""
+        values: dict[str, Any] = {
+            "viewer_id": self.user_id if self.user_id is not None else -1,
+            "viewer_session_id": self.session_id if self.session_id is not None else -1,
+            "viewer_is_owner": self.is_owner or self.kind == "system",
+        }
+        for permission in PERMISSIONS:
+            values[f"viewer_{permission.replace('.', '_')}"] = [
+                project for project, held in self.grants.items() if permission in held
+            ]
+        return values
+
+    def at(self, *, address: str | None, request_id: str | None) -> "Subject":
+        """The same caller with the place it calls from."""
+        return replace(self, address=address, request_id=request_id)
+
+
+SYSTEM = Subject(kind="system", username="system")
+"""The program itself: workers, schedules, the command line."""

@@ -1,0 +1,1 @@
+"""The GraphQL protocol; knows the domains only through `schema.py`."""

@@ -1,0 +1,1 @@
+"""Declarations of what each GraphQL field is in SQL, and (later) the compiler over them."""

@@ -1,0 +1,203 @@
+"""What each GraphQL field is in SQL, said once, on the field itself.
+
+`@sql_type` binds a Strawberry type to a table and to the policy that says which rows a caller may
+read; `column`, `expression`, `computed`, and the relations of `app/graphql/rows.py` say what each
+field is. Ordinary resolvers are made from these declarations; the compiler reads the same ones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from sqlalchemy import Column, ColumnElement, Select, Table, select
+
+from app.core.ids import global_id
+from app.core.rules import Policy
+
+DECLARATION = "isthmus.declaration"
+
+Expression = Callable[[Any], ColumnElement[Any]]
+"""Columns of one occurrence of the type's table -> a scalar SQL expression."""
+
+
+@dataclass(frozen=True)
+class ColumnField:
+    """A stored column, or an expression over the row's columns."""
+
+    column: Column[Any] | None = None
+    expression: Expression | None = None
+
+
+@dataclass(frozen=True)
+class RelationField:
+    """Rows of another type whose `remote` column equals this row's `local` column.
+
+    Without `remote` it is the first key column of the target.
+    """
+
+    target: str
+    local: Column[Any]
+    remote: Column[Any] | None = None
+    order: tuple[Any, ...] = ()
+    shape: str = "many"
+
+    @property
+    def far(self) -> Column[Any]:
+        """The target's column that this row's value is looked up in."""
+        return self.remote if self.remote is not None else _types[self.target].key[0]
+
+
+@dataclass(frozen=True)
+class ComputedField:
+    """A Python function over columns of the row."""
+
+    needs: tuple[Column[Any], ...]
+
+
+Declaration = ColumnField | RelationField | ComputedField
+
+
+@dataclass(frozen=True)
+class SqlType:
+    """The SQL side of one GraphQL type."""
+
+    name: str
+    cls: type
+    table: Table
+    joins: tuple[tuple[Table, ColumnElement[bool]], ...]
+    key: tuple[Column[Any], ...]
+    policy: Policy
+    fields: Mapping[str, Declaration]
+    graphql_names: Mapping[str, str]
+    discriminator: Column[Any] | None = None
+    variant_of: tuple[str, str] | None = None
+
+    @property
+    def variants(self) -> dict[str, "SqlType"]:
+        """For an interface: its types by the value of the discriminator that marks them."""
+        owned = ((sql.variant_of, sql) for sql in _types.values() if sql.variant_of)
+        return {mark[1]: sql for mark, sql in owned if mark[0] == self.name}
+
+    def select(self, columns: Sequence[Any]) -> Select[Any]:
+        """A select of `columns` from the type's tables, the policy included.
+
+        For an interface the tables of all its variants are there too, where a row has them.
+        """
+        source: Any = self.table
+        for table, on in self.joins:
+            source = source.join(table, on)
+        for variant in self.variants.values():
+            for table, on in variant.joins:
+                source = source.outerjoin(table, on)
+        statement = select(*columns).select_from(source).where(self.policy(self.table.c))
+        if self.discriminator is None:
+            return statement
+        return statement.where(self.discriminator.in_(list(self.variants)))
+
+
+_types: dict[str, SqlType] = {}
+
+
+def types() -> Mapping[str, SqlType]:
+    """Every declared type by its GraphQL name."""
+    return _types
+
+
+def sql_of(cls: type) -> SqlType:
+    """The declaration of a Strawberry type."""
+    definition: Any = getattr(cls, "__strawberry_definition__")  # noqa: B009
+    return _types[definition.name]
+
+
+def column(stored: Column[Any], description: str, **kwargs: Any) -> Any:
+    """A field that is a column."""
+    return strawberry.field(
+        description=description,
+        metadata={DECLARATION: ColumnField(column=stored)},
+        **kwargs,
+    )
+
+
+def expression(build: Expression, description: str, **kwargs: Any) -> Any:
+    """A field that is a scalar SQL expression over the row's columns."""
+    return strawberry.field(
+        description=description,
+        metadata={DECLARATION: ColumnField(expression=build)},
+        **kwargs,
+    )
+
+
+def computed(*needs: Column[Any], description: str, **kwargs: Any) -> Callable[[Any], Any]:
+    """A method over the named columns, which are selected with it."""
+
+    def wrap(method: Any) -> Any:
+        return strawberry.field(
+            method,
+            description=description,
+            metadata={DECLARATION: ComputedField(needs)},
+            **kwargs,
+        )
+
+    return wrap
+
+
+def sql_type(
+    table: Table,
+    *,
+    policy: Policy,
+    description: str,
+    name: str | None = None,
+    key: Sequence[Column[Any]] | None = None,
+    joins: Sequence[tuple[Table, ColumnElement[bool]]] = (),
+    discriminator: Column[Any] | None = None,
+    variant_of: tuple[str, str] | None = None,
+) -> Callable[[type], Any]:
+    """Make a Strawberry type of a class and bind it to its table and policy.
+
+    With a `discriminator` it is an interface: the column's value marks the type of each row, and
+    each such type says `variant_of=(interface, value)`.
+    """
+
+    def wrap(cls: type) -> Any:
+        make = strawberry.type if discriminator is None else strawberry.interface
+        made: Any = make(cls, name=name, description=description)
+        definition = made.__strawberry_definition__
+        fields: dict[str, Declaration] = {}
+        names: dict[str, str] = {}
+        for field in definition.fields:
+            declaration = field.metadata.get(DECLARATION)
+            if declaration is not None:
+                fields[field.python_name] = declaration
+            names[_camel(field.graphql_name or field.python_name)] = field.python_name
+        keys = tuple(key) if key else tuple(table.primary_key.columns)
+        _types[definition.name] = SqlType(
+            name=definition.name,
+            cls=made,
+            table=table,
+            joins=tuple(joins),
+            key=keys,
+            policy=policy,
+            fields=fields,
+            graphql_names=names,
+            discriminator=discriminator,
+            variant_of=variant_of,
+        )
+        return made
+
+    return wrap
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def build_row(sql: SqlType, values: Mapping[str, Any]) -> Any:
+    """An instance of the type that holds just the selected columns."""
+    row: Any = object.__new__(sql.cls)
+    row.__dict__.update(values)
+    key = values.get("_key0")
+    if key is not None:
+        row.__dict__["id"] = strawberry.ID(global_id(sql.name, key))
+    return row

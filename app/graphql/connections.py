@@ -1,0 +1,165 @@
+"""Relay connections: keyset pages whose cursors are bound to their ordering and filter."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+import strawberry
+from sqlalchemy import ColumnElement, DateTime, and_, or_
+from sqlalchemy.dialects.postgresql import UUID as PgUUID
+
+from app.core.errors import Invalid
+from app.graphql.filters import Direction, Nulls, Sort
+
+T = TypeVar("T")
+DEFAULT_PAGE = 20
+MAX_SORT_KEYS = 5
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    """Relay's page information."""
+
+    has_next_page: bool = strawberry.field(description="More rows follow.")
+    has_previous_page: bool = strawberry.field(description="Rows stand before this page.")
+    start_cursor: str | None = strawberry.field(description="Cursor of the first row.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last row.")
+
+
+@strawberry.type(description="A row and its place in the list.")
+class Edge(Generic[T]):
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="Opaque place of the row; use in after and before.")
+    node: T = strawberry.field(description="The row.")
+
+
+@strawberry.type(description="One page of a list.")
+class Connection(Generic[T]):
+    """Relay's connection, with the nodes also as a plain list."""
+
+    edges: list[Edge[T]] = strawberry.field(description="The rows with their cursors.")
+    nodes: list[T] = strawberry.field(description="The rows.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    total_count: int = strawberry.field(
+        description="How many rows the whole list has; counted only when selected."
+    )
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a caller asked for, checked."""
+
+    size: int
+    backwards: bool
+    cursor: str | None
+    other: str | None
+    offset: int
+
+
+def checked_page(
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    offset: int | None,
+    max_page: int,
+) -> Page:
+    """The page that the arguments mean; Invalid where they contradict or exceed the bounds."""
+    if first is not None and last is not None:
+        raise Invalid("Give `first` or `last`, not both.")
+    if last is not None and offset is not None:
+        raise Invalid("`offset` goes with `first`.")
+    if offset is not None and (offset < 0 or offset > 10_000_000):
+        raise Invalid("`offset` must be between 0 and 10000000.")
+    size = first if first is not None else last if last is not None else DEFAULT_PAGE
+    lowest = 0 if max_page > 100 else 1
+    if not lowest <= size <= max_page:
+        raise Invalid(f"`{'last' if last is not None else 'first'}` must be 1 to {max_page}.")
+    backwards = last is not None
+    return Page(
+        size=size,
+        backwards=backwards,
+        cursor=before if backwards else after,
+        other=after if backwards else before,
+        offset=offset or 0,
+    )
+
+
+def sorts(
+    order_by: Sequence[Any] | None,
+    columns: Mapping[str, Any],
+    default: Sequence[tuple[Any, bool]],
+    key: Sequence[Any],
+) -> list[Sort]:
+    """The keys of an ordering, the primary key always last."""
+    found: list[Sort] = []
+    if order_by:
+        if len(order_by) > MAX_SORT_KEYS:
+            raise Invalid(f"`orderBy` may have at most {MAX_SORT_KEYS} keys.")
+        for item in order_by:
+            found.append(
+                Sort(
+                    columns[item.field.value],
+                    item.direction is Direction.DESC,
+                    item.nulls is Nulls.FIRST,
+                )
+            )
+    else:
+        found += [Sort(column, descending, False) for column, descending in default]
+    descending = found[-1].descending if found else False
+    found += [Sort(column, descending, False) for column in key]
+    return found
+
+
+def fingerprint(*parts: object) -> str:
+    """What binds a cursor to its list: type, ordering and filter."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
+
+
+def encode_cursor(mark: str, values: Sequence[Any]) -> str:
+    """The opaque place of a row."""
+    data = orjson.dumps([mark, *values], default=str)
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def decode_cursor(text: str, mark: str, keys: Sequence[Sort]) -> list[Any]:
+    """The sort values of a cursor of this very list; Invalid for any other."""
+    try:
+        data = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError as error:
+        raise Invalid("The cursor is not one of ours.", path=("after",)) from error
+    if not isinstance(data, list) or len(data) != len(keys) + 1 or data[0] != mark:
+        raise Invalid("The cursor belongs to a list with another ordering or filter.")
+    try:
+        return [_typed(value, key.column) for value, key in zip(data[1:], keys, strict=True)]
+    except (ValueError, TypeError) as error:
+        raise Invalid("The cursor is not one of ours.") from error
+
+
+def _typed(value: Any, column: ColumnElement[Any]) -> Any:
+    if value is None:
+        return None
+    if isinstance(column.type, DateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(column.type, PgUUID):
+        return UUID(value)
+    wanted: Callable[[Any], Any] = column.type.python_type
+    if not isinstance(value, wanted):  # type: ignore[arg-type]
+        raise ValueError(value)
+    return value
+
+
+def beyond(keys: Sequence[Sort], values: Sequence[Any], *, backwards: bool) -> ColumnElement[bool]:
+    """Rows that stand behind the given sort values."""
+    choices: list[ColumnElement[bool]] = []
+    equal: list[ColumnElement[bool]] = []
+    for key, value in zip(keys, values, strict=True):
+        choices.append(and_(*equal, key.after(value, backwards=backwards)))
+        equal.append(key.column.is_(None) if value is None else key.column == value)
+    return or_(*choices)

@@ -1,0 +1,54 @@
+"""What one GraphQL request carries: its caller, its loaders, its bounds."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiodataloader import DataLoader
+from strawberry.types import Info as StrawberryInfo
+
+from app.core.rules import Subject
+
+CLIENT_MAX_PAGE = 100
+STORED_MAX_PAGE = 10_000
+
+
+@dataclass
+class Context:
+    """Made anew for every operation."""
+
+    subject: Subject
+    request_id: str = ""
+    max_page: int = CLIENT_MAX_PAGE
+    secure: bool = False
+    response_headers: list[tuple[str, str]] = field(default_factory=list)
+    _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
+    _parameters: dict[str, Any] | None = None
+
+    def loader(
+        self, key: Hashable, make: Callable[[], DataLoader[Any, Any]]
+    ) -> DataLoader[Any, Any]:
+        """The request's loader for a relation; made at its first use."""
+        found = self._loaders.get(key)
+        if found is None:
+            found = self._loaders[key] = make()
+        return found
+
+    def parameters(self) -> dict[str, Any]:
+        """The caller's values for the policies' parameters."""
+        if self._parameters is None:
+            self._parameters = self.subject.parameters()
+        return self._parameters
+
+    def become(self, subject: Subject) -> None:
+        """Go on as the user who has just logged in."""
+        self.subject = subject
+        self._parameters = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was loaded, so that a mutation's payload reads what it wrote."""
+        self._loaders.clear()
+
+
+Info = StrawberryInfo[Context, Any]

@@ -1,0 +1,270 @@
+"""The door: every read and write from outside is an operation that is executed here."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any, TypeGuard, cast
+
+from graphql import GraphQLError
+from graphql.execution import (
+    ExecutionResult,
+    Executor,
+    create_source_event_stream,
+    execute_subscription_event,
+    map_source_to_response_event,
+)
+from strawberry import Schema
+from strawberry.execution import optimized_is_awaitable
+
+from app.core.rules import Subject
+from app.graphql.context import Context
+from app.graphql.documents import (
+    Document,
+    Documents,
+    InvalidStoredOperation,
+    StoredOperation,
+    prepare,
+    stored_operations,
+)
+from app.graphql.errors import (
+    BAD_USER_INPUT,
+    FORBIDDEN,
+    TOO_COMPLEX,
+    UNAUTHENTICATED,
+    FormattedError,
+    Refused,
+    execution_errors,
+    from_exception,
+    refusals,
+    timed_out,
+)
+from app.graphql.limits import GraphQLSettings, count_nodes
+from app.graphql.persisted import PersistedQueries, requested_hash
+from app.graphql.request import GraphQLRequest
+
+__all__ = [
+    "Document",
+    "Documents",
+    "Door",
+    "GraphQLSettings",
+    "InvalidStoredOperation",
+    "Refused",
+    "Result",
+    "StoredOperation",
+    "execute",
+    "stored_operations",
+    "subscribe",
+]
+
+DEFAULTS = GraphQLSettings()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an operation gave: `errors` are ready for JSON, each with `extensions.code`.
+
+    `executed` is False for an operation that was refused before it began: it has no data.
+    """
+
+    data: dict[str, Any] | None
+    errors: list[FormattedError] = field(default_factory=list)
+    executed: bool = True
+
+    @property
+    def codes(self) -> set[str]:
+        """The codes of all errors."""
+        return {error["extensions"]["code"] for error in self.errors}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no root field has a value."""
+        return self.data is None or all(value is None for value in self.data.values())
+
+    def payload(self, **extensions: Any) -> dict[str, Any]:
+        """The response body; without `data` if nothing was executed."""
+        body: dict[str, Any] = {"errors": self.errors} if self.errors else {}
+        if self.executed:
+            body["data"] = self.data
+        if extensions:
+            body["extensions"] = extensions
+        return body
+
+
+async def execute(
+    schema: Schema,
+    document: str | Document | StoredOperation,
+    variables: dict[str, Any] | None,
+    operation_name: str | None,
+    context: Context,
+    *,
+    settings: GraphQLSettings = DEFAULTS,
+    timeout_s: float | None = None,
+) -> Result:
+    """Run one query or mutation to its end; never raises for what the operation does.
+
+    A text is parsed and validated on the spot: pass a document of `Documents` or a stored
+    operation wherever the same text comes again.
+    """
+    try:
+        operation = choose(schema, document, operation_name, settings)
+        if operation.is_subscription:
+            raise Refused.because("A subscription needs a stream of answers.", BAD_USER_INPUT)
+        executor = _executor(schema, operation, variables, context, settings)
+    except Refused as refused:
+        return Result(None, refused.errors, executed=False)
+    seconds = settings.timeout_s if timeout_s is None else timeout_s
+    try:
+        async with asyncio.timeout(seconds) as clock:
+            outcome = executor.execute_operation()
+            if isawaitable(outcome):
+                outcome = await outcome
+    except TimeoutError as error:
+        late = timed_out() if clock.expired() else from_exception(error, context.request_id)
+        return Result(None, [late])
+    except Exception as error:
+        return Result(None, [from_exception(error, context.request_id)])
+    return _result(outcome, context, settings)
+
+
+async def subscribe(
+    schema: Schema,
+    document: str | Document | StoredOperation,
+    variables: dict[str, Any] | None,
+    operation_name: str | None,
+    new_context: Callable[[], Context],
+    *,
+    settings: GraphQLSettings = DEFAULTS,
+) -> AsyncGenerator[Result, None]:
+    """Run a subscription; each event is resolved with a context of its own, so nothing is stale.
+
+    A result with `executed=False` is the last one. Close the generator to end the subscription.
+    """
+    context = new_context()
+    try:
+        operation = choose(schema, document, operation_name, settings)
+        if not operation.is_subscription:
+            raise Refused.because("Only a subscription can be streamed.", BAD_USER_INPUT)
+        executor = _executor(schema, operation, variables, context, settings)
+    except Refused as refused:
+        yield Result(None, refused.errors, executed=False)
+        return
+
+    async def one_event(event: Executor[Any]) -> ExecutionResult:
+        event.context_value = new_context()
+        async with asyncio.timeout(settings.timeout_s):
+            outcome = execute_subscription_event(event)
+            return await outcome if isawaitable(outcome) else outcome
+
+    try:
+        async with asyncio.timeout(settings.timeout_s):
+            source = create_source_event_stream(executor)
+            if isawaitable(source):
+                source = await source
+        if isinstance(source, ExecutionResult):
+            errors = execution_errors(source.errors or [], context.request_id)
+            yield Result(None, errors, executed=False)
+            return
+        async with aclosing(map_source_to_response_event(executor, source, one_event)) as events:
+            async for event in events:
+                yield _result(event, context, settings)
+    except Exception as error:
+        yield Result(None, [from_exception(error, context.request_id)], executed=False)
+
+
+class Door:
+    """Lets clients' documents in: persisted texts, the cache, the introspection policy."""
+
+    def __init__(
+        self, schema: Schema, settings: GraphQLSettings, persisted: PersistedQueries
+    ) -> None:
+        if schema.extensions or schema.directives:
+            # The executor is called without Strawberry's hooks, so these would silently not run.
+            raise ValueError("Schema extensions and operation directives are not supported.")
+        self.schema = schema
+        self.settings = settings
+        self.persisted = persisted
+        self.documents = Documents(schema, settings)
+
+    async def open(self, request: GraphQLRequest, subject: Subject) -> StoredOperation:
+        """The valid operation that a request names; raises Refused."""
+        digest = requested_hash(request.extensions)
+        text = await self.persisted.text(request.query, digest)
+        assert text is not None
+        document = self.documents.get(text)
+        operation = document.operation(request.operation_name)
+        if operation.introspects and self.settings.introspection != "open":
+            if self.settings.introspection == "off":
+                raise Refused.because("Introspection is off on this server.", FORBIDDEN)
+            if not subject.is_known:
+                raise Refused.because("Sign in to read the schema.", UNAUTHENTICATED)
+        if digest is not None and request.query is not None:
+            await self.persisted.save(digest, text)
+        return operation
+
+
+async def run(
+    schema: Schema,
+    operation: StoredOperation,
+    variables: dict[str, Any] | None,
+    new_context: Callable[[], Context],
+    settings: GraphQLSettings,
+) -> AsyncGenerator[Result, None]:
+    """Any operation as a stream: the single result of a query or mutation, or all events."""
+    if not operation.is_subscription:
+        yield await execute(schema, operation, variables, None, new_context(), settings=settings)
+        return
+    events = subscribe(schema, operation, variables, None, new_context, settings=settings)
+    async with aclosing(events):
+        async for result in events:
+            yield result
+
+
+def choose(
+    schema: Schema,
+    document: str | Document | StoredOperation,
+    operation_name: str | None,
+    settings: GraphQLSettings,
+) -> StoredOperation:
+    """The operation to run; raises Refused."""
+    if isinstance(document, str):
+        document = prepare(schema, document, settings)
+    return document.operation(operation_name) if isinstance(document, Document) else document
+
+
+def _executor(
+    schema: Schema,
+    operation: StoredOperation,
+    variables: dict[str, Any] | None,
+    context: Context,
+    settings: GraphQLSettings,
+) -> Executor[Any]:
+    executor = schema.execution_context_class.build(
+        schema._schema,
+        operation.document,
+        None,
+        context,
+        variables,
+        operation.name,
+        is_awaitable=cast(Callable[[Any], TypeGuard[Awaitable[Any]]], optimized_is_awaitable),
+        hide_suggestions=not settings.debug,
+        max_coercion_errors=settings.max_validation_errors - 1,
+    )
+    if not isinstance(executor, Executor):
+        raise Refused(refusals(executor, BAD_USER_INPUT, suggestions=settings.debug))
+    nodes = count_nodes(operation.pages, executor.variable_values.coerced)
+    if nodes > settings.max_nodes:
+        raise Refused.because(
+            f"The operation may return {nodes} objects; at most {settings.max_nodes} are allowed."
+            " Ask for smaller pages.",
+            TOO_COMPLEX,
+        )
+    return executor
+
+
+def _result(outcome: Any, context: Context, settings: GraphQLSettings) -> Result:
+    errors: list[GraphQLError] = outcome.errors or []
+    return Result(
+        outcome.data, execution_errors(errors, context.request_id, suggestions=settings.debug)
+    )

@@ -1,0 +1,448 @@
+"""Ordinary resolvers, made from the declarations: only the requested columns, batched by loaders.
+
+A row is an instance of the Strawberry type that holds just what was selected; no ORM entity is
+ever made on a read path.
+"""
+
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import strawberry
+from aiodataloader import DataLoader
+from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLResolveInfo,
+    InlineFragmentNode,
+)
+from graphql.language import SelectionSetNode
+from sqlalchemy import ARRAY, ColumnElement, Select, bindparam, func, literal, select
+
+from app.core.db import reading
+from app.graphql.compiler import declare
+from app.graphql.compiler.declare import (
+    ColumnField,
+    ComputedField,
+    RelationField,
+    SqlType,
+)
+from app.graphql.connections import (
+    Connection,
+    Edge,
+    Page,
+    PageInfo,
+    beyond,
+    checked_page,
+    decode_cursor,
+    encode_cursor,
+    fingerprint,
+    sorts,
+)
+from app.graphql.context import Context, Info
+from app.graphql.filters import Sort, conditions
+
+
+def requested(info: Info, *path: str) -> frozenset[str]:
+    """Names of the fields selected below the current field, at `path`, through all fragments."""
+    raw: GraphQLResolveInfo[Any] = info._raw_info
+    sets = [n.selection_set for n in raw.field_nodes if n.selection_set]
+    for step in path:
+        sets = [
+            n.selection_set
+            for s in sets
+            for n in _fields(raw, s)
+            if n.name.value == step and n.selection_set
+        ]
+    return frozenset(n.name.value for s in sets for n in _fields(raw, s))
+
+
+def _fields(raw: GraphQLResolveInfo[Any], selections: SelectionSetNode) -> list[FieldNode]:
+    found: list[FieldNode] = []
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            found.append(node)
+        elif isinstance(node, InlineFragmentNode):
+            found += _fields(raw, node.selection_set)
+        elif isinstance(node, FragmentSpreadNode):
+            fragment = raw.fragments.get(node.name.value)
+            if fragment is not None:
+                found += _fields(raw, fragment.selection_set)
+    return found
+
+
+def select_list(sql: SqlType, names: frozenset[str], prefix: str = "") -> list[Any]:
+    """Labelled columns that the named GraphQL fields need of one type, its key included."""
+    wanted: dict[str, Any] = {f"_key{i}": key for i, key in enumerate(sql.key)}
+    for graphql_name in sorted(names):
+        python_name = sql.graphql_names.get(graphql_name)
+        declaration = sql.fields.get(python_name) if python_name else None
+        match declaration:
+            case ColumnField(column=stored, expression=None):
+                wanted[python_name] = stored  # type: ignore[index]
+            case ColumnField(expression=build):
+                wanted[python_name] = build(sql.table.c)  # type: ignore[index,misc]
+            case RelationField(local=local):
+                wanted[f"_local_{local.name}"] = local
+            case ComputedField(needs=needs):
+                wanted |= {f"_{n.name}": n for n in needs}
+    return [value.label(prefix + name) for name, value in wanted.items()]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the rows of a type, or of an interface with its variants, are selected and built."""
+
+    sql: SqlType
+
+    def columns(self, names: frozenset[str]) -> list[Any]:
+        """The select list for the named fields."""
+        if self.sql.discriminator is None:
+            return select_list(self.sql, names)
+        listed: list[Any] = [self.sql.discriminator.label("_variant")]
+        for mark, variant in self.sql.variants.items():
+            listed += select_list(variant, names, prefix=f"{mark}__")
+        return listed
+
+    def build(self, values: Mapping[str, Any]) -> Any:
+        """A row of the right type."""
+        if self.sql.discriminator is None:
+            return declare.build_row(self.sql, values)
+        start = f"{values['_variant']}__"
+        own = {k[len(start) :]: v for k, v in values.items() if k.startswith(start)}
+        return declare.build_row(self.sql.variants[values["_variant"]], own)
+
+
+def reader(name: str) -> Reader:
+    """The reader of a declared type, by its GraphQL name."""
+    return Reader(declare.types()[name])
+
+
+async def fetch(statement: Select[Any], context: Context) -> Sequence[Mapping[str, Any]]:
+    """Run one select for the caller."""
+    async with reading() as connection:
+        result = await connection.execute(statement, context.parameters())
+        return list(result.mappings())  # type: ignore[arg-type]
+
+
+async def fetch_one(info: Info, name: str, where: ColumnElement[bool], *path: str) -> Any | None:
+    """The one row that `where` names and the caller may read, with the fields selected at `path`."""
+    read = reader(name)
+    statement = read.sql.select(read.columns(requested(info, *path))).where(where)
+    rows = await fetch(statement.limit(1), info.context)
+    return read.build(rows[0]) if rows else None
+
+
+async def fetch_page(
+    info: Info,
+    read: Reader,
+    page: Page,
+    keys: list[Sort],
+    where: Sequence[ColumnElement[bool]],
+    mark: str,
+) -> Connection[Any]:
+    """One page of a list, with its count where that was selected."""
+    own = requested(info)
+    connection: Connection[Any] = Connection.__new__(Connection)
+    if own & {"edges", "nodes", "pageInfo"}:
+        names = requested(info, "nodes") | requested(info, "edges", "node")
+        statement = read.sql.select(_with_sort_values(read.columns(names), keys)).where(*where)
+        statement = _paged(statement, page, keys, mark)
+        _fill(connection, read, await fetch(statement, info.context), page, keys, mark)
+    if "totalCount" in own:
+        counted = read.sql.select([func.count()]).where(*where)
+        rows = await fetch(counted, info.context)
+        connection.total_count = next(iter(rows[0].values()))
+    return connection
+
+
+def _with_sort_values(columns: list[Any], keys: list[Sort]) -> list[Any]:
+    return [*columns, *(k.column.label(f"_sort{i}") for i, k in enumerate(keys))]
+
+
+def _paged(statement: Select[Any], page: Page, keys: list[Sort], mark: str) -> Select[Any]:
+    if page.cursor is not None:
+        values = decode_cursor(page.cursor, mark, keys)
+        statement = statement.where(beyond(keys, values, backwards=page.backwards))
+    if page.other is not None:
+        values = decode_cursor(page.other, mark, keys)
+        statement = statement.where(beyond(keys, values, backwards=not page.backwards))
+    order = [key.clause(backwards=page.backwards) for key in keys]
+    return statement.order_by(*order).limit(page.size + 1).offset(page.offset or None)
+
+
+def _fill(
+    connection: Connection[Any],
+    read: Reader,
+    rows: Sequence[Mapping[str, Any]],
+    page: Page,
+    keys: list[Sort],
+    mark: str,
+) -> None:
+    more = len(rows) > page.size
+    kept = list(rows[: page.size])
+    if page.backwards:
+        kept.reverse()
+    connection.nodes = [read.build(row) for row in kept]
+    cursors = [encode_cursor(mark, [row[f"_sort{i}"] for i in range(len(keys))]) for row in kept]
+    connection.edges = [
+        Edge(cursor=cursor, node=node)
+        for cursor, node in zip(cursors, connection.nodes, strict=True)
+    ]
+    started = page.cursor is not None or page.offset > 0
+    connection.page_info = PageInfo(
+        has_next_page=started if page.backwards else more,
+        has_previous_page=more if page.backwards else started,
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )
+
+
+Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
+
+
+def _loader(context: Context, key: Any, batch: Batch) -> DataLoader[Any, Any]:
+    return context.loader(key, lambda: DataLoader(batch_load_fn=batch))
+
+
+def many(target: str, local: Any, remote: Any, description: str, *, order: Sequence[Any]) -> Any:
+    """A list that is bounded by nature, in a fixed order."""
+    relation = RelationField(
+        target,
+        local,
+        remote,
+        tuple(order),
+    )
+    return _relation(relation, description, empty=list)
+
+
+def one(target: str, local: Any, description: str, remote: Any = None) -> Any:
+    """The one row that this row points to, or null where it is gone or hidden."""
+    relation = RelationField(target, local, remote, shape="one")
+    return _relation(relation, description, empty=None)
+
+
+def _relation(relation: RelationField, description: str, empty: Callable[[], Any] | None) -> Any:
+    async def resolve(root: strawberry.Parent[Any], info: Info) -> Any:
+        names = requested(info)
+        context = info.context
+
+        async def batch(keys: list[Any]) -> list[Any]:
+            read = reader(relation.target)
+            columns = [*read.columns(names), relation.far.label("_remote")]
+            statement = read.sql.select(columns).where(relation.far.in_(keys))
+            grouped: dict[Any, list[Any]] = {key: [] for key in keys}
+            for row in await fetch(statement.order_by(*relation.order), context):
+                grouped[row["_remote"]].append(read.build(row))
+            if empty is None:
+                return [next(iter(grouped[key]), None) for key in keys]
+            return [grouped[key] for key in keys]
+
+        key = getattr(root, f"_local_{relation.local.name}")
+        if key is None:
+            return None if empty is None else empty()
+        return await _loader(context, (relation, names), batch).load(key)
+
+    return strawberry.field(
+        resolver=resolve,
+        description=description,
+        metadata={declare.DECLARATION: relation},
+    )
+
+
+_ARGUMENTS: dict[str, tuple[Any, str]] = {
+    "first": (
+        int | None,
+        "How many rows from the start, 1 to 100; 20 when neither is given.",
+    ),
+    "after": (str | None, "Rows behind this cursor."),
+    "last": (int | None, "How many rows from the end, 1 to 100."),
+    "before": (str | None, "Rows before this cursor."),
+    "offset": (int | None, "Rows to pass over; for tables with page numbers."),
+}
+
+
+def _with_signature(
+    resolve: Callable[..., Any],
+    leading: Mapping[str, Any],
+    arguments: Mapping[str, tuple[Any, str]],
+) -> Callable[..., Any]:
+    """Give a generic resolver the signature that Strawberry reads arguments from."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    hints: dict[str, Any] = dict(leading)
+    parameters = [inspect.Parameter(n, kind, annotation=a) for n, a in leading.items()]
+    for name, (hint, text) in arguments.items():
+        hints[name] = Annotated[hint, strawberry.argument(description=text)]
+        parameters.append(
+            inspect.Parameter(name, kind, annotation=hints[name], default=strawberry.UNSET)
+        )
+    resolve.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    resolve.__annotations__ = hints
+    return resolve
+
+
+def root_connection(
+    target: str,
+    description: str,
+    *,
+    where: Any,
+    columns: Mapping[str, Any],
+    order: Any,
+    default_order: Sequence[tuple[Any, bool]],
+    scope: Callable[[Info, Any], Sequence[ColumnElement[bool]]] | None = None,
+    extra: Mapping[str, tuple[Any, str]] | None = None,
+) -> Any:
+    """A root field that pages through a type. `scope` turns the extra arguments into conditions."""
+
+    async def resolve(info: Info, **arguments: Any) -> Any:
+        info.context.subject.require_known()
+        given = _plain(arguments)
+        read = reader(target)
+        clauses = list(scope(info, given)) if scope else []
+        if given["where"] is not None:
+            clauses.append(conditions(given["where"], columns))
+        page = _page_of(info, given)
+        keys = _sorts_of(read, given, order, default_order)
+        mark = _mark_of(target, given)
+        return await fetch_page(info, read, page, keys, clauses, mark)
+
+    arguments = {
+        **(extra or {}),
+        **_ARGUMENTS,
+        "where": (where | None, "Which rows."),
+        "order_by": (
+            list[order] | None,
+            "In which order; the primary key is always the last key.",
+        ),
+    }
+    return strawberry.field(
+        resolver=_with_signature(resolve, {"info": Info}, arguments),
+        description=description,
+    )
+
+
+def connection(
+    target: str,
+    local: Any,
+    remote: Any,
+    description: str,
+    *,
+    where: Any,
+    columns: Mapping[str, Any],
+    order: Any,
+    default_order: Sequence[tuple[Any, bool]],
+) -> Any:
+    """A nested list that pages through the rows of another type that point to this row."""
+    relation = RelationField(
+        target,
+        local,
+        remote,
+        tuple(default_order),
+        "connection",
+    )
+
+    async def resolve(root: strawberry.Parent[Any], info: Info, **arguments: Any) -> Any:
+        given = _plain(arguments)
+        names = requested(info, "nodes") | requested(info, "edges", "node")
+        own = requested(info)
+        context = info.context
+        page = _page_of(info, given)
+        read = reader(target)
+        keys = _sorts_of(read, given, order, default_order)
+        mark = _mark_of(target, given)
+        clauses = [] if given["where"] is None else [conditions(given["where"], columns)]
+
+        async def pages(parents: list[Any]) -> list[Any]:
+            inner = read.sql.select(_with_sort_values(read.columns(names), keys)).where(*clauses)
+            parent = _parents(parents, relation)
+            lateral = (
+                _paged(inner.where(relation.far == parent.c.key), page, keys, mark)
+                .correlate(parent)
+                .lateral("page")
+            )
+            statement = select(parent.c.key.label("_parent"), lateral).select_from(
+                parent.join(lateral, literal(True))
+            )
+            grouped: dict[Any, list[Any]] = {p: [] for p in parents}
+            for row in await fetch(statement, context):
+                grouped[row["_parent"]].append(row)
+            return [grouped[p] for p in parents]
+
+        async def counts(parents: list[Any]) -> list[Any]:
+            statement = (
+                read.sql.select([relation.far.label("_parent"), func.count().label("n")])
+                .where(relation.far.in_(parents), *clauses)
+                .group_by(relation.far)
+            )
+            found = {row["_parent"]: row["n"] for row in await fetch(statement, context)}
+            return [found.get(p, 0) for p in parents]
+
+        key = getattr(root, f"_local_{relation.local.name}")
+        made: Connection[Any] = Connection.__new__(Connection)
+        base = (relation, names, repr(page), mark)
+        if own & {"edges", "nodes", "pageInfo"}:
+            rows = await _loader(context, (*base, "page"), pages).load(key)
+            _fill(made, read, rows, page, keys, mark)
+        if "totalCount" in own:
+            made.total_count = await _loader(context, (*base, "count"), counts).load(key)
+        return made
+
+    arguments = {
+        **_ARGUMENTS,
+        "where": (where | None, "Which rows."),
+        "order_by": (
+            list[order] | None,
+            "In which order; the primary key is always the last key.",
+        ),
+    }
+    leading = {"root": strawberry.Parent[Any], "info": Info}  # type: ignore[misc]
+    return strawberry.field(
+        resolver=_with_signature(resolve, leading, arguments),
+        description=description,
+        metadata={declare.DECLARATION: relation},
+    )
+
+
+def _plain(arguments: Mapping[str, Any]) -> defaultdict[str, Any]:
+    """The arguments that were given; any other reads as None."""
+    return defaultdict(lambda: None, arguments)
+
+
+def _parents(parents: list[Any], relation: RelationField) -> Any:
+    values = bindparam("parents", parents, type_=ARRAY(relation.far.type))
+    return select(func.unnest(values).label("key")).subquery("parent")
+
+
+def _page_of(info: Info, given: Mapping[str, Any]) -> Page:
+    return checked_page(
+        given["first"],
+        given["after"],
+        given["last"],
+        given["before"],
+        given["offset"],
+        info.context.max_page,
+    )
+
+
+def _sorts_of(
+    read: Reader,
+    given: Mapping[str, Any],
+    order: Any,
+    default: Sequence[tuple[Any, bool]],
+) -> list[Sort]:
+    return sorts(given["order_by"], order.sort_columns, default, read.sql.key)
+
+
+def _mark_of(target: str, given: Mapping[str, Any]) -> str:
+    return fingerprint(target, given["where"], given["order_by"])
+
+
+async def fetch_list(
+    info: Info, name: str, order: Sequence[Any], *where: ColumnElement[bool], limit: int
+) -> list[Any]:
+    """A short list that is bounded by nature."""
+    read = reader(name)
+    statement = read.sql.select(read.columns(requested(info))).where(*where).order_by(*order)
+    return [read.build(row) for row in await fetch(statement.limit(limit), info.context)]

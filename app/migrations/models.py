@@ -1,0 +1,9 @@
+"""Every table, so that the metadata is whole."""
+
+from app.access import tables as access
+from app.core import audit
+from app.pipelines import tables as pipelines
+from app.projects import tables as projects
+from app.runs import tables as runs
+
+__all__ = ["access", "audit", "pipelines", "projects", "runs"]

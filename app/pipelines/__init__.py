@@ -1,0 +1,1 @@
+"""Pipelines of blocks, and the triggers that start them."""

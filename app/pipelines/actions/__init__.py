@@ -1,0 +1,1 @@
+"""Verbs of pipelines, blocks, triggers and pipeline runs."""

@@ -1,0 +1,238 @@
+"""Verbs of pipeline runs: start, cancel, retry."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import RowMapping, func, insert, select
+
+from app.core import db
+from app.core.changes import update_row
+from app.core.errors import Invalid, NotFound, Unauthenticated
+from app.core.rules import Subject
+from app.pipelines import dag
+from app.pipelines.actions._shared import blocks_of, check_json, lock_row
+from app.pipelines.actions.triggers import activation
+from app.pipelines.kinds import RUNNABLE
+from app.pipelines.tables import pipeline_runs, pipelines, triggers
+from app.runs import actions as ledger
+from app.runs.tables import runs
+
+KIND = "pipeline"
+MAX_VARIABLES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run, and whether this call made it (a repeated idempotency key did not)."""
+
+    run_id: UUID
+    created: bool
+
+
+async def start_run(
+    tx: db.Tx,
+    pipeline: RowMapping,
+    trigger: RowMapping | None,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    event_variables: Mapping[str, Any] | None = None,
+    execution_date: datetime | None = None,
+    fire_at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Started | None:
+    """Accept a run of a pipeline in the caller's transaction.
+
+    Returns None where `fire_at` has had its run already. Runs that a schedule starts have the
+    trigger's variables; others hold what was sent, with their execution partition.
+    """
+    now = await tx.one(select(func.clock_timestamp().label("now")))
+    assert now is not None
+    date = execution_date or now["now"]
+    settings = (trigger["settings"] if trigger else None) or {}
+    body = orjson.dumps(
+        [pipeline["id"], trigger["id"] if trigger else None, variables, event_variables],
+        option=orjson.OPT_SORT_KEYS,
+        default=str,
+    )
+    present = await blocks_of(tx, pipeline["id"])
+    accepted = await ledger.accept(
+        tx,
+        project_id=pipeline["project_id"],
+        kind=KIND,
+        subject_id=pipeline["id"],
+        steps=[b["uuid"] for b in present if b["type"] in RUNNABLE],
+        timeout_s=settings.get("timeout"),
+        schedule_id=trigger["id"] if trigger and fire_at else None,
+        fire_at=fire_at,
+        idempotency_key=idempotency_key,
+        idempotency_body=body if idempotency_key else None,
+        created_by=tx.subject.user_id,
+    )
+    if accepted is None:
+        return None
+    if not accepted.created:
+        return Started(accepted.run_id, False)
+    kept = dict(variables) if variables is not None else None
+    if fire_at is None:
+        stamp = date.astimezone(UTC).strftime("%Y%m%dT%H%M%S_%f")
+        owner = trigger["id"] if trigger else "manual"
+        kept = {**(kept or {}), "execution_partition": f"{owner}/{stamp}"}
+    await tx.execute(
+        insert(pipeline_runs).values(
+            run_id=accepted.run_id,
+            project_id=pipeline["project_id"],
+            pipeline_id=pipeline["id"],
+            pipeline_uuid=pipeline["uuid"],
+            trigger_id=trigger["id"] if trigger else None,
+            trigger_name=trigger["name"] if trigger else None,
+            execution_date=date,
+            variables=kept,
+            event_variables=event_variables,
+        )
+    )
+    return Started(accepted.run_id, True)
+
+
+async def trigger_pipeline(
+    subject: Subject,
+    *,
+    trigger_id: int | None = None,
+    pipeline_id: int | None = None,
+    variables: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> UUID:
+    """Start a run by right of membership: of a trigger's pipeline, or of a pipeline itself."""
+    _check_variables(variables)
+    async with db.transaction(subject) as tx:
+        trigger = None
+        if trigger_id is not None:
+            trigger = await lock_row(tx, triggers, trigger_id, "pipeline.run")
+            pipeline_id = trigger["pipeline_id"]
+        if pipeline_id is None:
+            raise Invalid("Name a trigger or a pipeline to run.")
+        subject.require_known()
+        pipeline = await _pipeline(tx, pipeline_id)
+        if not subject.may("pipeline.read", pipeline["project_id"]):
+            raise NotFound("The pipeline does not exist.")
+        subject.require("pipeline.run", pipeline["project_id"])
+        started = await start_run(
+            tx, pipeline, trigger, variables=variables or {}, idempotency_key=idempotency_key
+        )
+        assert started is not None
+        await tx.audit(
+            "run.create", "PipelineRun", started.run_id, project_id=pipeline["project_id"]
+        )
+    return started.run_id
+
+
+async def trigger_by_token(
+    subject: Subject,
+    trigger_id: int,
+    token: str,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    event_variables: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> UUID:
+    """Start a run by an API trigger's token, which is the only credential; activates the trigger.
+
+    Raises NotFound for an unknown trigger, Invalid for one that no call may start, and
+    Unauthenticated for a wrong token.
+    """
+    _check_variables(variables)
+    _check_variables(event_variables)
+    async with db.transaction(subject) as tx:
+        trigger = await tx.one(
+            select(triggers).where(triggers.c.id == trigger_id).with_for_update()
+        )
+        if trigger is None:
+            raise NotFound("Record not found.")
+        if trigger["type"] != "api":
+            raise Invalid("This endpoint is only supported for API trigger.", "NOT_API_TRIGGER")
+        if not hmac.compare_digest(trigger["token"].encode(), token.encode()):
+            raise Unauthenticated(
+                f"Invalid token for pipeline schedule ID {trigger_id}.", reason="trigger_token"
+            )
+        if trigger["status"] != "active":
+            await update_row(tx, triggers, trigger, await activation(tx, trigger, "active"))
+        pipeline = await _pipeline(tx, trigger["pipeline_id"])
+        started = await start_run(
+            tx,
+            pipeline,
+            trigger,
+            variables=variables or {},
+            event_variables=event_variables,
+            idempotency_key=idempotency_key,
+        )
+        assert started is not None
+        await tx.audit(
+            "run.create", "PipelineRun", started.run_id, project_id=pipeline["project_id"]
+        )
+    return started.run_id
+
+
+async def cancel_run(subject: Subject, run_id: UUID) -> UUID:
+    """Cancel a run; a finished one stays as it is."""
+    async with db.transaction(subject) as tx:
+        row = await _lock_run(tx, run_id)
+        await ledger.request_cancel(tx, run_id)
+        await tx.audit("run.cancel", "PipelineRun", run_id, project_id=row["project_id"])
+    return run_id
+
+
+async def retry_run(subject: Subject, run_id: UUID, from_block: str | None = None) -> UUID:
+    """Run again what did not succeed; with `from_block` that block and all that depend on it.
+
+    A run that succeeded can only be retried from a block.
+    """
+    async with db.transaction(subject) as tx:
+        row = await _lock_run(tx, run_id)
+        if row["status"] in ("queued", "running"):
+            raise Invalid("The run has not finished yet.", "NOT_FINISHED")
+        if row["status"] == "succeeded" and from_block is None:
+            raise Invalid("The run succeeded. Name a block to run again from.", "NOT_FAILED")
+        names: set[str] | None = None
+        if from_block is not None:
+            present = await blocks_of(tx, row["subject_id"])
+            graph = {b["uuid"]: b["upstream_blocks"] for b in present}
+            if from_block not in graph:
+                raise Invalid(
+                    f"Block {from_block} does not exist in the pipeline.", "BLOCK_UNKNOWN"
+                )
+            names = {from_block} | dag.descendants(graph, from_block)
+        await ledger.retry(tx, run_id, step_names=names)
+        await tx.audit("run.retry", "PipelineRun", run_id, project_id=row["project_id"])
+    return run_id
+
+
+async def _lock_run(tx: db.Tx, run_id: UUID) -> RowMapping:
+    tx.subject.require_known()
+    row = await tx.one(
+        select(runs).where(runs.c.id == run_id, runs.c.kind == KIND).with_for_update()
+    )
+    if row is None or not tx.subject.may("pipeline.read", row["project_id"]):
+        raise NotFound("There is no such run.")
+    tx.subject.require("pipeline.run", row["project_id"])
+    return row
+
+
+async def _pipeline(tx: db.Tx, pipeline_id: int) -> RowMapping:
+    row = await tx.one(select(pipelines).where(pipelines.c.id == pipeline_id))
+    if row is None:
+        raise NotFound("The pipeline does not exist.")
+    return row
+
+
+def _check_variables(variables: Mapping[str, Any] | None) -> None:
+    if variables is None:
+        return
+    if not isinstance(variables, Mapping):
+        raise Invalid("variables must be an object.", path=("variables",))
+    check_json(variables, "variables")
+    if len(orjson.dumps(variables, default=str)) > MAX_VARIABLES:
+        raise Invalid(f"variables are larger than {MAX_VARIABLES} bytes.", path=("variables",))

@@ -1,0 +1,613 @@
+"""Inputs, filters, orderings and error types of pipelines, blocks, triggers and their runs."""
+
+import enum
+from datetime import datetime
+
+import strawberry
+from sqlalchemy import select
+from strawberry.scalars import JSON
+
+from app.graphql.filters import (
+    UNSET,
+    DateTimeFilter,
+    IntFilter,
+    StringFilter,
+    StringListFilter,
+    conditions,
+    order_input,
+)
+from app.graphql.payloads import UserError
+from app.graphql.scalars import Cron
+from app.pipelines import tables as t
+from app.pipelines.kinds import (
+    BlockLanguage,
+    BlockType,
+    PipelineType,
+    TriggerStatus,
+    TriggerType,
+)
+from app.runs.inputs import RunStatusFilter
+from app.runs.tables import runs
+
+_VERSION = "Refuse with CONFLICT where it has another version by now."
+
+
+@strawberry.enum(description="Faults in inputs about pipelines, blocks, triggers and runs.")
+class PipelineErrorCode(enum.Enum):
+    """Codes for programs."""
+
+    INVALID = strawberry.enum_value("INVALID", description="A value that cannot be used.")
+    NAME_MISSING = strawberry.enum_value("NAME_MISSING", description="A name is needed.")
+    NAME_TAKEN = strawberry.enum_value("NAME_TAKEN", description="The name is in use.")
+    BLOCK_UNKNOWN = strawberry.enum_value(
+        "BLOCK_UNKNOWN", description="The pipeline has no such block."
+    )
+    HAS_DEPENDENTS = strawberry.enum_value(
+        "HAS_DEPENDENTS", description="Other blocks take this block's output."
+    )
+    CYCLE = strawberry.enum_value("CYCLE", description="The blocks would form a circle.")
+    INTERVAL_INVALID = strawberry.enum_value(
+        "INTERVAL_INVALID", description="The interval is neither a preset nor cron."
+    )
+    NOT_API_TRIGGER = strawberry.enum_value(
+        "NOT_API_TRIGGER", description="The trigger is not started by calls."
+    )
+    NOT_FINISHED = strawberry.enum_value("NOT_FINISHED", description="The run goes on.")
+    NOT_FAILED = strawberry.enum_value("NOT_FAILED", description="The run succeeded.")
+
+
+@strawberry.type(description="A fault in an input about pipelines, blocks, triggers or runs.")
+class PipelineError(UserError):
+    """A correctable fault."""
+
+    code: PipelineErrorCode = strawberry.field(description="What is wrong, for programs.")
+
+
+# --- pipelines -------------------------------------------------------------------------------
+
+
+@strawberry.input(description="Conditions on a pipeline's type.")
+class PipelineTypeFilter:
+    """Operators on pipeline types."""
+
+    eq: PipelineType | None = strawberry.field(default=UNSET, description="Equal to.")
+    in_: list[PipelineType] | None = strawberry.field(
+        default=UNSET, name="in", description="One of these; an empty list matches nothing."
+    )
+
+
+@strawberry.input(description="Which pipelines.")
+class PipelineFilter:
+    """Conditions on pipelines."""
+
+    uuid: StringFilter | None = strawberry.field(default=UNSET, description="By uuid.")
+    name: StringFilter | None = strawberry.field(default=UNSET, description="By name.")
+    type: PipelineTypeFilter | None = strawberry.field(default=UNSET, description="By type.")
+    tags: StringListFilter | None = strawberry.field(default=UNSET, description="By tags.")
+    triggers: "TriggerFilter | None" = strawberry.field(
+        default=UNSET, description="Has a trigger that this filter matches."
+    )
+    has_triggers: bool | None = strawberry.field(
+        default=UNSET, description="Has any trigger, or has none."
+    )
+    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
+    updated_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By change.")
+    and_: list["PipelineFilter"] | None = strawberry.field(
+        default=UNSET, name="and", description="All of these."
+    )
+    or_: list["PipelineFilter"] | None = strawberry.field(
+        default=UNSET, name="or", description="At least one of these."
+    )
+    not_: "PipelineFilter | None" = strawberry.field(
+        default=UNSET, name="not", description="Not this."
+    )
+
+
+def _has_trigger(where: "TriggerFilter"):  # type: ignore[no-untyped-def]
+    matching = select(t.triggers.c.pipeline_id).where(conditions(where, TRIGGER_COLUMNS))
+    return t.pipelines.c.id.in_(matching)
+
+
+def _has_any_trigger(wanted: bool):  # type: ignore[no-untyped-def]
+    found = t.pipelines.c.id.in_(select(t.triggers.c.pipeline_id))
+    return found if wanted else ~found
+
+
+PIPELINE_COLUMNS = {
+    "uuid": t.pipelines.c.uuid,
+    "name": t.pipelines.c.name,
+    "type": t.pipelines.c.type,
+    "tags": t.pipelines.c.tags,
+    "triggers": _has_trigger,
+    "has_triggers": _has_any_trigger,
+    "created_at": t.pipelines.c.created_at,
+    "updated_at": t.pipelines.c.updated_at,
+}
+PipelineOrder = order_input(
+    "Pipeline",
+    {
+        "NUMBER": (t.pipelines.c.id, "By number."),
+        "UUID": (t.pipelines.c.uuid, "By uuid."),
+        "NAME": (t.pipelines.c.name, "By name."),
+        "TYPE": (t.pipelines.c.type, "By type."),
+        "CREATED_AT": (t.pipelines.c.created_at, "By age."),
+        "UPDATED_AT": (t.pipelines.c.updated_at, "By last change."),
+    },
+)
+
+
+@strawberry.input(description="Names one pipeline; exactly one field.", one_of=True)
+class PipelineBy:
+    """How a pipeline is named."""
+
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
+    uuid: str | None = strawberry.field(
+        default=UNSET, description="By uuid, in the project of the call."
+    )
+
+
+@strawberry.input(description="A new pipeline.")
+class PipelineCreateInput:
+    """A pipeline's attributes."""
+
+    name: str | None = strawberry.field(
+        default=None, description="Its name; the uuid is made from it. Needed unless it is a copy."
+    )
+    project_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Where it belongs; the project of the call where left out."
+    )
+    type: PipelineType | None = strawberry.field(default=None, description="PYTHON if left out.")
+    description: str | None = strawberry.field(default=None, description="What it does.")
+    tags: list[str] | None = strawberry.field(default=None, description="Tags.")
+    variables: JSON | None = strawberry.field(
+        default=None, description="Variables that all its runs start with."
+    )
+    clone_of: str | None = strawberry.field(
+        default=None, description="Uuid of a pipeline to copy, blocks included."
+    )
+
+
+@strawberry.input(description="New code for one block.")
+class BlockContentInput:
+    """A block and its code."""
+
+    uuid: str = strawberry.field(description="The block's uuid.")
+    content: str | None = strawberry.field(default=None, description="Its code; null leaves it.")
+
+
+@strawberry.input(description="Changes of a pipeline; what is left out stays.")
+class PipelineUpdateInput:
+    """Attributes to change."""
+
+    by: PipelineBy = strawberry.field(description="The pipeline.")
+    name: str | None = strawberry.field(
+        default=UNSET, description="New name; the uuid changes with it."
+    )
+    type: PipelineType | None = strawberry.field(default=UNSET, description="New type.")
+    description: str | None = strawberry.field(default=UNSET, description="New description.")
+    tags: list[str] | None = strawberry.field(default=UNSET, description="New tags.")
+    variables: JSON | None = strawberry.field(default=UNSET, description="New variables.")
+    settings: JSON | None = strawberry.field(default=UNSET, description="New settings.")
+    concurrency_config: JSON | None = strawberry.field(
+        default=UNSET, description="Limits of parallel runs and blocks."
+    )
+    retry_config: JSON | None = strawberry.field(
+        default=UNSET, description="How failed blocks are tried again."
+    )
+    notification_config: JSON | None = strawberry.field(
+        default=UNSET, description="Who is told of what."
+    )
+    executor_config: JSON | None = strawberry.field(
+        default=UNSET, description="Kept for callers; not used."
+    )
+    executor_type: str | None = strawberry.field(
+        default=UNSET, description="Kept for callers; not used."
+    )
+    executor_count: int | None = strawberry.field(
+        default=UNSET, description="Kept for callers; not used."
+    )
+    run_pipeline_in_one_process: bool | None = strawberry.field(
+        default=UNSET, description="Kept for callers; blocks always have processes of their own."
+    )
+    cache_block_output_in_memory: bool | None = strawberry.field(
+        default=UNSET, description="Kept for callers; not used."
+    )
+    block_contents: list[BlockContentInput] | None = strawberry.field(
+        default=None, description="New code for blocks."
+    )
+    triggers_status: TriggerStatus | None = strawberry.field(
+        default=None, description="Switch all its triggers on or off."
+    )
+    expected_version: int | None = strawberry.field(default=None, description=_VERSION)
+
+
+@strawberry.input(description="Which pipeline to delete.")
+class PipelineDeleteInput:
+    """A pipeline."""
+
+    by: PipelineBy = strawberry.field(description="The pipeline.")
+
+
+# --- blocks ----------------------------------------------------------------------------------
+
+
+@strawberry.input(description="Names one block; exactly one field.", one_of=True)
+class BlockBy:
+    """How a block is named."""
+
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
+    path: "BlockPath | None" = strawberry.field(
+        default=UNSET, description="By the uuids of its pipeline and itself."
+    )
+
+
+@strawberry.input(description="A block by uuids, in the project of the call.")
+class BlockPath:
+    """Pipeline and block."""
+
+    pipeline: str = strawberry.field(description="The pipeline's uuid.")
+    block: str = strawberry.field(description="The block's uuid.")
+
+
+@strawberry.input(description="A new block.")
+class BlockCreateInput:
+    """A block's attributes."""
+
+    pipeline: PipelineBy = strawberry.field(description="The pipeline that gets it.")
+    name: str | None = strawberry.field(
+        default=None, description="Its name; the uuid is made from it. Needed."
+    )
+    type: BlockType = strawberry.field(description="What it does.")
+    language: BlockLanguage | None = strawberry.field(
+        default=None, description="PYTHON if left out."
+    )
+    content: str | None = strawberry.field(
+        default=None, description="Its code; a template where left out."
+    )
+    upstream_blocks: list[str] | None = strawberry.field(
+        default=None, description="Uuids of blocks whose outputs it gets; unknown ones are dropped."
+    )
+    downstream_blocks: list[str] | None = strawberry.field(
+        default=None, description="Uuids of blocks that get its output."
+    )
+    configuration: JSON | None = strawberry.field(default=None, description="Free settings.")
+    color: str | None = strawberry.field(default=None, description="Colour in editors.")
+    priority: int | None = strawberry.field(
+        default=None, description="Its place among the blocks, from 0; last if left out."
+    )
+
+
+@strawberry.input(description="Changes of a block; what is left out stays.")
+class BlockUpdateInput:
+    """Attributes to change."""
+
+    by: BlockBy = strawberry.field(description="The block.")
+    name: str | None = strawberry.field(
+        default=UNSET, description="New name; the uuid changes, and blocks that name it follow."
+    )
+    content: str | None = strawberry.field(default=UNSET, description="New code.")
+    upstream_blocks: list[str] | None = strawberry.field(
+        default=UNSET, description="Uuids of blocks whose outputs it gets, in order."
+    )
+    downstream_blocks: list[str] | None = strawberry.field(
+        default=None, description="Uuids of all blocks that get its output."
+    )
+    callback_blocks: list[str] | None = strawberry.field(
+        default=None, description="Uuids of all callbacks attached to it."
+    )
+    conditional_blocks: list[str] | None = strawberry.field(
+        default=None, description="Uuids of all conditionals attached to it."
+    )
+    configuration: JSON | None = strawberry.field(default=UNSET, description="Free settings.")
+    executor_type: str | None = strawberry.field(
+        default=UNSET, description="Kept for callers; not used."
+    )
+    executor_config: JSON | None = strawberry.field(
+        default=UNSET, description="Kept for callers; not used."
+    )
+    retry_config: JSON | None = strawberry.field(
+        default=UNSET, description="How it is tried again when it fails."
+    )
+    timeout_s: int | None = strawberry.field(
+        default=UNSET, description="Seconds after which it is killed and fails."
+    )
+    color: str | None = strawberry.field(default=UNSET, description="Colour in editors.")
+    has_callback: bool | None = strawberry.field(default=UNSET, description="Kept for callers.")
+    expected_version: int | None = strawberry.field(default=None, description=_VERSION)
+
+
+@strawberry.input(description="Which block to delete.")
+class BlockDeleteInput:
+    """A block."""
+
+    by: BlockBy = strawberry.field(description="The block.")
+    force: bool = strawberry.field(
+        default=False,
+        description="Delete it although others depend on it; they take over its upstream blocks.",
+    )
+
+
+# --- triggers --------------------------------------------------------------------------------
+
+
+@strawberry.input(description="Conditions on a trigger's type.")
+class TriggerTypeFilter:
+    """Operators on trigger types."""
+
+    eq: TriggerType | None = strawberry.field(default=UNSET, description="Equal to.")
+    in_: list[TriggerType] | None = strawberry.field(
+        default=UNSET, name="in", description="One of these; an empty list matches nothing."
+    )
+
+
+@strawberry.input(description="Conditions on a trigger's status.")
+class TriggerStatusFilter:
+    """Operators on trigger statuses."""
+
+    eq: TriggerStatus | None = strawberry.field(default=UNSET, description="Equal to.")
+    in_: list[TriggerStatus] | None = strawberry.field(
+        default=UNSET, name="in", description="One of these; an empty list matches nothing."
+    )
+
+
+@strawberry.input(description="Which triggers.")
+class TriggerFilter:
+    """Conditions on triggers."""
+
+    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
+    name: StringFilter | None = strawberry.field(default=UNSET, description="By name.")
+    type: TriggerTypeFilter | None = strawberry.field(default=UNSET, description="By type.")
+    status: TriggerStatusFilter | None = strawberry.field(default=UNSET, description="By status.")
+    interval: StringFilter | None = strawberry.field(default=UNSET, description="By interval.")
+    tags: StringListFilter | None = strawberry.field(default=UNSET, description="By tags.")
+    pipeline_uuid: StringFilter | None = strawberry.field(
+        default=UNSET, description="By the uuid of its pipeline."
+    )
+    global_data_product_uuid: StringFilter | None = strawberry.field(
+        default=UNSET, description="By global data product."
+    )
+    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
+    and_: list["TriggerFilter"] | None = strawberry.field(
+        default=UNSET, name="and", description="All of these."
+    )
+    or_: list["TriggerFilter"] | None = strawberry.field(
+        default=UNSET, name="or", description="At least one of these."
+    )
+    not_: "TriggerFilter | None" = strawberry.field(
+        default=UNSET, name="not", description="Not this."
+    )
+
+
+def _of_pipeline(where: StringFilter):  # type: ignore[no-untyped-def]
+    matching = select(t.pipelines.c.id).where(
+        conditions(PipelineFilter(uuid=where), PIPELINE_COLUMNS)
+    )
+    return t.triggers.c.pipeline_id.in_(matching)
+
+
+TRIGGER_COLUMNS = {
+    "number": t.triggers.c.id,
+    "name": t.triggers.c.name,
+    "type": t.triggers.c.type,
+    "status": t.triggers.c.status,
+    "interval": t.triggers.c.interval,
+    "tags": t.triggers.c.tags,
+    "pipeline_uuid": _of_pipeline,
+    "global_data_product_uuid": t.triggers.c.global_data_product_uuid,
+    "created_at": t.triggers.c.created_at,
+}
+_PIPELINE_UUID = (
+    select(t.pipelines.c.uuid).where(t.pipelines.c.id == t.triggers.c.pipeline_id).scalar_subquery()
+)
+TriggerOrder = order_input(
+    "Trigger",
+    {
+        "NUMBER": (t.triggers.c.id, "By number."),
+        "NAME": (t.triggers.c.name, "By name."),
+        "PIPELINE_UUID": (_PIPELINE_UUID, "By the uuid of its pipeline."),
+        "STATUS": (t.triggers.c.status, "By status."),
+        "TYPE": (t.triggers.c.type, "By type."),
+        "CREATED_AT": (t.triggers.c.created_at, "By age."),
+    },
+)
+
+
+@strawberry.input(description="Names one trigger; exactly one field.", one_of=True)
+class TriggerBy:
+    """How a trigger is named."""
+
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
+    number: int | None = strawberry.field(default=UNSET, description="By the id that REST shows.")
+
+
+@strawberry.input(description="A new trigger.")
+class TriggerCreateInput:
+    """A trigger's attributes."""
+
+    pipeline: PipelineBy = strawberry.field(description="The pipeline that it starts.")
+    name: str | None = strawberry.field(default=None, description="Its name. Needed.")
+    description: str | None = strawberry.field(default=None, description="What it is for.")
+    type: TriggerType | None = strawberry.field(default=None, description="TIME if left out.")
+    status: TriggerStatus | None = strawberry.field(
+        default=None, description="INACTIVE if left out."
+    )
+    interval: Cron | None = strawberry.field(
+        default=None, description="When a TIME trigger fires: a preset or five cron fields."
+    )
+    timezone: str | None = strawberry.field(
+        default=UNSET, description="IANA time zone of the interval; UTC if left out."
+    )
+    start_at: datetime | None = strawberry.field(default=None, description="Not before this.")
+    variables: JSON | None = strawberry.field(
+        default=None, description="Variables that its runs start with."
+    )
+    settings: JSON | None = strawberry.field(
+        default=None, description="Such as timeout in seconds, skip_if_previous_running."
+    )
+    tags: list[str] | None = strawberry.field(default=UNSET, description="Tags.")
+    sla: int | None = strawberry.field(default=None, description="Seconds a run should take.")
+    event_matchers: JSON | None = strawberry.field(
+        default=UNSET, description="Which events start it; kept, events are not received yet."
+    )
+    global_data_product_uuid: str | None = strawberry.field(
+        default=None, description="Kept for callers; not used."
+    )
+
+
+@strawberry.input(description="Changes of a trigger; what is left out stays.")
+class TriggerUpdateInput:
+    """Attributes to change."""
+
+    by: TriggerBy = strawberry.field(description="The trigger.")
+    name: str | None = strawberry.field(default=UNSET, description="New name.")
+    description: str | None = strawberry.field(default=UNSET, description="New description.")
+    type: TriggerType | None = strawberry.field(default=UNSET, description="New type.")
+    status: TriggerStatus | None = strawberry.field(default=UNSET, description="On or off.")
+    interval: Cron | None = strawberry.field(default=UNSET, description="New interval.")
+    timezone: str | None = strawberry.field(default=UNSET, description="New time zone.")
+    start_at: datetime | None = strawberry.field(default=UNSET, description="Not before this.")
+    variables: JSON | None = strawberry.field(default=UNSET, description="New variables.")
+    settings: JSON | None = strawberry.field(default=UNSET, description="New settings.")
+    tags: list[str] | None = strawberry.field(default=UNSET, description="New tags.")
+    sla: int | None = strawberry.field(default=UNSET, description="New target, in seconds.")
+    event_matchers: JSON | None = strawberry.field(default=UNSET, description="New matchers.")
+    rotate_token: bool = strawberry.field(default=False, description="Give it a new token.")
+    expected_version: int | None = strawberry.field(default=None, description=_VERSION)
+
+
+@strawberry.input(description="Names a trigger to delete, or to give a new token.")
+class TriggerDeleteInput:
+    """A trigger."""
+
+    by: TriggerBy = strawberry.field(description="The trigger.")
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+@strawberry.input(description="Which pipeline runs.")
+class PipelineRunFilter:
+    """Conditions on pipeline runs."""
+
+    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
+    status: RunStatusFilter | None = strawberry.field(default=UNSET, description="By status.")
+    pipeline_uuid: StringFilter | None = strawberry.field(
+        default=UNSET, description="By the uuid of its pipeline."
+    )
+    pipeline: PipelineFilter | None = strawberry.field(
+        default=UNSET, description="By its pipeline."
+    )
+    trigger_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of its trigger."
+    )
+    backfill_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of its backfill."
+    )
+    execution_date: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By execution date."
+    )
+    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
+    and_: list["PipelineRunFilter"] | None = strawberry.field(
+        default=UNSET, name="and", description="All of these."
+    )
+    or_: list["PipelineRunFilter"] | None = strawberry.field(
+        default=UNSET, name="or", description="At least one of these."
+    )
+    not_: "PipelineRunFilter | None" = strawberry.field(
+        default=UNSET, name="not", description="Not this."
+    )
+
+
+def _run_of_pipeline(where: PipelineFilter):  # type: ignore[no-untyped-def]
+    matching = select(t.pipelines.c.id).where(conditions(where, PIPELINE_COLUMNS))
+    return t.pipeline_runs.c.pipeline_id.in_(matching)
+
+
+PIPELINE_RUN_COLUMNS = {
+    "number": t.pipeline_runs.c.number,
+    "status": runs.c.status,
+    "pipeline_uuid": t.pipeline_runs.c.pipeline_uuid,
+    "pipeline": _run_of_pipeline,
+    "trigger_number": t.pipeline_runs.c.trigger_id,
+    "backfill_number": t.pipeline_runs.c.backfill_id,
+    "execution_date": t.pipeline_runs.c.execution_date,
+    "created_at": runs.c.created_at,
+}
+PipelineRunOrder = order_input(
+    "PipelineRun",
+    {
+        "NUMBER": (t.pipeline_runs.c.number, "By number."),
+        "EXECUTION_DATE": (t.pipeline_runs.c.execution_date, "By execution date."),
+        "CREATED_AT": (runs.c.created_at, "By age."),
+        "STARTED_AT": (runs.c.started_at, "By start."),
+        "FINISHED_AT": (runs.c.finished_at, "By end."),
+        "STATUS": (runs.c.status, "By status."),
+    },
+)
+
+
+@strawberry.input(description="Names one pipeline run; exactly one field.", one_of=True)
+class PipelineRunBy:
+    """How a pipeline run is named."""
+
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
+    number: int | None = strawberry.field(default=UNSET, description="By the id that REST shows.")
+
+
+@strawberry.input(
+    description="What to run: a trigger, or a pipeline itself. Exactly one field.", one_of=True
+)
+class RunOf:
+    """Trigger or pipeline."""
+
+    trigger: TriggerBy | None = strawberry.field(default=UNSET, description="Run this trigger.")
+    pipeline: PipelineBy | None = strawberry.field(
+        default=UNSET, description="Run this pipeline without a trigger."
+    )
+
+
+@strawberry.input(description="A new run of a pipeline.")
+class PipelineRunCreateInput:
+    """What to run with which variables."""
+
+    of: RunOf = strawberry.field(description="What to run.")
+    variables: JSON | None = strawberry.field(
+        default=None, description="Variables of this run; they win over all others."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="The same key with the same input gives the same run for 24 hours.",
+    )
+
+
+@strawberry.input(description="A run started by an API trigger's token.")
+class PipelineRunCreateByTokenInput:
+    """A trigger, its token and variables."""
+
+    trigger_number: int = strawberry.field(description="The trigger's number.")
+    token: str = strawberry.field(description="The trigger's token; no other credential is needed.")
+    variables: JSON | None = strawberry.field(default=None, description="Variables of this run.")
+    event_variables: JSON | None = strawberry.field(
+        default=None, description="What blocks see as `event`."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="The same key with the same input gives the same run for 24 hours.",
+    )
+
+
+@strawberry.input(description="Which run to cancel.")
+class PipelineRunCancelInput:
+    """A run."""
+
+    by: PipelineRunBy = strawberry.field(description="The run.")
+
+
+@strawberry.input(description="Which run to go on with after it failed or was cancelled.")
+class PipelineRunRetryInput:
+    """A run, and from where."""
+
+    by: PipelineRunBy = strawberry.field(description="The run.")
+    from_block: str | None = strawberry.field(
+        default=None, description="Run this block and all that depend on it again."
+    )

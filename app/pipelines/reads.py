@@ -1,0 +1,89 @@
+"""Selects with names, for callers that are not GraphQL resolvers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, select
+
+from app.core.db import reading
+from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
+from app.runs.tables import run_steps, runs
+
+
+async def started_run(run_id: UUID) -> Mapping[str, Any]:
+    """The facts that the holder of a trigger's token sees of its run."""
+    facet = pipeline_runs.c
+    statement = (
+        select(
+            facet.number,
+            runs.c.status,
+            facet.pipeline_uuid,
+            facet.trigger_id.label("trigger_number"),
+            facet.execution_date,
+            facet.variables,
+            facet.event_variables,
+            runs.c.started_at,
+            runs.c.finished_at,
+            runs.c.created_at,
+            runs.c.updated_at,
+        )
+        .join(runs, runs.c.id == facet.run_id)
+        .where(facet.run_id == run_id)
+    )
+    async with reading() as connection:
+        return dict((await connection.execute(statement)).mappings().one())
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a worker needs to execute a pipeline run, as it is now."""
+
+    facet: RowMapping
+    pipeline: RowMapping
+    trigger: RowMapping | None
+    blocks: Mapping[str, RowMapping]
+    steps: Sequence[RowMapping]
+
+    @property
+    def step_ids(self) -> dict[str, int]:
+        """Numbers of the steps by name."""
+        return {step["name"]: step["id"] for step in self.steps}
+
+    @property
+    def allows_failures(self) -> bool:
+        """Whether blocks beside a failed one go on (trigger setting `allow_blocks_to_fail`)."""
+        settings = (self.trigger["settings"] if self.trigger else None) or {}
+        return bool(settings.get("allow_blocks_to_fail"))
+
+    def upstream(self, name: str) -> list[str]:
+        """The steps whose outputs a block gets, in the block's order."""
+        block = self.blocks.get(name)
+        steps = {step["name"] for step in self.steps}
+        return [u for u in block["upstream_blocks"] if u in steps] if block else []
+
+
+async def run_plan(run_id: UUID) -> RunPlan | None:
+    """The plan of a pipeline run; None where its pipeline has been deleted since."""
+    async with reading() as connection:
+
+        async def rows(statement: Select[Any]) -> Sequence[RowMapping]:
+            return list((await connection.execute(statement)).mappings())
+
+        facets = await rows(select(pipeline_runs).where(pipeline_runs.c.run_id == run_id))
+        if not facets or facets[0]["pipeline_id"] is None:
+            return None
+        facet = facets[0]
+        owners = await rows(select(pipelines).where(pipelines.c.id == facet["pipeline_id"]))
+        starters = await rows(select(triggers).where(triggers.c.id == facet["trigger_id"]))
+        listed = await rows(select(blocks).where(blocks.c.pipeline_id == facet["pipeline_id"]))
+        steps = await rows(
+            select(run_steps)
+            .where(run_steps.c.run_id == run_id)
+            .order_by(run_steps.c.position, run_steps.c.id)
+        )
+    if not owners:
+        return None
+    by_uuid = {block["uuid"]: block for block in listed}
+    return RunPlan(facet, owners[0], starters[0] if starters else None, by_uuid, steps)

@@ -1,0 +1,169 @@
+"""Verbs of projects and memberships."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import RowMapping, func, select
+
+from app.access.actions import set_role
+from app.access.tables import memberships, roles, users
+from app.core import db
+from app.core.changes import delete_row, insert_row, update_row
+from app.core.errors import Invalid, NotFound
+from app.core.ids import slug
+from app.core.rules import Subject
+from app.projects.tables import projects
+
+NAME_LENGTH = 150
+
+
+async def create_project(subject: Subject, name: str, description: str | None) -> int:
+    """Make a project whose first owner is the caller; owners of the installation only."""
+    subject.require_owner()
+    values = _checked({"name": name, "description": description})
+    uuid = slug(values["name"])
+    async with db.transaction(subject) as tx:
+        if await tx.one(select(projects.c.id).where(projects.c.uuid == uuid)):
+            raise Invalid(f"A project {uuid} exists already.", "NAME_TAKEN", path=("name",))
+        row = await insert_row(
+            tx, projects, {**values, "uuid": uuid, "created_by": subject.user_id}
+        )
+        if subject.user_id is not None:
+            await set_role(tx, row["id"], subject.user_id, "owner")
+        await tx.audit("project.create", "Project", row["id"], project_id=row["id"])
+    return int(row["id"])
+
+
+async def update_project(
+    subject: Subject, project_id: int, values: Mapping[str, Any], expected_version: int | None
+) -> int:
+    """Change a project's name or description; its uuid stays."""
+    checked = _checked(values)
+    async with db.transaction(subject) as tx:
+        row = await _lock(tx, project_id, "project.write")
+        await update_row(tx, projects, row, checked, expected_version)
+        await tx.audit(
+            "project.update", "Project", project_id, project_id=project_id, fields=sorted(checked)
+        )
+    return project_id
+
+
+async def delete_project(subject: Subject, project_id: int) -> int:
+    """Delete a project with all that is in it; never the last one."""
+    async with db.transaction(subject) as tx:
+        await _lock(tx, project_id, "project.delete")
+        left = await tx.one(select(func.count().label("n")).select_from(projects))
+        if left is None or left["n"] <= 1:
+            raise Invalid("The last project cannot be deleted.", "LAST_PROJECT")
+        await delete_row(tx, projects, project_id)
+        await tx.audit("project.delete", "Project", project_id, project_id=project_id)
+    return project_id
+
+
+async def create_membership(subject: Subject, project_id: int, user_id: int, role: str) -> int:
+    """Make a user a member."""
+    async with db.transaction(subject) as tx:
+        await _lock(tx, project_id, "member.write")
+        await _may_give(tx, project_id, role)
+        if not await tx.one(select(users.c.id).where(users.c.id == user_id)):
+            raise Invalid("There is no such user.", path=("userId",))
+        if await tx.one(
+            select(memberships.c.id).where(
+                memberships.c.project_id == project_id, memberships.c.user_id == user_id
+            )
+        ):
+            raise Invalid("The user is a member already.", "NAME_TAKEN", path=("userId",))
+        row = await set_role(tx, project_id, user_id, role)
+        await tx.audit("membership.create", "Membership", row["id"], project_id=project_id)
+    return int(row["id"])
+
+
+async def update_membership(
+    subject: Subject, membership_id: int, role: str, expected_version: int | None
+) -> int:
+    """Change a member's role."""
+    async with db.transaction(subject) as tx:
+        row = await _member(tx, membership_id)
+        await _may_give(tx, row["project_id"], role)
+        role_row = await tx.one(select(roles).where(roles.c.name == role))
+        if role_row is None:
+            raise Invalid(f"There is no role {role}.", path=("role",))
+        if role != "owner":
+            await _refuse_last_owner(tx, row)
+        await update_row(tx, memberships, row, {"role_id": role_row["id"]}, expected_version)
+        await tx.audit(
+            "membership.update",
+            "Membership",
+            membership_id,
+            project_id=row["project_id"],
+            fields=["role"],
+        )
+    return membership_id
+
+
+async def delete_membership(subject: Subject, membership_id: int) -> int:
+    """Remove a member; members may remove themselves."""
+    async with db.transaction(subject) as tx:
+        row = await _member(tx, membership_id, or_self=True)
+        await _refuse_last_owner(tx, row)
+        await delete_row(tx, memberships, membership_id)
+        await tx.audit(
+            "membership.delete", "Membership", membership_id, project_id=row["project_id"]
+        )
+    return membership_id
+
+
+async def _lock(tx: db.Tx, project_id: int, permission: str) -> RowMapping:
+    tx.subject.require_known()
+    row = await tx.one(select(projects).where(projects.c.id == project_id).with_for_update())
+    if row is None or not tx.subject.may("project.read", project_id):
+        raise NotFound("There is no such project.")
+    tx.subject.require(permission, project_id)
+    return row
+
+
+async def _member(tx: db.Tx, membership_id: int, *, or_self: bool = False) -> RowMapping:
+    tx.subject.require_known()
+    row = await tx.one(
+        select(memberships).where(memberships.c.id == membership_id).with_for_update()
+    )
+    if row is None or not tx.subject.may("project.read", row["project_id"]):
+        raise NotFound("There is no such membership.")
+    if not (or_self and row["user_id"] == tx.subject.user_id):
+        tx.subject.require("member.write", row["project_id"])
+        current = await tx.one(select(roles.c.name).where(roles.c.id == row["role_id"]))
+        if current is not None:
+            await _may_give(tx, row["project_id"], current["name"])
+    return row
+
+
+async def _may_give(tx: db.Tx, project_id: int, role: str) -> None:
+    """Only who may delete the project may make or unmake its owners."""
+    if role == "owner":
+        tx.subject.require("project.delete", project_id)
+
+
+async def _refuse_last_owner(tx: db.Tx, row: RowMapping) -> None:
+    owners = (
+        select(memberships.c.user_id)
+        .join(roles, roles.c.id == memberships.c.role_id)
+        .where(memberships.c.project_id == row["project_id"], roles.c.name == "owner")
+        .with_for_update(of=memberships)
+    )
+    found = [owner["user_id"] for owner in await tx.all(owners)]
+    if found == [row["user_id"]]:
+        raise Invalid("This is the last owner of the project.", "LAST_OWNER")
+
+
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    checked = dict(values)
+    if "name" in checked:
+        name = (checked["name"] or "").strip()
+        if not name or len(name) > NAME_LENGTH:
+            raise Invalid(
+                f"A project needs a name of 1 to {NAME_LENGTH} characters.",
+                "NAME_MISSING",
+                path=("name",),
+            )
+        checked["name"] = name
+    return checked

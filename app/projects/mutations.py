@@ -1,0 +1,116 @@
+"""Root fields that change projects and memberships."""
+
+import strawberry
+
+from app.access.tables import memberships
+from app.access.types import Membership
+from app.graphql.context import Info
+from app.graphql.payloads import given, int_key, mutation
+from app.graphql.rows import fetch_one
+from app.projects import actions
+from app.projects import tables as t
+from app.projects.inputs import (
+    MembershipCreateInput,
+    MembershipDeleteInput,
+    MembershipUpdateInput,
+    ProjectCreateInput,
+    ProjectDeleteInput,
+    ProjectError,
+    ProjectUpdateInput,
+)
+from app.projects.types import Project
+
+ERRORS = "Faults that the sender of the input can correct."
+
+
+@strawberry.type(description="Answer to projectCreate and projectUpdate.")
+class ProjectPayload:
+    """The project as it is now."""
+
+    project: Project | None = strawberry.field(default=None, description="The project.")
+    errors: list[ProjectError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+@strawberry.type(description="Answer to membershipCreate and membershipUpdate.")
+class MembershipPayload:
+    """The membership as it is now."""
+
+    membership: Membership | None = strawberry.field(default=None, description="The membership.")
+    errors: list[ProjectError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+@strawberry.type(description="Answer to projectDelete and membershipDelete.")
+class ProjectDeletePayload:
+    """What was deleted."""
+
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Id of the object that is gone."
+    )
+    errors: list[ProjectError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+async def _project(info: Info, project_id: int) -> ProjectPayload:
+    found = await fetch_one(info, "Project", t.projects.c.id == project_id, "project")
+    return ProjectPayload(project=found)
+
+
+async def _membership(info: Info, membership_id: int) -> MembershipPayload:
+    condition = memberships.c.id == membership_id
+    found = await fetch_one(info, "Membership", condition, "membership")
+    return MembershipPayload(membership=found)
+
+
+@strawberry.type
+class ProjectMutation:
+    """Changes of projects and of who belongs to them."""
+
+    @mutation(ProjectPayload, ProjectError, "Make a project; owners of the installation only.")
+    async def project_create(self, info: Info, input: ProjectCreateInput) -> ProjectPayload:
+        """Make a project."""
+        subject = info.context.subject
+        made = await actions.create_project(subject, input.name, input.description)
+        return await _project(info, made)
+
+    @mutation(ProjectPayload, ProjectError, "Change a project.")
+    async def project_update(self, info: Info, input: ProjectUpdateInput) -> ProjectPayload:
+        """Change a project."""
+        wanted = int_key(input.id, "Project", "project")
+        values = given(input, "name", "description")
+        subject = info.context.subject
+        await actions.update_project(subject, wanted, values, input.expected_version)
+        return await _project(info, wanted)
+
+    @mutation(ProjectDeletePayload, ProjectError, "Delete a project and everything in it.")
+    async def project_delete(self, info: Info, input: ProjectDeleteInput) -> ProjectDeletePayload:
+        """Delete a project."""
+        await actions.delete_project(info.context.subject, int_key(input.id, "Project", "project"))
+        return ProjectDeletePayload(deleted_id=input.id)
+
+    @mutation(MembershipPayload, ProjectError, "Make a user a member of a project.")
+    async def membership_create(
+        self, info: Info, input: MembershipCreateInput
+    ) -> MembershipPayload:
+        """Add a member."""
+        project = int_key(input.project_id, "Project", "project")
+        user = int_key(input.user_id, "User", "user")
+        made = await actions.create_membership(info.context.subject, project, user, input.role)
+        return await _membership(info, made)
+
+    @mutation(MembershipPayload, ProjectError, "Give a member another role.")
+    async def membership_update(
+        self, info: Info, input: MembershipUpdateInput
+    ) -> MembershipPayload:
+        """Change a member's role."""
+        wanted = int_key(input.id, "Membership", "membership")
+        subject = info.context.subject
+        await actions.update_membership(subject, wanted, input.role, input.expected_version)
+        return await _membership(info, wanted)
+
+    @mutation(ProjectDeletePayload, ProjectError, "End a membership.")
+    async def membership_delete(
+        self, info: Info, input: MembershipDeleteInput
+    ) -> ProjectDeletePayload:
+        """Remove a member."""
+        wanted = int_key(input.id, "Membership", "membership")
+        await actions.delete_membership(info.context.subject, wanted)
+        return ProjectDeletePayload(deleted_id=input.id)

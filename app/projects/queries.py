@@ -1,0 +1,46 @@
+"""Root fields to read projects."""
+
+import strawberry
+
+from app.core.ids import parse_global_id
+from app.graphql.connections import Connection
+from app.graphql.context import Info
+from app.graphql.rows import fetch_one, root_connection
+from app.projects import tables as t
+from app.projects.inputs import PROJECT_COLUMNS, ProjectBy, ProjectFilter, ProjectOrder
+from app.projects.types import Project
+
+
+def project_scope(info: Info, given: str | None) -> int:
+    """The row key of the project that a call is about: the one named, else the call's own."""
+    if given is None:
+        return info.context.subject.call_project()
+    parsed = parse_global_id(given)
+    known = parsed is not None and parsed[0] == "Project" and parsed[1].isdigit()
+    # An id that names nothing is a project without rows, as a foreign one is.
+    return int(parsed[1][:18]) if known and parsed else -1
+
+
+@strawberry.type
+class ProjectQuery:
+    """Projects."""
+
+    projects: Connection[Project] = root_connection(
+        "Project",
+        "Projects that the caller may see.",
+        where=ProjectFilter,
+        columns=PROJECT_COLUMNS,
+        order=ProjectOrder,
+        default_order=[(t.projects.c.id, False)],
+    )
+
+    @strawberry.field(description="One project; the call's own where `by` is left out.")
+    async def project(self, info: Info, by: ProjectBy | None = None) -> Project | None:
+        """One project."""
+        info.context.subject.require_known()
+        if by is not None and by.uuid:
+            condition = t.projects.c.uuid == by.uuid
+        else:
+            condition = t.projects.c.id == project_scope(info, by.id if by else None)
+        found: Project | None = await fetch_one(info, "Project", condition)
+        return found

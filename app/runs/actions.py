@@ -1,0 +1,214 @@
+"""Verbs on runs for those who start, cancel and retry them. What a worker writes is in fenced.py."""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+
+from app.core.db import Tx
+from app.core.errors import Conflict, Invalid, NotFound
+from app.runs.record import Change, end_run, record, reset_steps
+from app.runs.states import RUN_ENDS
+from app.runs.tables import run_steps, runs
+
+KEY_LIFE = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The run that a request made, or the one that an equal request made before."""
+
+    run_id: UUID
+    created: bool
+
+
+async def accept(
+    tx: Tx,
+    *,
+    project_id: int,
+    kind: str,
+    steps: Sequence[str] = (),
+    subject_id: int | None = None,
+    params: dict[str, Any] | None = None,
+    max_attempts: int = 3,
+    timeout_s: int | None = None,
+    concurrency: int | None = None,
+    available_at: datetime | None = None,
+    schedule_id: int | None = None,
+    fire_at: datetime | None = None,
+    idempotency_key: str | None = None,
+    idempotency_body: bytes | None = None,
+    created_by: int | None = None,
+    priority: int = 0,
+) -> Accepted:
+    """Queue a run with its steps; workers are told after commit.
+
+    The same idempotency key with the same kind, subject and body within 24 h gives the first
+    run, with anything else a Conflict. The same schedule and fire time gives the first run.
+    `concurrency`: at most so many runs of this kind and subject run at a time.
+    """
+    digest = _digest(kind, subject_id, idempotency_body) if idempotency_key is not None else None
+    values: dict[str, Any] = {
+        "project_id": project_id,
+        "kind": kind,
+        "subject_id": subject_id,
+        "params": params or {},
+        "max_attempts": max_attempts,
+        "timeout_s": timeout_s,
+        "concurrency": concurrency,
+        "schedule_id": schedule_id,
+        "fire_at": fire_at,
+        "idempotency_key": idempotency_key,
+        "idempotency_hash": digest,
+        "created_by": created_by,
+        "priority": priority,
+        "version": 1,
+    }
+    if available_at is None:
+        # The hint after commit counts as the first; the reconciler pushes the second.
+        values |= {"hinted_at": func.now(), "hint_count": 1}
+    else:
+        values["available_at"] = available_at
+    insertion = (
+        insert_or_skip(runs)
+        .values(**values)
+        .on_conflict_do_nothing()
+        .returning(runs.c.id, runs.c.project_id, runs.c.version)
+    )
+    while (run := await tx.one(insertion)) is None:
+        first = await _first(tx, project_id, idempotency_key, schedule_id, fire_at)
+        if first is None or await _release_old_key(tx, first):
+            continue
+        if digest is not None and first["idempotency_hash"] != digest:
+            raise Conflict("This idempotency key was used for another request within a day.")
+        return Accepted(first["id"], created=False)
+    if steps:
+        await tx.execute(
+            insert(run_steps),
+            [
+                {"run_id": run["id"], "project_id": project_id, "position": position, "name": name}
+                for position, name in enumerate(steps)
+            ],
+        )
+    await record(tx, run, Change("run.queued", "queued"))
+    if available_at is None:
+        tx.hint(run["id"])
+    return Accepted(run["id"], created=True)
+
+
+def _digest(kind: str, subject_id: int | None, body: bytes | None) -> str:
+    return hashlib.sha256(f"{kind}\n{subject_id}\n".encode() + (body or b"")).hexdigest()
+
+
+async def _first(
+    tx: Tx,
+    project_id: int,
+    key: str | None,
+    schedule_id: int | None,
+    fire_at: datetime | None,
+) -> RowMapping | None:
+    same: list[ColumnElement[bool]] = []
+    if key is not None:
+        same.append(and_(runs.c.project_id == project_id, runs.c.idempotency_key == key))
+    if schedule_id is not None and fire_at is not None:
+        same.append(and_(runs.c.schedule_id == schedule_id, runs.c.fire_at == fire_at))
+    return await tx.one(
+        select(
+            runs.c.id,
+            runs.c.idempotency_key,
+            runs.c.idempotency_hash,
+            (runs.c.created_at < func.now() - KEY_LIFE).label("old"),
+        ).where(or_(*same))
+    )
+
+
+async def _release_old_key(tx: Tx, run: RowMapping) -> bool:
+    if run["idempotency_key"] is None or not run["old"]:
+        return False
+    await tx.execute(
+        update(runs)
+        .where(runs.c.id == run["id"], runs.c.idempotency_key == run["idempotency_key"])
+        .values(idempotency_key=None, idempotency_hash=None)
+    )
+    return True
+
+
+async def request_cancel(tx: Tx, run_id: UUID) -> bool:
+    """Cancel a queued run at once, ask the worker of a running one; False if it has ended."""
+    run = await _lock(tx, run_id)
+    if run["status"] == "queued":
+        return await end_run(tx, run_id, "cancelled")
+    if run["status"] != "running":
+        return False
+    if run["cancel_requested_at"] is None:
+        asked = await tx.one(
+            update(runs)
+            .where(runs.c.id == run_id)
+            .values(
+                cancel_requested_at=func.now(),
+                updated_at=func.now(),
+                version=runs.c.version + 1,
+            )
+            .returning(runs.c.id, runs.c.project_id, runs.c.version)
+        )
+        assert asked is not None
+        await record(tx, asked, Change("run.cancel_requested", "running"))
+    tx.cancel(run_id)
+    return True
+
+
+async def retry(tx: Tx, run_id: UUID, *, step_names: Collection[str] | None = None) -> bool:
+    """Queue an ended run again, for its steps that have not succeeded and for those named.
+
+    False, and nothing changes, for a run that has not ended, and for one that has succeeded
+    when no step is named.
+    """
+    run = await _lock(tx, run_id)
+    if run["status"] not in RUN_ENDS or (run["status"] == "succeeded" and not step_names):
+        return False
+    known = select(run_steps.c.name).where(run_steps.c.run_id == run_id)
+    unknown = set(step_names or ()) - {row["name"] for row in await tx.all(known)}
+    if unknown:
+        raise Invalid(f"The run has no step {min(unknown)!r}.", "UNKNOWN_STEP")
+    names = await reset_steps(tx, run_id, step_names or ())
+    again = await tx.one(
+        update(runs)
+        .where(runs.c.id == run_id)
+        .values(
+            status="queued",
+            available_at=func.now(),
+            updated_at=func.now(),
+            started_at=None,
+            finished_at=None,
+            attempt=0,
+            losses=0,
+            hinted_at=func.now(),
+            hint_count=1,
+            cancel_requested_at=None,
+            result=None,
+            reason=None,
+            error=None,
+            version=runs.c.version + 1,
+        )
+        .returning(runs.c.id, runs.c.project_id, runs.c.version)
+    )
+    assert again is not None
+    await record(tx, again, Change("run.queued", "queued", data={"retry": True, "steps": names}))
+    tx.hint(run_id)
+    return True
+
+
+async def _lock(tx: Tx, run_id: UUID) -> RowMapping:
+    run = await tx.one(
+        select(runs.c.id, runs.c.status, runs.c.cancel_requested_at)
+        .where(runs.c.id == run_id)
+        .with_for_update()
+    )
+    if run is None:
+        raise NotFound("There is no such run.")
+    return run

@@ -1,0 +1,219 @@
+"""What a worker writes about the run it holds. Every write carries the fence of its claim.
+
+Once another worker has claimed the run, or it has ended, each of these raises LeaseLost and
+changes nothing. Each can be repeated when its caller cannot know whether it was committed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.types import DateTime
+
+from app.core.db import Tx
+from app.runs.record import Change, end_run, record, reset_steps
+from app.runs.states import RunEnd, StepEnd, StepStatus, step_sources
+from app.runs.tables import run_logs, run_steps, runs
+
+
+class LeaseLost(Exception):
+    """The run is no longer this worker's: it must stop, and nothing that it writes counts."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a run's log. Without `at` PostgreSQL's clock is used."""
+
+    message: str
+    level: str = "INFO"
+    step: str | None = None
+    step_id: int | None = None
+    at: datetime | None = None
+
+
+async def queue_step(tx: Tx, run_id: UUID, fence: int, name: str) -> None:
+    """Note that a step waits for a free slot."""
+    await _move_step(tx, run_id, fence, name, "queued", {})
+
+
+async def start_step(tx: Tx, run_id: UUID, fence: int, name: str) -> None:
+    """Note that a step has begun."""
+    started = {"started_at": func.now(), "attempt": run_steps.c.attempt + 1}
+    await _move_step(tx, run_id, fence, name, "running", started)
+
+
+async def finish_step(
+    tx: Tx,
+    run_id: UUID,
+    fence: int,
+    name: str,
+    status: StepEnd,
+    *,
+    outputs: Sequence[dict[str, Any]] = (),
+    metrics: dict[str, Any] | None = None,
+    reason: str | None = None,
+    error: str | None = None,
+    traceback: str | None = None,
+) -> None:
+    """Note how a step has ended, and what it left behind."""
+    values = {
+        "finished_at": func.now(),
+        "outputs": storable(list(outputs)),
+        "metrics": storable(metrics),
+        "reason": reason,
+        "error": storable(error),
+        "traceback": storable(traceback),
+    }
+    await _move_step(tx, run_id, fence, name, status, values)
+
+
+async def append_logs(
+    tx: Tx, run_id: UUID, fence: int, after_seq: int, lines: Sequence[LogLine]
+) -> int:
+    """Write lines with the numbers after `after_seq`; returns the last one.
+
+    Only the holder of the run numbers its lines, so that a repeated batch changes nothing.
+    """
+    held = await tx.one(
+        select(runs.c.project_id)
+        .where(runs.c.id == run_id, runs.c.fence == fence, runs.c.status == "running")
+        .with_for_update(read=True)
+    )
+    if held is None:
+        raise LeaseLost(str(run_id))
+    rows = [
+        {
+            "run_id": run_id,
+            "seq": seq,
+            "project_id": held["project_id"],
+            "line_at": line.at,
+            "level": line.level,
+            "step": line.step,
+            "step_id": line.step_id,
+            "message": storable(line.message),
+        }
+        for seq, line in enumerate(lines, after_seq + 1)
+    ]
+    if rows:
+        at = func.coalesce(bindparam("line_at", type_=DateTime(timezone=True)), func.now())
+        await tx.execute(
+            insert_or_skip(run_logs).values(at=at).on_conflict_do_nothing(),
+            rows,
+        )
+        tx.changed(run_id, held["project_id"])
+    return after_seq + len(rows)
+
+
+async def finish(
+    tx: Tx,
+    run_id: UUID,
+    fence: int,
+    status: RunEnd,
+    *,
+    result: dict[str, Any] | None = None,
+    reason: str | None = None,
+    error: str | None = None,
+) -> None:
+    """End the run. Steps that it leaves unfinished end with it."""
+    ended = await end_run(
+        tx,
+        run_id,
+        status,
+        runs.c.fence == fence,
+        runs.c.status == "running",
+        result=storable(result),
+        reason=reason,
+        error=storable(error),
+    )
+    if not ended:
+        row = await tx.one(select(runs.c.fence, runs.c.status).where(runs.c.id == run_id))
+        if row is None or (row["fence"], row["status"]) != (fence, status):
+            raise LeaseLost(str(run_id))
+
+
+async def give_back(
+    tx: Tx, run_id: UUID, fence: int, *, delay_s: float = 0, consume_attempt: bool
+) -> None:
+    """Queue the run again, for `delay_s` seconds later; a cancel that was asked for ends it."""
+    held = await tx.one(
+        select(runs.c.cancel_requested_at)
+        .where(runs.c.id == run_id, runs.c.fence == fence, runs.c.status == "running")
+        .with_for_update()
+    )
+    if held is None:
+        raise LeaseLost(str(run_id))
+    if held["cancel_requested_at"] is not None:
+        await end_run(tx, run_id, "cancelled")
+        return
+    names = await reset_steps(tx, run_id)
+    given = await tx.one(
+        update(runs)
+        .where(runs.c.id == run_id)
+        .values(
+            status="queued",
+            available_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, float(delay_s)),
+            updated_at=func.now(),
+            lease_until=None,
+            attempt=runs.c.attempt - (0 if consume_attempt else 1),
+            losses=0,
+            hinted_at=None if delay_s else func.now(),
+            hint_count=0 if delay_s else 1,
+            version=runs.c.version + 1,
+        )
+        .returning(runs.c.id, runs.c.project_id, runs.c.version)
+    )
+    assert given is not None
+    data = {"delay_s": delay_s, "attempt_consumed": consume_attempt, "steps": names}
+    await record(tx, given, Change("run.queued", "queued", data=data))
+    if not delay_s:
+        tx.hint(run_id)
+
+
+async def _move_step(
+    tx: Tx, run_id: UUID, fence: int, name: str, status: StepStatus, values: dict[str, Any]
+) -> None:
+    run = await _raise_version(tx, run_id, fence)
+    step = (run_steps.c.run_id == run_id, run_steps.c.name == name)
+    moved = await tx.one(
+        update(run_steps)
+        .where(*step, run_steps.c.status.in_(step_sources(status)))
+        .values(status=status, updated_at=func.now(), **values)
+        .returning(run_steps.c.id)
+    )
+    if moved is None:
+        found = await tx.one(select(run_steps.c.status).where(*step))
+        # The same state: a repetition, whose event may be told twice.
+        if found is None or found["status"] != status:
+            was = found["status"] if found else "missing"
+            raise ValueError(f"Step {name!r} is {was} and cannot become {status}.")
+    kind = "step.finished" if "finished_at" in values else f"step.{status}"
+    await record(tx, run, Change(kind, status, name))
+
+
+async def _raise_version(tx: Tx, run_id: UUID, fence: int) -> RowMapping:
+    run = await tx.one(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.fence == fence, runs.c.status == "running")
+        .values(version=runs.c.version + 1, updated_at=func.now())
+        .returning(runs.c.id, runs.c.project_id, runs.c.version)
+    )
+    if run is None:
+        raise LeaseLost(str(run_id))
+    return run
+
+
+def storable(value: Any) -> Any:
+    """The same value without what PostgreSQL cannot hold: NUL characters, lone surrogates."""
+    if isinstance(value, str):
+        return (
+            value.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        )
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    return value

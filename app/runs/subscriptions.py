@@ -1,0 +1,204 @@
+"""Live runs: what happened since a sequence number, then what happens.
+
+Rows are the source and wake-ups only make it quick, so that nothing is lost while Redis is away.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from app.access.identify import still_valid
+from app.core import events
+from app.core.errors import NotFound, Unauthenticated
+from app.graphql.context import Info
+from app.graphql.rows import fetch, fetch_one, reader, requested
+from app.graphql.scalars import BigInt
+from app.projects.queries import project_scope
+from app.runs import tables as t
+from app.runs.queries import run_key
+from app.runs.types import LogLine, Run
+
+BATCH = 500
+GATHER_S = 0.06
+RECHECK_S = 15.0
+
+
+@strawberry.type(description="A change of a run, with the run as it is now.")
+class RunEvent:
+    """An event as subscribers see it."""
+
+    seq: BigInt = strawberry.field(description="Its number in the run; pass it as `after`.")
+    kind: str = strawberry.field(
+        description="Such as run.running or step.finished; run.state opens a stream."
+    )
+    step: str | None = strawberry.field(description="The step concerned; null for the run itself.")
+    status: str = strawberry.field(description="The new status of run or step.")
+    run: Run | None = strawberry.field(description="The run as it is now.")
+
+
+class _Guard:
+    """Asks now and then if the caller is still one; ends the stream where not."""
+
+    def __init__(self, info: Info) -> None:
+        self._subject = info.context.subject
+        self._next = time.monotonic() + RECHECK_S
+
+    async def check(self) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + RECHECK_S
+            if not await still_valid(self._subject):
+                raise Unauthenticated("The session has ended.", reason="expired_oauth_token")
+
+
+async def _events_after(info: Info, run_id: UUID, seq: int) -> Any:
+    read = reader("RunEventRecord")
+    columns = [t.run_events.c[n] for n in ("seq", "kind", "step", "status")]
+    statement = read.sql.select(columns).where(
+        t.run_events.c.run_id == run_id, t.run_events.c.seq > seq
+    )
+    return await fetch(statement.order_by(t.run_events.c.seq).limit(BATCH), info.context)
+
+
+@strawberry.type
+class RunSubscription:
+    """Streams of runs of every kind."""
+
+    @strawberry.subscription(
+        description="Each change of one run. Without `after` it opens with the present state; "
+        "with it, with what was missed. It ends after the run's last change."
+    )
+    async def run_updated(
+        self, info: Info, id: strawberry.ID, after: BigInt | None = None
+    ) -> AsyncGenerator[RunEvent, None]:
+        """Follow one run."""
+        info.context.subject.require_known()
+        run_id = run_key(id)
+        guard = _Guard(info)
+        with events.Waiter(f"run:{run_id}") as waiter:
+            run, version, ended = await _present(info, run_id)
+            seq = int(after) if after is not None else version
+            if after is None:
+                yield RunEvent(
+                    seq=BigInt(version), kind="run.state", step=None, status=run.status, run=run
+                )
+            while True:
+                rows = await _events_after(info, run_id, seq)
+                if rows:
+                    run, version, ended = await _present(info, run_id)
+                for row in rows:
+                    seq = row["seq"]
+                    yield RunEvent(
+                        seq=BigInt(seq),
+                        kind=row["kind"],
+                        step=row["step"],
+                        status=row["status"],
+                        run=run,
+                    )
+                if ended and seq >= version:
+                    return
+                if not rows:
+                    await waiter.wait()
+                    await guard.check()
+
+    @strawberry.subscription(
+        description="Each change of any run in a project. It opens with nothing and has no replay: "
+        "read the list first, then follow."
+    )
+    async def runs_updated(
+        self, info: Info, project_id: strawberry.ID | None = None
+    ) -> AsyncGenerator[RunEvent, None]:
+        """Follow a project."""
+        subject = info.context.subject
+        subject.require_known()
+        project = project_scope(info, project_id)
+        if not subject.may("pipeline.read", project):
+            raise NotFound("There is no such project.")
+        guard = _Guard(info)
+        with events.Waiter(f"project:{project}") as waiter:
+            seen = await _versions(info, project, None)
+            since = max((row["updated_at"] for row in seen.values()), default=None)
+            while True:
+                await waiter.wait()
+                await guard.check()
+                now = await _versions(info, project, since)
+                for run_id, row in now.items():
+                    since = max(since or row["updated_at"], row["updated_at"])
+                    known = seen.get(run_id)
+                    if known is not None and known["version"] >= row["version"]:
+                        continue
+                    seen[run_id] = row
+                    info.context.forget()
+                    run = await fetch_one(info, "Run", t.runs.c.id == run_id, "run")
+                    yield RunEvent(
+                        seq=BigInt(row["version"]),
+                        kind="run.state",
+                        step=None,
+                        status=row["status"],
+                        run=run,
+                    )
+                while len(seen) > 2000:
+                    seen.pop(next(iter(seen)))
+
+    @strawberry.subscription(
+        description="A run's log lines in batches, from the first, or behind `after`. "
+        "It ends when the run has ended and all its lines were sent."
+    )
+    async def run_logs(
+        self, info: Info, run_id: strawberry.ID, after: BigInt | None = None
+    ) -> AsyncGenerator[list[LogLine], None]:
+        """Follow a log."""
+        info.context.subject.require_known()
+        key = run_key(run_id)
+        seq = int(after) if after is not None else -1
+        names = requested(info)
+        read = reader("LogLine")
+        guard = _Guard(info)
+        with events.Waiter(f"run:{key}") as waiter:
+            while True:
+                _, _, ended = await _present(info, key)
+                columns = [*read.columns(names), t.run_logs.c.seq.label("_seq")]
+                statement = read.sql.select(columns).where(
+                    t.run_logs.c.run_id == key, t.run_logs.c.seq > seq
+                )
+                rows = await fetch(statement.order_by(t.run_logs.c.seq).limit(BATCH), info.context)
+                if rows:
+                    seq = rows[-1]["_seq"]
+                    yield [read.build(row) for row in rows]
+                elif ended:
+                    return
+                if len(rows) < BATCH and not ended:
+                    await waiter.wait()
+                    await guard.check()
+                    await asyncio.sleep(GATHER_S)
+
+
+async def _present(info: Info, run_id: UUID) -> tuple[Any, int, bool]:
+    """The run with its selected fields, its version, and whether it has ended."""
+    info.context.forget()
+    read = reader("Run")
+    extra = [t.runs.c.version.label("_version"), t.runs.c.status.label("_status")]
+    columns = [*read.columns(requested(info, "run")), *extra]
+    rows = await fetch(read.sql.select(columns).where(t.runs.c.id == run_id), info.context)
+    if not rows:
+        raise NotFound("There is no such run.")
+    row = rows[0]
+    run = read.build(row)
+    run.status = row["_status"]
+    return run, row["_version"], row["_status"] in ("succeeded", "failed", "cancelled")
+
+
+async def _versions(info: Info, project: int, since: Any) -> dict[Any, Any]:
+    statement = reader("Run").sql.select(
+        [t.runs.c.id, t.runs.c.version, t.runs.c.status, t.runs.c.updated_at]
+    )
+    statement = statement.where(t.runs.c.project_id == project)
+    if since is not None:
+        statement = statement.where(t.runs.c.updated_at >= since).order_by(t.runs.c.updated_at)
+    else:
+        statement = statement.order_by(t.runs.c.created_at.desc())
+    rows = await fetch(statement.limit(BATCH), info.context)
+    return {row["id"]: row for row in rows}

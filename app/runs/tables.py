@@ -1,0 +1,206 @@
+"""The ledger's rows. The protocol that moves them is in `claim.py` and `actions.py`."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import UUID as PgUUID
+from sqlmodel import Field, SQLModel
+
+from app.core.tables import (
+    Moment,
+    big,
+    json,
+    moment,
+    now_by_default,
+    number,
+    pk,
+    string,
+    table_of,
+)
+
+STATES = "('queued','running','succeeded','failed','cancelled')"
+STEP_STATES = (
+    "('pending','queued','running','succeeded','failed','cancelled','upstream_failed','skipped')"
+)
+
+
+def _run_id(*, primary: bool = False) -> Any:
+    return Field(
+        sa_column=Column(
+            PgUUID(as_uuid=True),
+            ForeignKey("runs.id", ondelete="CASCADE"),
+            primary_key=primary,
+            nullable=False,
+        )
+    )
+
+
+class Run(SQLModel, table=True):
+    """One piece of work that takes time. All times are PostgreSQL's."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint(f"status IN {STATES}", name="ck_runs_status"),
+        UniqueConstraint("schedule_id", "fire_at"),
+        UniqueConstraint("project_id", "idempotency_key"),
+        Index(
+            "ix_runs_due",
+            "available_at",
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index(
+            "ix_runs_leases",
+            "lease_until",
+            postgresql_where=text("status = 'running'"),
+        ),
+        Index(
+            "ix_runs_project_created",
+            "project_id",
+            text("created_at DESC"),
+            text("id DESC"),
+        ),
+        Index("ix_runs_subject", "kind", "subject_id", "status"),
+        Index(
+            "ix_runs_queue",
+            "project_id",
+            text("priority DESC"),
+            "available_at",
+            "id",
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index(
+            "ix_runs_keys",
+            "created_at",
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+    )
+
+    id: UUID = Field(
+        default=None,
+        sa_column=Column(PgUUID(as_uuid=True), primary_key=True, server_default=text("uuidv7()")),
+    )
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    kind: str = string()
+    subject_id: int | None = big(null=True)
+    status: str = string("queued")
+    priority: int = number(0)
+    available_at: Moment = now_by_default()
+    created_at: Moment = now_by_default()
+    updated_at: Moment = now_by_default()
+    started_at: Moment = moment()
+    finished_at: Moment = moment()
+    attempt: int = number(0)
+    max_attempts: int = number(3)
+    losses: int = number(0)
+    concurrency: int | None = number(null=True)
+    fence: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
+    lease_owner: str | None = string(null=True)
+    lease_until: Moment = moment()
+    hinted_at: Moment = moment()
+    hint_count: int = number(0)
+    cancel_requested_at: Moment = moment()
+    timeout_s: int | None = number(null=True)
+    schedule_id: int | None = big(null=True)
+    fire_at: Moment = moment()
+    idempotency_key: str | None = string(null=True)
+    idempotency_hash: str | None = string(null=True)
+    params: dict[str, Any] = json("{}")
+    result: dict[str, Any] | None = json()
+    reason: str | None = string(null=True)
+    error: str | None = string(null=True)
+    created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    version: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
+
+
+class RunStep(SQLModel, table=True):
+    """A part of a run: a block of a pipeline run, a stream of a sync."""
+
+    __tablename__ = "run_steps"
+    __table_args__ = (
+        CheckConstraint(f"status IN {STEP_STATES}", name="ck_run_steps_status"),
+        UniqueConstraint("run_id", "name"),
+        Index("ix_run_steps_project_id", "project_id", "id"),
+    )
+
+    id: int | None = pk()
+    run_id: UUID = _run_id()
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    position: int = number(0)
+    name: str = string()
+    status: str = string("pending")
+    attempt: int = number(0)
+    created_at: Moment = now_by_default()
+    updated_at: Moment = now_by_default()
+    started_at: Moment = moment()
+    finished_at: Moment = moment()
+    outputs: list[dict[str, Any]] = json("[]")
+    metrics: dict[str, Any] | None = json()
+    reason: str | None = string(null=True)
+    error: str | None = string(null=True)
+    traceback: str | None = string(null=True)
+
+
+class RunLog(SQLModel, table=True):
+    """One line that a run wrote; `seq` rises within the run."""
+
+    __tablename__ = "run_logs"
+
+    run_id: UUID = _run_id(primary=True)
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    at: Moment = now_by_default()
+    level: str = string("INFO")
+    step: str | None = string(null=True)
+    step_id: int | None = big(null=True)
+    message: str = string("")
+
+
+class RunEvent(SQLModel, table=True):
+    """A change of a run or of one of its steps; `seq` is the run's version."""
+
+    __tablename__ = "run_events"
+
+    run_id: UUID = _run_id(primary=True)
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    at: Moment = now_by_default()
+    kind: str = string()
+    step: str | None = string(null=True)
+    status: str = string()
+    data: dict[str, Any] | None = json()
+
+
+class WorkerRow(SQLModel, table=True):
+    """A worker that has reported itself; `seen_at` tells if it lives."""
+
+    __tablename__ = "workers"
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    host: str = string()
+    pid: int = number(0)
+    started_at: Moment = now_by_default()
+    seen_at: Moment = now_by_default()
+    slots: int = number(0)
+    running: int = number(0)
+    version: str = string("")
+
+
+runs = table_of(Run)
+run_steps = table_of(RunStep)
+run_logs = table_of(RunLog)
+run_events = table_of(RunEvent)
+workers = table_of(WorkerRow)

@@ -1,0 +1,160 @@
+"""The composition root: the ASGI application of GraphQL, the REST dialects and the pages."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+
+from app import __version__
+from app.access import identify
+from app.access.installation import load_ring, open_installation
+from app.core import db, events, outbox, telemetry
+from app.core.rules import Subject
+from app.graphql.context import Context
+from app.graphql.execute import GraphQLSettings
+from app.graphql.http import GraphQLEndpoint
+from app.graphql.schema import build_schema
+from app.migrations import run as migrations
+from app.settings import Settings, get_settings
+from app.ui import serve as ui
+from rest_compat import kernel
+
+log = structlog.get_logger()
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """The application. Databases are opened at its start, not before."""
+    settings = settings or get_settings()
+    schema = build_schema()
+    redis = outbox.connect(settings.places.redis_url, die_before_push=settings.work.die_before_push)
+    door = settings.door
+    endpoint = GraphQLEndpoint(
+        schema,
+        identify_request=identify.from_request,
+        identify_init=identify.from_init_payload,
+        make_context=_context,
+        settings=GraphQLSettings(
+            introspection=door.introspection,
+            playground=door.playground,
+            debug=door.debug,
+            timeout_s=door.operation_timeout_s,
+            allowed_origins=settings.access.allowed_origins,
+        ),
+        playground=ui.playground_response,
+        redis=redis,
+    )
+    routes: list[BaseRoute] = [
+        Route("/", _index(door.playground)),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Mount("/assets", app=ui.assets_app()),
+        Route("/v2/graphql", endpoint),
+        WebSocketRoute("/v2/graphql", endpoint),
+        *kernel.mount(schema, settings),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=_lifespan(settings),
+        middleware=[
+            Middleware(telemetry.RequestLog),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(settings.access.allowed_origins),
+                allow_credentials=True,
+                allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
+                allow_headers=[
+                    "Origin",
+                    "Content-Type",
+                    "Accept",
+                    "Authorization",
+                    "OAUTH-TOKEN",
+                    "X-API-KEY",
+                    "Idempotency-Key",
+                ],
+            ),
+        ],
+    )
+    app.state.endpoint = endpoint
+    return app
+
+
+def _context(_: HTTPConnection, subject: Subject, request_id: str) -> Context:
+    known = subject.at(address=subject.address, request_id=request_id)
+    return Context(subject=known, request_id=request_id)
+
+
+def _lifespan(settings: Settings) -> Any:
+    ring = load_ring(settings.access)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        places = settings.places
+        db.connect(places.database_url, places.database_pool, settings.door.operation_timeout_s)
+        await db.wait_until_reachable(30)
+        await open_installation(ring, settings.access)
+        listener = asyncio.create_task(events.listen())
+        log.info("server.started", version=__version__)
+        try:
+            yield
+        finally:
+            listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await listener
+            await outbox.disconnect()
+            await db.disconnect()
+            log.info("server.stopped")
+
+    return lifespan
+
+
+def _index(playground: bool) -> Any:
+    async def index(_: Request) -> Response:
+        return ui.index_response(playground)
+
+    return index
+
+
+async def healthz(_: Request) -> Response:
+    """The process lives."""
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+async def readyz(_: Request) -> Response:
+    """PostgreSQL answers and has the right revision (else 503); how Redis and the queue are."""
+    found: dict[str, Any] = {"status": "ok", "postgres": "ok", "redis": "ok"}
+    try:
+        revision, wanted = await migrations.current(), migrations.head()
+        async with db.reading() as connection:
+            oldest = await connection.scalar(
+                text(
+                    "SELECT extract(epoch FROM now() - min(available_at)) FROM runs "
+                    "WHERE status = 'queued' AND available_at <= now()"
+                )
+            )
+            alive = await connection.scalar(
+                text("SELECT count(*) FROM workers WHERE seen_at > now() - interval '30 seconds'")
+            )
+    except Exception as error:
+        log.warning("readyz.postgres_away", error=type(error).__name__)
+        body = {"status": "unavailable", "postgres": "away"}
+        return JSONResponse(body, 503, {"Retry-After": "2"})
+    found |= {"oldest_due_run_s": round(float(oldest or 0), 3), "workers": alive}
+    if revision != wanted:
+        found |= {"status": "unavailable", "postgres": f"at revision {revision}, not {wanted}"}
+    try:
+        async with asyncio.timeout(2):
+            await outbox.redis().ping()
+    except (RedisError, OSError, TimeoutError):
+        found |= {"status": "degraded", "redis": "away"}
+    ready = found["status"] != "unavailable"
+    return JSONResponse(found, 200 if ready else 503)

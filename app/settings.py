@@ -1,0 +1,141 @@
+"""Every setting, typed. Nothing else in the program reads the environment."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+def _config(prefix: str = "ISTHMUS_") -> SettingsConfigDict:
+    return SettingsConfigDict(env_prefix=prefix, extra="ignore", populate_by_name=True)
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class Places(BaseSettings):
+    """Where data lives."""
+
+    model_config = _config()
+
+    database_url: str = Field("", validation_alias=AliasChoices("DATABASE_URL"))
+    redis_url: str = Field("", validation_alias=AliasChoices("REDIS_URL"))
+    warehouse_url: str = Field("", validation_alias=AliasChoices("WAREHOUSE_URL"))
+    home: Path | None = None
+    storage: Path | None = None
+    database_pool: int = Field(10, ge=1, le=200)
+
+    @property
+    def home_dir(self) -> Path:
+        """ISTHMUS_HOME, else the user's data folder (root: /var/lib/isthmus)."""
+        if self.home is not None:
+            return self.home.expanduser().absolute()
+        # Imported here so that the setting classes stay importable without the embedded package.
+        from app.embedded import default_home
+
+        return default_home()
+
+    @property
+    def storage_dir(self) -> Path:
+        """ISTHMUS_STORAGE, else `storage` below the home folder."""
+        return (self.storage or self.home_dir / "storage").expanduser().absolute()
+
+
+class Access(BaseSettings):
+    """Who may call."""
+
+    model_config = _config()
+
+    api_key: str = ""
+    admin_username: str = "admin"
+    admin_email: str = "admin@admin.com"
+    admin_password: str = ""
+    require_user_authentication: bool = Field(
+        True, validation_alias=AliasChoices("REQUIRE_USER_AUTHENTICATION")
+    )
+    secret_keys: str = ""
+    allowed_origins: CommaList = ("http://localhost:8000",)
+    session_days: int = Field(30, ge=1, le=3650)
+    mage_token_seconds: int | None = Field(
+        None, validation_alias=AliasChoices("MAGE_ACCESS_TOKEN_EXPIRY_TIME")
+    )
+
+    _origins = field_validator("allowed_origins", mode="before")(_split)
+
+
+class Door(BaseSettings):
+    """What the GraphQL endpoint lets through."""
+
+    model_config = _config()
+
+    introspection: Literal["open", "authenticated", "off"] = "authenticated"
+    playground: bool = False
+    debug: bool = False
+    operation_timeout_s: float = Field(15, gt=0)
+    max_rest_body: int = Field(64 * 1024 * 1024, ge=1024)
+
+
+class Work(BaseSettings):
+    """How workers claim, beat and give up. Times in seconds."""
+
+    model_config = _config()
+
+    lease_s: float = Field(30, gt=0.5)
+    reconcile_s: float = Field(1, gt=0)
+    schedule_s: float = Field(1, gt=0)
+    drain_s: float = Field(25, ge=0)
+    kill_grace_s: float = Field(10, ge=0)
+    block_slots: int = Field(0, ge=0, description="Parallel block processes; 0 means one per core.")
+    run_slots: int = Field(16, ge=1)
+    project_run_limit: int = Field(50, ge=1)
+    block_memory_bytes: int = Field(8 * 1024**3, ge=64 * 1024**2)
+    block_env: CommaList = ()
+    retention_days: int = Field(90, ge=1)
+    die_before_push: bool = Field(
+        False, description="Crash tests only: die between a commit and its hint."
+    )
+
+    _names = field_validator("block_env", mode="before")(_split)
+
+    @property
+    def block_processes(self) -> int:
+        """How many blocks run at once on this worker."""
+        return self.block_slots or os.cpu_count() or 1
+
+    def block_environment(self) -> dict[str, str]:
+        """The variables of our own environment that blocks may see."""
+        return {name: os.environ[name] for name in self.block_env if name in os.environ}
+
+    @property
+    def beat_s(self) -> float:
+        """A third of the lease."""
+        return self.lease_s / 3
+
+    @property
+    def self_stop_s(self) -> float:
+        """After this long without a successful beat a worker kills its own work."""
+        return self.lease_s * 5 / 6
+
+
+class Settings:
+    """All settings of this process, read once from the environment."""
+
+    def __init__(self) -> None:
+        self.places = Places()  # type: ignore[call-arg]
+        self.access = Access()  # type: ignore[call-arg]
+        self.door = Door()  # type: ignore[call-arg]
+        self.work = Work()  # type: ignore[call-arg]
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""What a browser sees: the start page, the playground and their assets."""

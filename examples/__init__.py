@@ -1,0 +1,1 @@
+"""Example projects that the demo loads."""

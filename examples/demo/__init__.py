@@ -1,0 +1,1 @@
+"""Harbour: a day of ships' calls, summed up per ship."""

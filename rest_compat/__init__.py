@@ -1,0 +1,1 @@
+"""The REST dialects: route tables over stored GraphQL operations; no SQL, no tables."""

@@ -1,0 +1,107 @@
+"""What a REST dialect is: routes, credentials and faults as data, and the request they see."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from starlette.datastructures import Headers, QueryParams
+
+from app.core.rules import Subject
+
+Credential = Literal["token", "key", "none"]
+"""What a route asks of its caller: a signed-in user, the installation's key, or nothing."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One REST request: the path in decoded segments, parameters by name, a JSON object as body."""
+
+    method: str
+    segments: tuple[str, ...]
+    query: QueryParams = field(default_factory=QueryParams)
+    headers: Headers = field(default_factory=Headers)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    has_body: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A failure as the graph names it: `extensions.code`, the reason within it, words, a wait."""
+
+    code: str
+    message: str
+    reason: str | None = None
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response: a JSON value, a text, or nothing."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def media_type(self) -> str | None:
+        """Of the content, if there is any."""
+        if self.body is None:
+            return None
+        return "text/plain; charset=utf-8" if isinstance(self.body, str) else "application/json"
+
+    @property
+    def content(self) -> bytes:
+        """The body's bytes."""
+        if self.body is None:
+            return b""
+        return self.body.encode() if isinstance(self.body, str) else orjson.dumps(self.body)
+
+
+def always(_: Call) -> bool:
+    """For the only, or the last, route of a path and method."""
+    return True
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path, the stored operation behind it, and the two translations.
+
+    `variables` may raise a DomainError for input that the operation could not express, `shape` one
+    for data that says that something is missing. Of several routes for the same method and path
+    the first whose `when` holds is taken.
+    """
+
+    method: str
+    path: str
+    operation: str | None
+    variables: Callable[[Call], dict[str, Any]]
+    shape: Callable[[Any, Call], Any]
+    credential: Credential = "token"
+    when: Callable[[Call], bool] = always
+
+
+@dataclass(frozen=True)
+class NotOffered:
+    """A documented method of a path that is not served, and why."""
+
+    method: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A REST surface: which paths are its own and how its requests become operations."""
+
+    name: str
+    prefix: str
+    documents: Path
+    routes: Sequence[Route]
+    not_offered: Sequence[NotOffered]
+    owns: Callable[[str], bool]
+    identify: Callable[[Call, Credential], Awaitable[Subject]]
+    faults: Callable[[Fault, Call], Answer]

@@ -1,0 +1,237 @@
+"""The one engine of all REST dialects: a request becomes one stored operation and an answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+from uuid import uuid4
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
+from strawberry import Schema
+
+from app.access.identify import address_of
+from app.core.csrf import csrf_refusal, own_origin
+from app.graphql.context import STORED_MAX_PAGE, Context
+from app.graphql.errors import from_exception, retry_after
+from app.graphql.execute import (
+    GraphQLSettings,
+    InvalidStoredOperation,
+    Result,
+    StoredOperation,
+    execute,
+    stored_operations,
+)
+from app.settings import Settings
+from rest_compat.body import BodyRefused, read_object
+from rest_compat.dialect import Answer, Call, Dialect, Fault
+from rest_compat.mage.routes import dialect as mage
+
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+def mount(schema: Schema, settings: Settings) -> list[BaseRoute]:
+    """Routes of all dialects; refuses to start (ValueError) where a stored operation is wrong."""
+    return [DialectRoute(Bound(dialect, schema, settings)) for dialect in (mage(settings),)]
+
+
+class DialectRoute(BaseRoute):
+    """Hands every request below a dialect's paths to it, with the path still undecoded."""
+
+    def __init__(self, bound: "Bound") -> None:
+        self.bound = bound
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the request's path belongs to the dialect."""
+        own = scope["type"] == "http" and self.bound.dialect.owns(scope["path"])
+        return (Match.FULL if own else Match.NONE), {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """No URL is ever built from a route."""
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        answer = await self.bound.answer(Request(scope, receive))
+        response = Response(
+            answer.content,
+            answer.status,
+            {"Cache-Control": "no-store", **answer.headers},
+            answer.media_type,
+        )
+        await response(scope, receive, send)
+
+
+class Bound:
+    """A dialect whose operations were checked against the live schema."""
+
+    def __init__(self, dialect: Dialect, schema: Schema, settings: Settings) -> None:
+        self.dialect = dialect
+        self.schema = schema
+        self.settings = settings
+        self.operations = load_operations(dialect, schema)
+        paths = {entry.path for entry in (*dialect.routes, *dialect.not_offered)}
+        self.templates = [(path, parts_of(path, dialect.prefix)) for path in sorted(paths)]
+        # Our own documents were written with their sizes in mind: the limit is for clients'.
+        self.limits = GraphQLSettings(
+            max_nodes=2**63,
+            timeout_s=settings.door.operation_timeout_s,
+            debug=settings.door.debug,
+        )
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer to a request, whatever happens on the way."""
+        rid = request_id(request)
+        call = Call(
+            method=request.method,
+            segments=segments_of(request.scope, self.dialect.prefix),
+            query=request.query_params,
+            headers=request.headers,
+            cookies=request.cookies,
+        )
+        try:
+            return await self._answer(request, call, rid)
+        except BodyRefused as refused:
+            return self.dialect.faults(Fault(refused.code, refused.message, "BODY"), call)
+        except ClientDisconnect:
+            return Answer(400)
+        except Exception as error:
+            return self.dialect.faults(fault_of(from_exception(error, rid)), call)
+
+    async def _answer(self, request: Request, call: Call, rid: str) -> Answer:
+        refuse = self.dialect.faults
+        if ".." in "/".join(call.segments).split("/"):
+            return refuse(Fault("PATH_TRAVERSAL", "Invalid path."), call)
+        template, path = find(self.templates, call.segments)
+        call = replace(call, path=path)
+        if template is None:
+            return refuse(Fault("NOT_FOUND", "There is no such path.", "UNKNOWN_PATH"), call)
+        routes = [r for r in self.dialect.routes if r.path == template and r.method == call.method]
+        if not routes:
+            return self._without_route(template, call)
+        refuse_nul(call)
+        body = await read_object(request, self.settings.door.max_rest_body)
+        call = replace(call, body=body or {}, has_body=body is not None)
+        route = next(route for route in routes if route.when(call))
+        subject = await self.dialect.identify(call, route.credential)
+        if subject.by_cookie:
+            reason = csrf_refusal(
+                call.method,
+                call.headers,
+                self.settings.access.allowed_origins,
+                own_origin(request),
+            )
+            if reason is not None:
+                return refuse(Fault("FORBIDDEN", reason, "FOREIGN_PAGE"), call)
+        variables = route.variables(call)
+        if route.operation is None:
+            return Answer(200, route.shape(None, call))
+        result = await execute(
+            self.schema,
+            self.operations[route.operation],
+            variables,
+            None,
+            Context(
+                subject=subject.at(address=address_of(request), request_id=rid),
+                request_id=rid,
+                max_page=STORED_MAX_PAGE,
+            ),
+            settings=self.limits,
+        )
+        fault = failure(result)
+        return refuse(fault, call) if fault else Answer(200, route.shape(result.data, call))
+
+    def _without_route(self, template: str, call: Call) -> Answer:
+        """OPTIONS, a method that is documented but not offered, or one that the path lacks."""
+        known = {r.method for r in self.dialect.routes if r.path == template}
+        withheld = {n.method: n for n in self.dialect.not_offered if n.path == template}
+        allow = {"Allow": ", ".join([*(m for m in METHODS if m in known), "OPTIONS"])}
+        if call.method == "OPTIONS":
+            return Answer(204, None, allow)
+        if call.method in withheld:
+            return self.dialect.faults(
+                Fault("NOT_OFFERED", withheld[call.method].reason), call
+            )
+        return Answer(405, None, allow)
+
+
+def load_operations(dialect: Dialect, schema: Schema) -> Mapping[str, StoredOperation]:
+    """The dialect's stored operations by name, each valid and each used by a route."""
+    operations: dict[str, StoredOperation] = {}
+    for file in sorted(dialect.documents.glob("*.graphql")):
+        found = stored_operations(schema, file.read_text(), f"{dialect.name}/{file.name}")
+        for name in found:
+            if name in operations:
+                raise InvalidStoredOperation(f"{dialect.name}: two operations are called {name}.")
+        operations |= found
+    wanted = {route.operation for route in dialect.routes if route.operation}
+    for name in sorted(wanted ^ set(operations)):
+        fault = "no document defines" if name in wanted else "no route uses"
+        raise InvalidStoredOperation(f"{dialect.name}: {fault} the operation {name}.")
+    return operations
+
+
+def segments_of(scope: Scope, prefix: str) -> tuple[str, ...]:
+    """The path behind the dialect's prefix, split before it is decoded: `%2F` divides nothing."""
+    raw = scope.get("raw_path")
+    text = raw.decode("latin-1").partition("?")[0] if raw else scope["path"].replace("%", "%25")
+    kept = text.removeprefix(prefix).strip("/").split("/")
+    return tuple(unquote(part) for part in kept)
+
+
+def parts_of(path: str, prefix: str) -> tuple[str, ...]:
+    """The segments of a route's path behind the dialect's prefix."""
+    return tuple(path.removeprefix(prefix).strip("/").split("/"))
+
+
+def find(
+    templates: Sequence[tuple[str, tuple[str, ...]]], segments: Sequence[str]
+) -> tuple[str | None, dict[str, str]]:
+    """The path that fits and its parameters; literal segments win over parameters."""
+    best: tuple[str | None, dict[str, str]] = (None, {})
+    for path, parts in templates:
+        if len(parts) != len(segments):
+            continue
+        pairs = list(zip(parts, segments, strict=True))
+        given = {part[1:-1]: value for part, value in pairs if part.startswith("{")}
+        fits = all(part == value for part, value in pairs if not part.startswith("{"))
+        if fits and all(given.values()) and (best[0] is None or len(given) < len(best[1])):
+            best = (path, given)
+    return best
+
+
+def refuse_nul(call: Call) -> None:
+    """PostgreSQL's text cannot hold the character NUL, so nothing is ever found by it."""
+    texts = [*call.segments, *(text for pair in call.query.multi_items() for text in pair)]
+    if any("\x00" in text for text in texts):
+        raise BodyRefused("BAD_USER_INPUT", "The request contains the character NUL.")
+
+
+def failure(result: Result) -> Fault | None:
+    """What went wrong, if anything: an error of the operation, or of a mutation's payload."""
+    if result.errors:
+        return fault_of(result.errors[0])
+    for payload in (result.data or {}).values():
+        for error in payload.get("errors") or () if isinstance(payload, dict) else ():
+            return Fault("BAD_USER_INPUT", error["message"], error["code"])
+    return None
+
+
+def fault_of(error: Mapping[str, Any]) -> Fault:
+    """A formatted error of the graph as a fault."""
+    extensions = error["extensions"]
+    return Fault(
+        extensions["code"],
+        error["message"],
+        extensions.get("reason"),
+        retry_after([dict(error)]),
+    )
+
+
+def request_id(request: Request) -> str:
+    """The id under which this request is logged."""
+    given = request.scope.get("state", {}).get("request_id")
+    return given if isinstance(given, str) else uuid4().hex
+

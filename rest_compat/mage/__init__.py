@@ -1,0 +1,1 @@
+"""Mage's documented REST API over the graph."""

@@ -1,0 +1,1 @@
+"""The hands: what takes time."""

@@ -1,0 +1,10 @@
+"""`python -m workers`: a worker as a process of its own."""
+
+import asyncio
+import sys
+
+from app.settings import get_settings
+from workers.main import work
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(work(get_settings())))

@@ -1,0 +1,1 @@
+"""Duties that every worker does over and over, one file each."""

@@ -1,0 +1,111 @@
+"""`python -m workers`: one worker process, from its connections to its drain."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+import structlog
+
+from app.core import db, events, outbox
+from app.core.files import Storage
+from app.settings import Settings
+from workers import hand_off
+from workers.execute import KINDS
+from workers.executor import Executor
+from workers.loops import presence, reconciler, retention, scheduler
+from workers.loops.every import every
+from workers.pipelines.os_guards import protect_process
+from workers.pipelines.run_pipeline import PipelineKind
+
+log = structlog.get_logger()
+
+
+async def work(settings: Settings) -> int:
+    """Work until SIGTERM or SIGINT, then drain; a second signal ends the drain's patience.
+
+    Returns the exit status.
+    """
+    limits, places = settings.work, settings.places
+    protect_process()
+    logging.getLogger("arq").setLevel(logging.WARNING)
+    db.connect(
+        places.database_url,
+        pool_size=places.database_pool,
+        idle_in_transaction_s=min(10.0, limits.lease_s),
+    )
+    outbox.connect(places.redis_url)
+    worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    pipelines = PipelineKind(limits, Storage(places.storage_dir), limits.block_environment())
+    await pipelines.start()
+    executor = Executor(worker_id, limits, {"pipeline": pipelines, **KINDS})
+    told = _listen_to_signals(executor)
+    executor.start()
+    claiming = [
+        _task(hand_off.serve(places.redis_url, executor)),
+        _task(every(limits.reconcile_s, partial(reconciler.reconcile, executor), "reconciler")),
+        _task(every(limits.schedule_s, scheduler.schedule, "scheduler")),
+        _task(
+            every(
+                retention.INTERVAL_S,
+                partial(retention.forget, Storage(places.storage_dir), limits.retention_days),
+                "retention",
+            )
+        ),
+    ]
+    holding = [
+        _task(events.listen(events.CANCELS, lambda run_id: executor.cancel_asked(run_id.decode()))),
+        _task(every(presence.INTERVAL_S, partial(presence.report, executor, limits), "presence")),
+    ]
+    log.info(
+        "worker.started",
+        worker=worker_id,
+        kinds=["pipeline", *sorted(KINDS)],
+        slots=limits.run_slots,
+    )
+    ended, _ = await asyncio.wait([told, *claiming, *holding], return_when=asyncio.FIRST_COMPLETED)
+    status = 0 if told in ended else 1
+    for task in ended - {told}:
+        log.error("worker.broke", exc_info=task.exception())
+    log.info("worker.draining", worker=worker_id, runs=executor.running)
+    await _end(claiming)
+    await executor.drain()
+    await _end(holding)
+    await pipelines.close()
+    await presence.leave(executor)
+    await outbox.disconnect()
+    await db.disconnect()
+    log.info("worker.ended", worker=worker_id)
+    return status
+
+
+def _task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(coroutine)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _listen_to_signals(executor: Executor) -> asyncio.Task[None]:
+    told = asyncio.Event()
+
+    def hear() -> None:
+        if told.is_set():
+            executor.hurry()
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, hear)
+
+    async def wait() -> None:
+        await told.wait()
+
+    return asyncio.create_task(wait())
