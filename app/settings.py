@@ -29,6 +29,7 @@ class Places(BaseSettings):
     database_url: str = Field("", validation_alias=AliasChoices("DATABASE_URL"))
     redis_url: str = Field("", validation_alias=AliasChoices("REDIS_URL"))
     warehouse_url: str = Field("", validation_alias=AliasChoices("WAREHOUSE_URL"))
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     home: Path | None = None
     storage: Path | None = None
     database_pool: int = Field(10, ge=1, le=200)

@@ -72,7 +72,7 @@ class Bound:
         self.schema = schema
         self.settings = settings
         self.operations = load_operations(dialect, schema)
-        paths = {entry.path for entry in (*dialect.routes, *dialect.not_offered)}
+        paths = {r.path for r in dialect.routes} | {n.path for n in dialect.not_offered}
         self.templates = [(path, parts_of(path, dialect.prefix)) for path in sorted(paths)]
         # Our own documents were written with their sizes in mind: the limit is for clients'.
         self.limits = GraphQLSettings(
@@ -151,9 +151,7 @@ class Bound:
         if call.method == "OPTIONS":
             return Answer(204, None, allow)
         if call.method in withheld:
-            return self.dialect.faults(
-                Fault("NOT_OFFERED", withheld[call.method].reason), call
-            )
+            return self.dialect.faults(Fault("NOT_OFFERED", withheld[call.method].reason), call)
         return Answer(405, None, allow)
 
 
@@ -234,4 +232,3 @@ def request_id(request: Request) -> str:
     """The id under which this request is logged."""
     given = request.scope.get("state", {}).get("request_id")
     return given if isinstance(given, str) else uuid4().hex
-

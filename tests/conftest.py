@@ -55,7 +55,9 @@ def pytest_terminal_summary(terminalreporter: object, config: pytest.Config) -> 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _environment(session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:  # noqa: F811
+def _environment(
+    session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:  # noqa: F811
     """Settings of the tests' own processes."""
     patch = pytest.MonkeyPatch()
     patch.setenv("REDIS_URL", session_servers.urls.redis_url)
@@ -136,7 +138,7 @@ def api_key(app: Starlette) -> str:
 async def owner_token(client: httpx2.AsyncClient) -> str:
     """A session token of the first owner."""
     query = (
-        "mutation($p: String!) { sessionCreate(input: {login: \"admin\", password: $p}) "
+        'mutation($p: String!) { sessionCreate(input: {login: "admin", password: $p}) '
         "{ token errors { message } } }"
     )
     answer = await client.post(

@@ -137,10 +137,8 @@ def _wait(call: _Caller, number: int) -> Any:
 
 
 def _print_result(call: _Caller, run: Any) -> None:
-    query = (
-        "{ pipelineRun(by: {number: %d}) { steps { name outputs { sample } } "
-        "logs(first: 100) { nodes { step level message } } } }" % run["id"]
-    )
+    log = "logs(first: 100) { nodes { step message } }"
+    query = f"{{ pipelineRun(by: {{number: {run['id']}}}) {{ {log} }} }}"
     found = call.graphql(query)["pipelineRun"]
     _say("Its log, by GraphQL:")
     for line in found["logs"]["nodes"]:

@@ -26,6 +26,7 @@ DEFAULTS = {
     "REQUIRE_USER_AUTHENTICATION": "false",
     "ISTHMUS_PLAYGROUND": "true",
     "ISTHMUS_INTROSPECTION": "open",
+    "ISTHMUS_LOG_LEVEL": "warning",
 }
 """What `dev` sets unless its environment says otherwise: it listens on this machine only."""
 

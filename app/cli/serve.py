@@ -24,7 +24,7 @@ def run_server(host: str, port: int) -> None:
     settings = get_settings()
     if not (settings.places.database_url and settings.places.redis_url):
         sys.exit("serve needs DATABASE_URL and REDIS_URL. `isthmus dev` brings its own servers.")
-    configure()
+    configure(settings.places.log_level)
     try:
         app = create_app(settings)
     except SecretError as error:
@@ -36,6 +36,7 @@ def run_server(host: str, port: int) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        ws_max_size=1024 * 1024,
         timeout_graceful_shutdown=10,
         lifespan="on",
     )

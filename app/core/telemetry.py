@@ -11,15 +11,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
 _TOKEN_PATH = re.compile(r"(/pipeline_runs/)[^/?]+")
 
 
-def configure(*, json: bool | None = None) -> None:
-    """Send our logs and the libraries' to standard error; JSON unless it is a terminal."""
-    as_json = not sys.stderr.isatty() if json is None else json
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    )
+def configure(level: str = "info") -> None:
+    """Send our logs and the libraries' to standard error; JSON unless it is a terminal.
+
+    Tracebacks never show local variables, which may hold secrets.
+    """
+    renderer: Any = structlog.processors.JSONRenderer()
+    if sys.stderr.isatty():
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -28,13 +37,12 @@ def configure(*, json: bool | None = None) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     # It logs a traceback every few seconds for as long as PostgreSQL is away.
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)
-    logging.getLogger("strawberry.execution").setLevel(logging.CRITICAL)
 
 
 def public_path(path: str) -> str:

@@ -132,7 +132,9 @@ def _roles_and_databases(words: dict[str, str]) -> str:
     statements = [
         f"CREATE ROLE isthmus LOGIN PASSWORD '{words['isthmus']}'",
         "CREATE DATABASE isthmus OWNER isthmus",
-        f"CREATE ROLE warehouse LOGIN REPLICATION PASSWORD '{words['warehouse']}'",
+        # Without REPLICATION: whoever has it can copy the whole cluster with BASE_BACKUP, the
+        # metadata included, and SQL blocks get this role's password.
+        f"CREATE ROLE warehouse LOGIN PASSWORD '{words['warehouse']}'",
         "CREATE DATABASE warehouse OWNER warehouse",
         # Each role enters its own database only.
         "REVOKE ALL ON DATABASE isthmus, warehouse, postgres, template1 FROM PUBLIC",

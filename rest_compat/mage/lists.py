@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.core.errors import Invalid
 from rest_compat.dialect import Call
 from rest_compat.mage import words
 from rest_compat.mage.page import (
@@ -180,8 +181,8 @@ def steps(call: Call) -> dict[str, Any]:
     if statuses := values(call, "status", "status[]"):
         known = words.STEP_STATUSES
         where["status"] = {"in": [known[s] for s in statuses if s in known]}
-    if uuid := call.query.get("pipeline_uuid"):
-        where["pipelineRun"] = {"pipelineUuid": {"eq": uuid}}
+    if call.query.get("pipeline_uuid"):
+        raise Invalid("Block runs cannot be filtered by pipeline_uuid. Use pipeline_run_id.")
     order = ordering(values(call, "order_by", "order_by[]"), BLOCK_RUN_ORDERS, "Block runs")
     return {
         "where": where,

@@ -1,6 +1,6 @@
 """Query parameters of Mage's lists: pages, flags, comma-separated values, orderings, moments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,20 @@ def page(call: Call, default: int = DEFAULT_LIMIT) -> dict[str, Any]:
 def metadata(connection: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata of a list that pages by default."""
     return {"count": connection["totalCount"], "next": connection["pageInfo"]["hasNextPage"]}
+
+
+def part(rows: Sequence[Any], call: Call) -> Sequence[Any]:
+    """The page of a list that is bounded by nature and came whole."""
+    start = integer(call, "_offset", 0) or 0
+    limit = integer(call, "_limit")
+    return rows[start:] if limit is None else rows[start : start + limit]
+
+
+def counts(rows: Sequence[Any], call: Call) -> dict[str, Any]:
+    """The metadata of such a list."""
+    start = integer(call, "_offset", 0) or 0
+    limit = integer(call, "_limit")
+    return {"count": len(rows), "next": limit is not None and start + limit < len(rows)}
 
 
 def flag(call: Call, name: str) -> bool:

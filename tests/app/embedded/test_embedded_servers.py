@@ -30,7 +30,7 @@ async def test_no_role_that_is_handed_out_is_superuser(running: EmbeddedServers)
     assert roles == [
         "isthmus false false false",
         "postgres true true true",
-        "warehouse false true false",
+        "warehouse false false false",
     ]
     assert await query(running.urls.database_url, "SELECT current_user::text") == ["isthmus"]
     assert await query(running.urls.warehouse_url, "SELECT current_user::text") == ["warehouse"]

@@ -1,0 +1,285 @@
+"""From an operation's data to Mage's bodies: pipeline runs, block runs, outputs and logs."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_compat.dialect import Call
+from rest_compat.mage.moments import row_time
+from rest_compat.mage.page import counts, flag, metadata, part, values
+from rest_compat.mage.shape import REPOSITORY, missing_pipeline, row_of
+from rest_compat.mage.words import RUN_WORDS, STEP_WORDS
+
+Row = Mapping[str, Any]
+BASE = (
+    "backfill_id",
+    "event_variables",
+    "executor_type",
+    "id",
+    "metrics",
+    "passed_sla",
+    "pipeline_schedule_id",
+    "pipeline_uuid",
+    "variables",
+)
+MAX_FILES = 20
+
+
+def run(row: Row, _: Call | None = None) -> dict[str, Any]:
+    """A pipeline run by itself. Only a completed one has `completed_at`."""
+    done = row["status"] == "SUCCEEDED"
+    return {
+        **{name: row[name] for name in BASE},
+        "completed_at": row_time(row["finished_at"]) if done else None,
+        "created_at": row_time(row["created_at"]),
+        "execution_date": row_time(row["execution_date"]),
+        "started_at": row_time(row["started_at"]),
+        "status": RUN_WORDS[row["status"]],
+        "updated_at": row_time(row["updated_at"]),
+    }
+
+
+def started_run(data: Any, _: Call) -> dict[str, Any]:
+    """The run that a trigger's token started; this answer has no metadata."""
+    fresh = {
+        "backfill_id": None,
+        "executor_type": "local_python",
+        "metrics": None,
+        "passed_sla": False,
+    }
+    return {"pipeline_run": run({**data["payload"]["run"], **fresh})}
+
+
+def trigger_name(row: Row) -> str | None:
+    """The trigger's name as it is now, or as it was where the trigger is gone."""
+    name: str | None = row["trigger"]["name"] if row["trigger"] else row["trigger_name"]
+    return name
+
+
+def block_run(row: Row, run_id: int) -> dict[str, Any]:
+    """A block run inside a pipeline run."""
+    done = row["status"] == "SUCCEEDED"
+    return {
+        "pipeline_run_id": run_id,
+        "block_uuid": row["block_uuid"],
+        "status": STEP_WORDS[row["status"]],
+        "started_at": row_time(row["started_at"]),
+        "completed_at": row_time(row["finished_at"]) if done else None,
+        "metrics": _metrics(row),
+        "id": row["id"],
+        "created_at": row_time(row["created_at"]),
+        "updated_at": row_time(row["updated_at"]),
+    }
+
+
+def _metrics(row: Row) -> dict[str, Any] | None:
+    if row["status"] not in ("SUCCEEDED", "FAILED"):
+        return None
+    metrics = dict(row["metrics"] or {})
+    if row["status"] == "FAILED":
+        metrics["error"] = {
+            "error": row["error"] or "",
+            "errors": [],
+            "message": row["traceback"] or row["error"] or "",
+        }
+    return metrics
+
+
+def listed_block_run(row: Row, owner: Row, *, nested: bool = False) -> dict[str, Any]:
+    """A block run in a list of its own, where times are ISO and metrics are left out."""
+    made = block_run(row, owner["id"])
+    made.pop("metrics")
+    for name in ("completed_at", "created_at", "started_at", "updated_at"):
+        made[name] = None if made[name] is None else made[name].replace(" ", "T")
+    return {
+        **made,
+        "pipeline_schedule_id": None if nested else owner["pipeline_schedule_id"],
+        "pipeline_schedule_name": None if nested else trigger_name(owner),
+    }
+
+
+def read_run(data: Any, call: Call) -> dict[str, Any]:
+    """One run with its block runs; `_format=with_basic_details` leaves three facts."""
+    row = row_of(data, "run")
+    made = run(row)
+    if call.query.get("_format") == "with_basic_details":
+        made = {name: made[name] for name in ("execution_date", "id", "status")}
+    else:
+        started_by = {
+            "pipeline_schedule_id": row["pipeline_schedule_id"],
+            "pipeline_schedule_name": trigger_name(row),
+        }
+        made["block_runs"] = [{**block_run(s, row["id"]), **started_by} for s in row["steps"]]
+    return {"pipeline_run": made, "metadata": None}
+
+
+def unchanged_run(data: Any, _: Call) -> dict[str, Any]:
+    """The run whose update asked for nothing."""
+    return {"pipeline_run": run(row_of(data, "run")), "metadata": None}
+
+
+def listed_run(row: Row, call: Call) -> dict[str, Any]:
+    """A run in a list."""
+    trigger = row["trigger"] or {}
+    pipeline = row.get("pipeline") or {}
+    kind = pipeline.get("type") if flag(call, "include_pipeline_type") else None
+    tags = pipeline.get("tags", []) if flag(call, "include_pipeline_tags") else None
+    return {
+        **run(row),
+        "block_runs": [block_run(step, row["id"]) for step in row["steps"]],
+        "block_runs_count": row["block_runs_count"],
+        "completed_block_runs_count": row["completed_block_runs_count"],
+        "pipeline_schedule_name": trigger_name(row),
+        "pipeline_schedule_token": trigger.get("token"),
+        "pipeline_schedule_type": trigger["type"].lower() if trigger else None,
+        "pipeline_tags": tags,
+        "pipeline_type": kind.lower() if kind else None,
+        "repo_path": REPOSITORY,
+    }
+
+
+def runs(data: Any, call: Call) -> dict[str, Any]:
+    """A list of runs, of the project, a trigger or a pipeline."""
+    if "trigger" in data:
+        row_of(data, "trigger")
+    if "pipeline" in data and data["pipeline"] is None:
+        raise missing_pipeline(call)
+    found = data["pipelineRuns"]
+    facts = metadata(found)
+    if "pipelines" in data:
+        facts["pipeline_uuids"] = [p["uuid"] for p in data["pipelines"]["nodes"]]
+    return {"pipeline_runs": [listed_run(r, call) for r in found["nodes"]], "metadata": facts}
+
+
+def nested_block_runs(data: Any, call: Call) -> dict[str, Any]:
+    """The block runs of the run in the path, in order."""
+    row = row_of(data, "run")
+    listed = [listed_block_run(s, row, nested=True) for s in part(row["steps"], call)]
+    return {"block_runs": listed, "metadata": counts(row["steps"], call)}
+
+
+def block_runs_of_run(data: Any, call: Call) -> dict[str, Any]:
+    """The block runs of the run in the query, last begun first; none where it does not exist."""
+    row = data["run"] or {"steps": []}
+    steps = sorted(row["steps"], key=lambda s: (s["started_at"] or "", s["id"]), reverse=True)
+    if call.query.get("order_by", "").startswith("id"):
+        steps.sort(key=lambda s: s["id"], reverse=call.query["order_by"].endswith("desc"))
+    listed = [listed_block_run(s, row) for s in part(steps, call)]
+    return {"block_runs": listed, "metadata": counts(steps, call)}
+
+
+def block_runs(data: Any, _: Call) -> dict[str, Any]:
+    """Block runs of all runs."""
+    found = data["runSteps"]
+    listed = [listed_block_run(row, row["run"]) for row in found["nodes"] if row["run"]]
+    return {"block_runs": listed, "metadata": metadata(found)}
+
+
+def _step(data: Any) -> Row:
+    nodes = data["runSteps"]["nodes"]
+    return row_of({"step": nodes[0] if nodes else None}, "step")
+
+
+def outputs(data: Any, _: Call) -> dict[str, Any]:
+    """What a block run produced: tables with their first rows, other values as text."""
+    return {"outputs": [_output(o) for o in _step(data)["outputs"]], "metadata": {}}
+
+
+def _output(output: Row) -> dict[str, Any]:
+    sample = output["sample"] or {}
+    table = output["kind"] == "table"
+    made: dict[str, Any] = {
+        "outputs": None,
+        "sample_data": None,
+        "shape": None,
+        "text_data": None if table else str(sample.get("text", "")),
+        "type": "table" if table else "text",
+        "variable_uuid": output["name"],
+    }
+    if table:
+        columns = sample.get("columns") or []
+        made["sample_data"] = {"columns": columns, "rows": sample.get("rows") or []}
+        made["shape"] = [int(output["rows"] or 0), output["columns"] or len(columns)]
+    return made
+
+
+# --- logs --------------------------------------------------------------------------------------
+
+
+def step_logs(data: Any, call: Call) -> dict[str, Any]:
+    """The lines of one block run."""
+    owner = row_of(_step(data), "run")
+    return _log_item([(owner, owner["pipeline"])], call, of_block=True)
+
+
+def run_logs(data: Any, call: Call) -> dict[str, Any]:
+    """The lines of one pipeline run."""
+    owner = row_of(data, "run")
+    return _log_item([(owner, owner["pipeline"])], call)
+
+
+def pipeline_logs(data: Any, call: Call) -> dict[str, Any]:
+    """The lines of a pipeline's latest runs; those of runs themselves only without block filter."""
+    if data["pipeline"] is None:
+        raise missing_pipeline(call)
+    of_block = bool(values(call, "block_uuid[]", "block_uuid", "block_run_id[]", "block_run_id"))
+    owners = [(row, data["pipeline"]) for row in data["pipelineRuns"]["nodes"]]
+    return _log_item(owners, call, of_block=of_block)
+
+
+def _log_item(
+    owners: list[tuple[Row, Row | None]], call: Call, *, of_block: bool = False
+) -> dict[str, Any]:
+    wanted = tuple(values(call, "block_uuid[]", "block_uuid"))
+    of_runs: list[dict[str, Any]] = []
+    of_steps: list[dict[str, Any]] = []
+    for owner, pipeline in owners:
+        types = {b["uuid"]: b["type"].lower() for b in (pipeline or {"blocks": []})["blocks"]}
+        files: dict[str | None, list[Row]] = {}
+        for line in owner["logs"]["nodes"]:
+            files.setdefault(line["step"], []).append(line)
+        for step, lines in files.items():
+            if step is None and not of_block:
+                of_runs.append(_file("pipeline", owner, lines, types))
+            elif step is not None and (not wanted or step.startswith(wanted)):
+                of_steps.append(_file(step, owner, lines, types))
+    item = {
+        "block_run_logs": of_steps[:MAX_FILES],
+        "pipeline_run_logs": of_runs[:MAX_FILES],
+        "total_block_run_log_count": len(of_steps),
+        "total_pipeline_run_log_count": len(of_runs),
+    }
+    return {"logs": [item], "metadata": {}}
+
+
+def _file(name: str, owner: Row, lines: list[Row], types: Mapping[str, str]) -> dict[str, Any]:
+    content = "\n".join(_line(line, owner, types) for line in lines)
+    return {
+        "name": f"{name}.log",
+        "path": f"{owner['pipeline_uuid']}/.logs/{owner['id']}/{name}.log",
+        "size": len(content.encode()),
+        "modified_timestamp": _seconds(lines[-1]["at"]),
+        "content": content,
+    }
+
+
+def _line(line: Row, owner: Row, types: Mapping[str, str]) -> str:
+    facts = {
+        "block_run_id": int(line["stepNumber"]) if line["stepNumber"] else None,
+        "block_uuid": line["step"],
+        "pipeline_run_id": owner["id"],
+        "pipeline_schedule_id": owner["pipeline_schedule_id"],
+        "pipeline_uuid": owner["pipeline_uuid"],
+        "block_type": types.get(line["step"] or ""),
+        "level": line["level"],
+        "message": line["message"],
+        "timestamp": _seconds(line["at"]),
+        "uuid": f"{owner['id']}-{line['seq']}",
+    }
+    kept = facts if line["step"] else {k: v for k, v in facts.items() if not k.startswith("block_")}
+    return f"{line['at'][:19]} {json.dumps(kept, ensure_ascii=False)}"
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).astimezone(UTC).timestamp()

@@ -1,0 +1,75 @@
+"""Makes pipelines over GraphQL and follows their runs."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx2
+
+ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+RUN = """query($id: ID!) { run(id: $id) {
+  id status reason error attempt
+  ... on PipelineRun { number pipelineUuid variables }
+  steps { number name status reason error traceback attempt
+          outputs { name kind rows sample } startedAt finishedAt }
+  logs(first: 100) { nodes { step level message } }
+} }"""
+
+
+class Graph:
+    """A GraphQL caller that fails the test on any error."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        self._client = client
+
+    def __call__(self, query: str, **variables: Any) -> Any:
+        """The data of one operation."""
+        body = {"query": query, "variables": variables}
+        answer = self._client.post("/v2/graphql", json=body)
+        found = answer.json()
+        assert "errors" not in found, found
+        return found["data"]
+
+    def pipeline(self, name: str, blocks: Mapping[str, tuple[str, Sequence[str]]]) -> str:
+        """Make a pipeline of custom blocks: name -> (code, upstream names). Returns its uuid."""
+        made = self(
+            "mutation($n: String!) { pipelineCreate(input: {name: $n}) "
+            "{ pipeline { uuid } errors { message } } }",
+            n=name,
+        )["pipelineCreate"]
+        assert made["errors"] == []
+        uuid = str(made["pipeline"]["uuid"])
+        for block, (code, upstream) in blocks.items():
+            added = self(
+                "mutation($p: String!, $n: String!, $c: String!, $u: [String!]) { blockCreate("
+                "input: {pipeline: {uuid: $p}, name: $n, type: CUSTOM, content: $c, "
+                "upstreamBlocks: $u}) { errors { message } } }",
+                p=uuid,
+                n=block,
+                c=code,
+                u=list(upstream),
+            )["blockCreate"]
+            assert added["errors"] == []
+        return uuid
+
+    def start(self, pipeline: str, variables: Mapping[str, Any] | None = None) -> str:
+        """Start a run of a pipeline; returns its id."""
+        started = self(
+            "mutation($p: String!, $v: JSON) { pipelineRunCreate(input: {of: {pipeline: "
+            "{uuid: $p}}, variables: $v}) { run { id } errors { message } } }",
+            p=pipeline,
+            v=variables,
+        )["pipelineRunCreate"]
+        assert started["errors"] == []
+        return str(started["run"]["id"])
+
+    def ended(self, run_id: str, within_s: float = 60) -> Any:
+        """The run once it has ended, with steps by name as `steps`."""
+        deadline = time.monotonic() + within_s
+        while True:
+            run = self(RUN, id=run_id)["run"]
+            if run["status"] in ENDED:
+                run["steps"] = {step["name"]: step for step in run["steps"]}
+                return run
+            assert time.monotonic() < deadline, f"not ended within {within_s} s: {run}"
+            time.sleep(0.03)
