@@ -14,13 +14,13 @@ import structlog
 
 from app.core import db, events, outbox
 from app.core.files import Storage
+from app.core.protection import protect_process
 from app.settings import Settings
 from workers import hand_off
 from workers.execute import KINDS
 from workers.executor import Executor
 from workers.loops import presence, reconciler, retention, scheduler
 from workers.loops.every import every
-from workers.pipelines.os_guards import protect_process
 from workers.pipelines.run_pipeline import PipelineKind
 
 log = structlog.get_logger()

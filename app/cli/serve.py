@@ -5,6 +5,7 @@ import sys
 import uvicorn
 
 from app.core.crypto import SecretError
+from app.core.protection import protect_process
 from app.core.telemetry import configure
 from app.server import create_app
 from app.settings import get_settings
@@ -21,6 +22,7 @@ class _Server(uvicorn.Server):
 
 def run_server(host: str, port: int) -> None:
     """Serve until SIGTERM."""
+    protect_process()
     settings = get_settings()
     if not (settings.places.database_url and settings.places.redis_url):
         sys.exit("serve needs DATABASE_URL and REDIS_URL. `isthmus dev` brings its own servers.")

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+from app.core.protection import open_process
 from workers.pipelines import hand_over, os_guards
 from workers.pipelines.block_channel import Channel, capture_output
 from workers.pipelines.calls import BlockCall, Output
@@ -80,7 +81,7 @@ def _isolate(guardian: int, channel_fd: int, output_fd: int) -> Channel:
     os.setsid()
     os_guards.drop_capabilities()
     os_guards.die_with_parent(guardian)
-    os_guards.open_process()
+    open_process()
     # Copies first: the numbers given may themselves be among 0 to 3.
     channel_fd = fcntl.fcntl(channel_fd, fcntl.F_DUPFD, 10)
     output_fd = fcntl.fcntl(output_fd, fcntl.F_DUPFD, 10)

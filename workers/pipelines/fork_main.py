@@ -25,6 +25,7 @@ import pandas
 import pyarrow.ipc
 import pyarrow.pandas_compat
 
+from app.core.protection import protect_process
 from workers.pipelines import block_host, os_guards
 from workers.pipelines.calls import KILL, TERMINATE
 
@@ -34,7 +35,7 @@ PRELOADED = (pandas, pyarrow.ipc, pyarrow.pandas_compat)
 def main() -> NoReturn:
     """Serve the worker at the other end of the socket named in argv until it goes away."""
     control = socket.socket(fileno=int(sys.argv[2]))
-    os_guards.protect_process()
+    protect_process()
     os_guards.adopt_orphans()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wakeup = _wake_on_child_exit()

@@ -12,35 +12,26 @@ import sys
 import time
 from pathlib import Path
 
+from app.core.protection import prctl
+
 _LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 
 
-def protect_process() -> None:
-    """Deny our environment and memory to processes of the same user (see /proc/<pid>/environ)."""
-    _prctl(_PR_SET_DUMPABLE, 0)
-
-
-def open_process() -> None:
-    """Undo `protect_process` in a child, which could not read its own /proc/self otherwise."""
-    _prctl(_PR_SET_DUMPABLE, 1)
-
-
 def die_with_parent(parent: int) -> None:
     """Have this process killed when `parent` dies; at once if it is dead already."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if _LINUX and os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
     """Become the parent of all orphaned descendants, however they detached themselves."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def drop_capabilities() -> None:
@@ -51,7 +42,7 @@ def drop_capabilities() -> None:
     if not _LINUX or os.geteuid() != 0:
         return
     for capability in range(_LAST_CAPABILITY + 1):
-        _prctl(_PR_CAPBSET_DROP, capability)
+        prctl(_PR_CAPBSET_DROP, capability)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     # Three words each (effective, permitted, inheritable) for the low and the high 32 bits.
     data = (ctypes.c_uint32 * 6)()
@@ -127,8 +118,3 @@ def reap() -> tuple[list[tuple[int, int, float, int]], bool]:
             return reaped, True
         rss = usage.ru_maxrss * (1024 if _LINUX else 1)
         reaped.append((pid, status, usage.ru_utime + usage.ru_stime, rss))
-
-
-def _prctl(option: int, argument: int) -> None:
-    if _LINUX:
-        ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0)

@@ -259,7 +259,7 @@ import asyncio, sys
 from pathlib import Path
 from workers.pipelines.calls import BlockCall
 from workers.pipelines.fork_server import ForkServer
-from workers.pipelines.os_guards import protect_process
+from app.core.protection import protect_process
 
 async def main():
     protect_process()
