@@ -69,9 +69,11 @@ def _bad_token() -> Unauthenticated:
 
 
 async def by_token(token: str) -> Subject:
-    """The Subject of a session token, raw or decoded, or of an API key."""
+    """The Subject of a session token, raw or decoded, or of an API key of either kind."""
     if len(token) > 4096:
         raise _bad_token()
+    if keys().is_api_key(token):
+        return await by_installation_key(token)
     return await _by_key(token) if token.startswith(KEY_PREFIX) else await _by_session(token)
 
 

@@ -6,10 +6,12 @@ Rows are the source and wake-ups only make it quick, so that nothing is lost whi
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import func, select
 
 from app.access.identify import still_valid
 from app.core import events
@@ -25,6 +27,8 @@ from app.runs.types import LogLine, Run
 BATCH = 500
 GATHER_S = 0.06
 RECHECK_S = 15.0
+LATE = timedelta(seconds=10)
+MOST = 5000
 
 
 @strawberry.type(description="A change of a run, with the run as it is now.")
@@ -105,11 +109,11 @@ class RunSubscription:
                     await guard.check()
 
     @strawberry.subscription(
-        description="Each change of any run in a project. It opens with nothing and has no replay: "
-        "read the list first, then follow."
+        description="Each change of any run in a project, from now on or behind `after`, the "
+        "`updatedAt` of the last run seen. Quick changes of one run may come as one."
     )
     async def runs_updated(
-        self, info: Info, project_id: strawberry.ID | None = None
+        self, info: Info, project_id: strawberry.ID | None = None, after: datetime | None = None
     ) -> AsyncGenerator[RunEvent, None]:
         """Follow a project."""
         subject = info.context.subject
@@ -119,29 +123,23 @@ class RunSubscription:
             raise NotFound("There is no such project.")
         guard = _Guard(info)
         with events.Waiter(f"project:{project}") as waiter:
-            seen = await _versions(info, project, None)
-            since = max((row["updated_at"] for row in seen.values()), default=None)
+            since = after or await _now(info)
+            seen = {} if after else await _changed(info, project, since)
             while True:
-                await waiter.wait()
-                await guard.check()
-                now = await _versions(info, project, since)
-                for run_id, row in now.items():
-                    since = max(since or row["updated_at"], row["updated_at"])
+                fresh = await _changed(info, project, since)
+                for run_id, (version, status, updated_at) in fresh.items():
                     known = seen.get(run_id)
-                    if known is not None and known["version"] >= row["version"]:
+                    if (known and known[0] >= version) or (after and updated_at <= after):
                         continue
-                    seen[run_id] = row
+                    since = max(since, updated_at)
                     info.context.forget()
                     run = await fetch_one(info, "Run", t.runs.c.id == run_id, "run")
                     yield RunEvent(
-                        seq=BigInt(row["version"]),
-                        kind="run.state",
-                        step=None,
-                        status=row["status"],
-                        run=run,
+                        seq=BigInt(version), kind="run.state", step=None, status=status, run=run
                     )
-                while len(seen) > 2000:
-                    seen.pop(next(iter(seen)))
+                seen = fresh
+                await waiter.wait()
+                await guard.check()
 
     @strawberry.subscription(
         description="A run's log lines in batches, from the first, or behind `after`. "
@@ -191,14 +189,25 @@ async def _present(info: Info, run_id: UUID) -> tuple[Any, int, bool]:
     return run, row["_version"], row["_status"] in ("succeeded", "failed", "cancelled")
 
 
-async def _versions(info: Info, project: int, since: Any) -> dict[Any, Any]:
-    statement = reader("Run").sql.select(
-        [t.runs.c.id, t.runs.c.version, t.runs.c.status, t.runs.c.updated_at]
+async def _now(info: Info) -> datetime:
+    rows = await fetch(select(func.now().label("now")), info.context)
+    now: datetime = rows[0]["now"]
+    return now
+
+
+async def _changed(
+    info: Info, project: int, since: datetime
+) -> dict[UUID, tuple[int, str, datetime]]:
+    """Version, status and time of change of the runs that changed lately, by id.
+
+    A change is stamped when its transaction begins and seen when it commits; looking back a
+    little further than the newest stamp finds those that committed late.
+    """
+    columns = [t.runs.c.id, t.runs.c.version, t.runs.c.status, t.runs.c.updated_at]
+    statement = (
+        reader("Run")
+        .sql.select(columns)
+        .where(t.runs.c.project_id == project, t.runs.c.updated_at >= since - LATE)
     )
-    statement = statement.where(t.runs.c.project_id == project)
-    if since is not None:
-        statement = statement.where(t.runs.c.updated_at >= since).order_by(t.runs.c.updated_at)
-    else:
-        statement = statement.order_by(t.runs.c.created_at.desc())
-    rows = await fetch(statement.limit(BATCH), info.context)
-    return {row["id"]: row for row in rows}
+    rows = await fetch(statement.order_by(t.runs.c.updated_at).limit(MOST), info.context)
+    return {row["id"]: (row["version"], row["status"], row["updated_at"]) for row in rows}

@@ -69,6 +69,7 @@ class Run(SQLModel, table=True):
             text("created_at DESC"),
             text("id DESC"),
         ),
+        Index("ix_runs_project_updated", "project_id", "updated_at"),
         Index("ix_runs_subject", "kind", "subject_id", "status"),
         Index(
             "ix_runs_queue",

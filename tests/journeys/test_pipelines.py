@@ -1,6 +1,7 @@
 """Pipelines of real blocks, started over GraphQL and executed by a real worker."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,7 +192,6 @@ def _printed_pid(graph: Graph, run_id: str) -> int:
 
 def _lives(pid: int) -> bool:
     try:
-        with open(f"/proc/{pid}/status") as status:
-            return "State:\tZ" not in status.read()
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False

@@ -31,11 +31,11 @@ def differences(
     Rows of a list are compared pairwise as far as the recording goes, which may have been cut.
     Keys in `varies` are compared by type only; keys in `nullable` may also be null on one side.
     """
+    name = where.rsplit(".", 1)[-1].split("[")[0]
     if isinstance(recorded, dict) and isinstance(answered, dict):
         return _objects(recorded, answered, varies, nullable, where)
-    if isinstance(recorded, list) and isinstance(answered, list):
+    if isinstance(recorded, list) and isinstance(answered, list) and name not in varies:
         return _lists(recorded, answered, varies, nullable, where)
-    name = where.rsplit(".", 1)[-1].split("[")[0]
     if kind(recorded) != kind(answered):
         if name in nullable and "null" in (kind(recorded), kind(answered)):
             return []

@@ -383,6 +383,7 @@ def upgrade() -> None:
         ["project_id", sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
         unique=False,
     )
+    op.create_index("ix_runs_project_updated", "runs", ["project_id", "updated_at"], unique=False)
     op.create_index(
         "ix_runs_queue",
         "runs",
@@ -690,6 +691,7 @@ def downgrade() -> None:
     op.drop_table("sessions")
     op.drop_index("ix_runs_subject", table_name="runs")
     op.drop_index("ix_runs_queue", table_name="runs", postgresql_where=sa.text("status = 'queued'"))
+    op.drop_index("ix_runs_project_updated", table_name="runs")
     op.drop_index("ix_runs_project_created", table_name="runs")
     op.drop_index(
         "ix_runs_leases", table_name="runs", postgresql_where=sa.text("status = 'running'")

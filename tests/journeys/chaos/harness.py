@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -33,6 +34,7 @@ LEDGER_API = (sys.executable, "-m", "tests.workers.ledger.api")
 ROOT = Path(__file__).resolve().parents[3]
 TERMINAL = ("succeeded", "failed", "cancelled")
 LEASE_S = 3.0
+FREEZE_S = LEASE_S * 1.5
 
 EFFECTS = """
 CREATE TABLE effects (
@@ -143,10 +145,15 @@ class Cluster:
             "ISTHMUS_LEASE_S": str(LEASE_S),
             "ISTHMUS_KILL_GRACE_S": "1",
             "ISTHMUS_RECONCILE_S": "0.5",
+            "TEST_ENDS": str(folder / "ends"),
             **(environ or {}),
         }
+        self.ends = folder / "ends"
+        self.ends.mkdir()
         self.processes: list[Process] = []
         self.workers: list[Process] = []
+        self.killed: dict[int, datetime] = {}
+        self.frozen: set[int] = set()
 
     def start(self, command: Sequence[str], *, talks: bool = False, **environ: str) -> Process:
         """Start a program with the cluster's settings, and some of its own."""
@@ -174,9 +181,17 @@ class Cluster:
 
     def replace_worker(self, process: Process) -> Process:
         """Kill a worker and start another in its place."""
+        self.killed[process.pid] = datetime.now(UTC)
         process.kill()
         self.workers.remove(process)
         return self.start_worker()
+
+    async def freeze_worker(self, process: Process, seconds: float) -> None:
+        """Stop a worker for so long, and let it go on."""
+        self.frozen.add(process.pid)
+        process.send(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        process.send(signal.SIGCONT)
 
     async def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         """Rows of a query, waiting for a database that is away."""
@@ -254,6 +269,41 @@ class Cluster:
         for row in rows:
             assert row["finished"] == 1 and row["last_kind"] == "run.finished", row
             assert row["events"] == row["last"] == row["version"], row
+
+    async def assert_no_overlap(self) -> None:
+        """No attempt began its work before the process of the one before it was gone.
+
+        Frozen workers are left out: nobody can stop what they had started.
+        """
+        rows = await self.rows(
+            "SELECT a.id, a.run_id, a.worker, b.started FROM effects a JOIN effects b"
+            " ON a.run_id = b.run_id AND a.fence < b.fence"
+        )
+        for row in rows:
+            if row["worker"] not in self.frozen:
+                note = self.ends / str(row["id"])
+                known = note.exists()
+                gone = float(note.read_text()) if known else self.killed[row["worker"]].timestamp()
+                assert row["started"].timestamp() >= gone, row
+
+    async def takeovers(self) -> list[float]:
+        """Seconds from each kill of a worker to the next claim of each run that it held."""
+        held = await self.rows(
+            "SELECT e.id, e.worker, e.run_id FROM effects e WHERE e.worker = ANY(:killed)",
+            killed=list(self.killed),
+        )
+        seconds = []
+        for row in held:
+            killed = self.killed[row["worker"]]
+            claimed = await self.row(
+                "SELECT min(at) AS at FROM run_events WHERE run_id = :run"
+                " AND kind = 'run.running' AND at > :killed",
+                run=row["run_id"],
+                killed=killed,
+            )
+            if claimed["at"] and not (self.ends / str(row["id"])).exists():
+                seconds.append((claimed["at"] - killed).total_seconds())
+        return sorted(seconds)
 
     def restart_valkey_empty(self) -> None:
         """What a Redis without a disk is after a crash."""

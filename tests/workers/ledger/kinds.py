@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import time
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -47,13 +48,18 @@ async def end(effect: int) -> None:
         )
 
 
-async def child(context: RunContext, *command: str) -> int:
-    """Run a program to its end, or to the end of the run's patience."""
+def _note_end(effect: int) -> None:
+    """In a file, as the database may be away."""
+    Path(os.environ["TEST_ENDS"], str(effect)).write_text(str(time.time()))
+
+
+async def child(context: RunContext, effect: int, *command: str) -> None:
+    """Run a program to its end, or to the end of the run's patience, and note when it was gone."""
     process = await asyncio.create_subprocess_exec(
         *command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGKILL)
     )
     try:
-        return await process.wait()
+        await process.wait()
     except asyncio.CancelledError:
         process.terminate()
         try:
@@ -63,6 +69,8 @@ async def child(context: RunContext, *command: str) -> int:
             process.kill()
             await process.wait()
         raise
+    finally:
+        _note_end(effect)
 
 
 async def noop(_: RunContext) -> Outcome:
@@ -74,15 +82,15 @@ async def sleep(context: RunContext) -> Outcome:
     """Sleep `s` seconds in a child, between the two halves of an effect."""
     effect = await begin(context)
     seconds = context.params.get("s", 0.2)
-    await child(context, "sleep", str(seconds))
+    await child(context, effect, "sleep", str(seconds))
     await end(effect)
     return Outcome("succeeded")
 
 
 async def busy(context: RunContext) -> Outcome:
     """A child that burns a core and ignores SIGTERM; its command line names the run."""
-    await begin(context)
-    await child(context, sys.executable, "-S", "-c", BUSY, str(context.run_id))
+    effect = await begin(context)
+    await child(context, effect, sys.executable, "-S", "-c", BUSY, str(context.run_id))
     return Outcome("succeeded")
 
 
@@ -154,7 +162,7 @@ async def mixed(context: RunContext) -> Outcome:
     """For the storm: two effects, a child, and log lines."""
     effect = await begin(context)
     await context.log([LogLine("begun")])
-    await child(context, "sleep", str(random.uniform(0.1, context.params.get("s", 1.0))))
+    await child(context, effect, "sleep", str(random.uniform(0.1, context.params.get("s", 1.0))))
     await end(effect)
     await context.log([LogLine("done")])
     return Outcome("succeeded")

@@ -98,7 +98,7 @@ async def test_schedulers_that_crash_fire_each_time_exactly_once(cluster: Cluste
         await tx.execute(text("CREATE TABLE test_clock (now timestamptz)"))
         await tx.execute(text("INSERT INTO test_clock VALUES (:now)"), {"now": BEGIN})
     trigger_ids = [await add_trigger("* * * * *") for _ in range(20)]
-    schedulers = [cluster.start(SCHEDULER, TEST_DIE_AT=str(9 + 7 * n)) for n in range(4)]
+    schedulers = [cluster.start(SCHEDULER, TEST_DIE_AT=str(3 + 4 * n)) for n in range(4)]
     crashes = 0
 
     async def looked_at_all() -> bool:
@@ -107,7 +107,8 @@ async def test_schedulers_that_crash_fire_each_time_exactly_once(cluster: Cluste
             if scheduler.returncode is not None:
                 assert scheduler.returncode == -signal.SIGKILL, scheduler.log.read_text()
                 crashes += 1
-                schedulers[place] = cluster.start(SCHEDULER)
+                later = {"TEST_DIE_AT": "70"} if crashes < 7 else {}
+                schedulers[place] = cluster.start(SCHEDULER, **later)
         return not await cluster.rows(
             "SELECT 1 FROM triggers, test_clock WHERE next_fire_at <= test_clock.now"
         )
@@ -118,7 +119,7 @@ async def test_schedulers_that_crash_fire_each_time_exactly_once(cluster: Cluste
             now = BEGIN + timedelta(minutes=minute)
             await tx.execute(text("UPDATE test_clock SET now = :now"), {"now": now})
         await until(looked_at_all, 30, "every trigger was looked at")
-    assert crashes == 4
+    assert crashes >= 3
     rows = await cluster.rows("SELECT schedule_id, fire_at FROM runs ORDER BY 1, 2")
     first = datetime(2026, 1, 1, 12, 1, tzinfo=UTC)
     assert [(row["schedule_id"], row["fire_at"]) for row in rows] == [
