@@ -1,6 +1,5 @@
 """Root fields to read pipelines, blocks, triggers and pipeline runs."""
 
-from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -29,21 +28,8 @@ from app.pipelines.inputs import (
     TriggerOrder,
 )
 from app.pipelines.types import Block, Pipeline, PipelineRun, Trigger
-from app.projects.queries import project_scope
+from app.projects.queries import PROJECT_ARGUMENT, in_project
 from app.runs.tables import runs
-
-PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {
-    "project_id": (strawberry.ID | None, "In which project; the project of the call if left out.")
-}
-
-
-def in_project(table: Any) -> Any:
-    """The scope of a root list: one project."""
-
-    def scope(info: Info, given: Any) -> list[ColumnElement[bool]]:
-        return [table.c.project_id == project_scope(info, given["project_id"])]
-
-    return scope
 
 
 def pipeline_named(info: Info, by: PipelineBy) -> ColumnElement[bool]:

@@ -1,6 +1,10 @@
 """Root fields to read projects."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import strawberry
+from sqlalchemy import ColumnElement, Table
 
 from app.core.ids import parse_global_id
 from app.graphql.connections import Connection
@@ -19,6 +23,20 @@ def project_scope(info: Info, given: str | None) -> int:
     known = parsed is not None and parsed[0] == "Project" and parsed[1].isdigit()
     # An id that names nothing is a project without rows, as a foreign one is.
     return int(parsed[1][:18]) if known and parsed else -1
+
+
+PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {
+    "project_id": (strawberry.ID | None, "In which project; the project of the call if left out.")
+}
+
+
+def in_project(table: Table) -> Callable[[Info, Mapping[str, Any]], list[ColumnElement[bool]]]:
+    """The scope of a root list: the project of its argument `projectId`."""
+
+    def scope(info: Info, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+        return [table.c.project_id == project_scope(info, given["project_id"])]
+
+    return scope
 
 
 @strawberry.type

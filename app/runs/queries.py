@@ -1,10 +1,8 @@
 """Root fields to read runs of every kind, and steps."""
 
-from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement
 
 from app.core.errors import NotFound
 from app.core.ids import parse_global_id
@@ -12,7 +10,7 @@ from app.graphql.connections import Connection
 from app.graphql.context import Info
 from app.graphql.payloads import int_key
 from app.graphql.rows import fetch_one, root_connection
-from app.projects.queries import project_scope
+from app.projects.queries import PROJECT_ARGUMENT, in_project
 from app.runs import tables as t
 from app.runs.inputs import (
     RUN_COLUMNS,
@@ -23,17 +21,6 @@ from app.runs.inputs import (
     RunStepOrder,
 )
 from app.runs.types import Run, RunStep
-
-_PROJECT: dict[str, tuple[Any, str]] = {
-    "project_id": (strawberry.ID | None, "In which project; the project of the call if left out.")
-}
-
-
-def _in_project(table: Any) -> Any:
-    def scope(info: Info, given: Any) -> list[ColumnElement[bool]]:
-        return [table.c.project_id == project_scope(info, given["project_id"])]
-
-    return scope
 
 
 def run_key(given: str) -> UUID:
@@ -58,8 +45,8 @@ class RunQuery:
         columns=RUN_COLUMNS,
         order=RunOrder,
         default_order=[(t.runs.c.created_at, True)],
-        scope=_in_project(t.runs),
-        extra=_PROJECT,
+        scope=in_project(t.runs),
+        extra=PROJECT_ARGUMENT,
     )
     run_steps: Connection[RunStep] = root_connection(
         "RunStep",
@@ -68,8 +55,8 @@ class RunQuery:
         columns=STEP_COLUMNS,
         order=RunStepOrder,
         default_order=[(t.run_steps.c.started_at, True)],
-        scope=_in_project(t.run_steps),
-        extra=_PROJECT,
+        scope=in_project(t.run_steps),
+        extra=PROJECT_ARGUMENT,
     )
 
     @strawberry.field(description="One run of any kind.")
