@@ -25,10 +25,11 @@ def slug(name: str) -> str:
     """The uuid that a name becomes (`arwen-starlight` -> `arwen_starlight`).
 
     Quotes, dollar signs, line breaks and tabs are dropped, every other character that is not a
-    letter, digit or underscore becomes `_`, and a leading digit gets `letter_` in front.
+    letter, digit or underscore becomes `_`, and a leading digit gets `letter_` in front. What
+    leaves nothing becomes `_`.
     """
     text = re.sub(r'["$\n\r\t]', "", name)
-    text = re.sub(r"[^\w]", "_", text).lower()
+    text = re.sub(r"[^\w]", "_", text).lower() or "_"
     return f"letter_{text}" if text[:1].isdigit() else text
 
 
@@ -38,9 +39,16 @@ def global_id(type_name: str, key: object) -> str:
 
 
 def parse_global_id(value: str) -> tuple[str, str] | None:
-    """(type name, key) of a Relay id, or None for anything else."""
+    """(type name, key) of a Relay id, or None for anything that `global_id` does not make."""
     try:
         type_name, colon, key = base64.b64decode(value, validate=True).decode().partition(":")
     except ValueError:
         return None
-    return (type_name, key) if colon and type_name and key else None
+    made_by_us = colon and type_name and key and global_id(type_name, key) == value
+    return (type_name, key) if made_by_us else None
+
+
+def row_number(key: str) -> int | None:
+    """The numeric row key that a global id holds; None for what no bigint key can be."""
+    # Not isdigit(): it is true of superscripts, which int() refuses.
+    return int(key) if key.isascii() and key.isdecimal() and len(key) <= 18 else None

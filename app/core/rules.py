@@ -60,7 +60,10 @@ VIEWER = _Viewer()
 
 @dataclass(frozen=True)
 class Subject:
-    """The caller of one request: what is known of it and what it may do where."""
+    """The caller of one request: what is known of it and what it may do where.
+
+    `is_limited` marks an API key that has scopes or a project of its own.
+    """
 
     kind: Literal["anonymous", "session", "key", "installation", "system"] = "anonymous"
     user_id: int | None = None
@@ -72,6 +75,7 @@ class Subject:
     key_id: int | None = None
     by_cookie: bool = False
     expires_at: float | None = None
+    is_limited: bool = False
     address: str | None = None
     request_id: str | None = None
 
@@ -105,6 +109,13 @@ class Subject:
         if not self.is_known:
             raise Unauthenticated("Sign in or send an API key.")
         return self.user_id
+
+    def require_account(self) -> int | None:
+        """The caller's user id; raises unless the caller may change accounts and credentials."""
+        if self.is_limited:
+            # Else a key with few scopes could change the address of its user's next login.
+            raise Forbidden("An API key with scopes or a project cannot change accounts.")
+        return self.require_known()
 
     def call_project(self) -> int:
         """The project of a call that names none."""

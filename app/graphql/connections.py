@@ -17,6 +17,7 @@ from app.core.errors import Invalid
 from app.graphql.filters import Direction, Nulls, Sort
 
 T = TypeVar("T")
+BIGINT = range(-(2**63), 2**63)
 DEFAULT_PAGE = 20
 MAX_SORT_KEYS = 5
 
@@ -146,11 +147,19 @@ def _typed(value: Any, column: ColumnElement[Any]) -> Any:
     if value is None:
         return None
     if isinstance(column.type, DateTime):
-        return datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError(value)
+        return moment
     if isinstance(column.type, PgUUID):
         return UUID(value)
     wanted: Callable[[Any], Any] = column.type.python_type
-    if not isinstance(value, wanted):  # type: ignore[arg-type]
+    if not isinstance(value, wanted) or isinstance(value, bool):  # type: ignore[arg-type]
+        raise ValueError(value)
+    # A forged cursor may hold what PostgreSQL cannot read.
+    if (isinstance(value, int) and value not in BIGINT) or (
+        isinstance(value, str) and "\0" in value
+    ):
         raise ValueError(value)
     return value
 

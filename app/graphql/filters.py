@@ -14,6 +14,7 @@ from app.core.errors import Invalid
 UNSET = strawberry.UNSET
 MAX_LIST = 1000
 MAX_CONDITIONS = 200
+MAX_OPERANDS = 5000
 
 
 @strawberry.input(description="Conditions on a text; all that are given must hold.")
@@ -80,25 +81,38 @@ def conditions(where: Any, columns: Mapping[str, Any]) -> ColumnElement[bool]:
     the field's value (for filters on a related row). A null operand is refused: leaving an
     operator out and asking for null are different things.
     """
-    return _conditions(where, columns, [MAX_CONDITIONS])
+    inputs, operands = _size(where)
+    if inputs > MAX_CONDITIONS or operands > MAX_OPERANDS:
+        raise Invalid(
+            f"A filter may hold at most {MAX_CONDITIONS} conditions with {MAX_OPERANDS} operands."
+        )
+    return _conditions(where, columns)
 
 
-def _conditions(where: Any, columns: Mapping[str, Any], budget: list[int]) -> ColumnElement[bool]:
+def _size(value: Any) -> tuple[int, int]:
+    """How many input objects a filter is made of, filters on related rows included; operands."""
+    if isinstance(value, list):
+        inner = [_size(item) for item in value]
+    elif hasattr(value, "__strawberry_definition__"):
+        inner = [(1, 0), *(_size(v) for v in vars(value).values() if v is not UNSET)]
+    else:
+        return 0, 1
+    return sum(inputs for inputs, _ in inner), sum(operands for _, operands in inner)
+
+
+def _conditions(where: Any, columns: Mapping[str, Any]) -> ColumnElement[bool]:
     parts: list[ColumnElement[bool]] = []
     for name, value in vars(where).items():
         if value is UNSET:
             continue
         if value is None:
             raise Invalid(f"`{name.strip('_')}` in a filter may be left out but not be null.")
-        budget[0] -= 1
-        if budget[0] < 0:
-            raise Invalid(f"A filter may hold at most {MAX_CONDITIONS} conditions.")
         if name == "and_":
-            parts.append(and_(true(), *(_conditions(v, columns, budget) for v in value)))
+            parts.append(and_(true(), *(_conditions(v, columns) for v in value)))
         elif name == "or_":
-            parts.append(or_(false(), *(_conditions(v, columns, budget) for v in value)))
+            parts.append(or_(false(), *(_conditions(v, columns) for v in value)))
         elif name == "not_":
-            parts.append(not_(_conditions(value, columns, budget)))
+            parts.append(not_(_conditions(value, columns)))
         else:
             target = columns[name]
             parts.append(target(value) if callable(target) else _operators(value, target))

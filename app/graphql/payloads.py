@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import strawberry
 
 from app.core.errors import Invalid, NotFound
-from app.core.ids import parse_global_id
+from app.core.ids import parse_global_id, row_number
 
 P = TypeVar("P")
 
@@ -46,7 +46,7 @@ def key_of(given: str, type_name: str, what: str) -> str:
     """The row key of a global id; NotFound for an id of another type."""
     parsed = parse_global_id(given)
     if parsed is None:
-        raise Invalid(f"{given!r} is not an id of ours.", path=("id",))
+        raise Invalid(f"{given[:100]!r} is not an id of ours.", path=("id",))
     if parsed[0] != type_name:
         raise NotFound(f"There is no such {what}.")
     return parsed[1]
@@ -54,10 +54,10 @@ def key_of(given: str, type_name: str, what: str) -> str:
 
 def int_key(given: str, type_name: str, what: str) -> int:
     """The numeric row key of a global id."""
-    key = key_of(given, type_name, what)
-    if not key.isdigit() or len(key) > 18:
+    key = row_number(key_of(given, type_name, what))
+    if key is None:
         raise NotFound(f"There is no such {what}.")
-    return int(key)
+    return key
 
 
 def given(input_object: Any, *names: str) -> dict[str, Any]:

@@ -305,7 +305,7 @@ def root_connection(
             clauses.append(conditions(given["where"], columns))
         page = _page_of(info, given)
         keys = _sorts_of(read, given, order, default_order)
-        mark = _mark_of(target, given)
+        mark = _mark_of(target, given, {name: given[name] for name in extra or ()})
         return await fetch_page(info, read, page, keys, clauses, mark)
 
     arguments = {
@@ -435,8 +435,8 @@ def _sorts_of(
     return sorts(given["order_by"], order.sort_columns, default, read.sql.key)
 
 
-def _mark_of(target: str, given: Mapping[str, Any]) -> str:
-    return fingerprint(target, given["where"], given["order_by"])
+def _mark_of(target: str, given: Mapping[str, Any], scope: Mapping[str, Any] | None = None) -> str:
+    return fingerprint(target, given["where"], given["order_by"], scope)
 
 
 async def fetch_list(

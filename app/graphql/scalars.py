@@ -1,5 +1,6 @@
 """Our scalars, each with one canonical text."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, NewType
 
@@ -9,10 +10,13 @@ from strawberry.types.scalar import ScalarDefinition
 BigInt = NewType("BigInt", int)
 Cron = NewType("Cron", str)
 
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+
 
 def datetime_text(value: datetime) -> str:
     """`2026-11-21T23:17:33.000000Z`: always UTC, always six digits."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: its %Y has less than four digits in the first millennium.
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_datetime(value: Any) -> datetime:
@@ -25,20 +29,29 @@ def parse_datetime(value: Any) -> datetime:
         raise ValueError(f"{value!r} is no RFC 3339 date and time.") from error
     if moment.tzinfo is None:
         raise ValueError("DateTime needs an offset, such as Z or +02:00.")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{value!r} lies outside the years 1 to 9999.") from error
 
 
 def parse_big_int(value: Any) -> int:
     """A 64-bit integer as a string of digits, or as a number."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError("BigInt must be a string of digits.")
-    try:
-        number = int(value)
-    except ValueError as error:
-        raise ValueError(f"{value!r} is no integer.") from error
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("BigInt must be a string of digits.")
+    number = int(value)
     if not -(2**63) <= number < 2**63:
         raise ValueError("BigInt has 64 bits.")
     return number
+
+
+def parse_cron(value: Any) -> str:
+    """A text; whether it is an interval is asked where it is used."""
+    if not isinstance(value, str):
+        raise ValueError("Cron must be a string.")
+    return value
 
 
 SCALARS: dict[object, ScalarDefinition] = {
@@ -61,6 +74,6 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="Five cron fields, or one of @once, @hourly, @daily, @weekly, @monthly, @always_on.",
         specified_by_url="https://en.wikipedia.org/wiki/Cron",
         serialize=str,
-        parse_value=str,
+        parse_value=parse_cron,
     ),
 }

@@ -6,7 +6,7 @@ from typing import Any
 import strawberry
 from sqlalchemy import ColumnElement, Table
 
-from app.core.ids import parse_global_id
+from app.core.ids import parse_global_id, row_number
 from app.graphql.connections import Connection
 from app.graphql.context import Info
 from app.graphql.rows import fetch_one, root_connection
@@ -20,9 +20,9 @@ def project_scope(info: Info, given: str | None) -> int:
     if given is None:
         return info.context.subject.call_project()
     parsed = parse_global_id(given)
-    known = parsed is not None and parsed[0] == "Project" and parsed[1].isdigit()
+    key = row_number(parsed[1]) if parsed is not None and parsed[0] == "Project" else None
     # An id that names nothing is a project without rows, as a foreign one is.
-    return int(parsed[1][:18]) if known and parsed else -1
+    return -1 if key is None else key
 
 
 PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {
@@ -59,6 +59,7 @@ class ProjectQuery:
         if by is not None and by.uuid:
             condition = t.projects.c.uuid == by.uuid
         else:
-            condition = t.projects.c.id == project_scope(info, by.id if by else None)
+            named = None if by is None else by.id or ""
+            condition = t.projects.c.id == project_scope(info, named)
         found: Project | None = await fetch_one(info, "Project", condition)
         return found

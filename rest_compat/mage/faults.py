@@ -24,7 +24,8 @@ OWN_STATUS = {
 """Faults that Mage's server does not know, with the HTTP status that says what to do."""
 RUNS_OF_SCHEDULE = "pipeline_runs"
 _CAPITAL = re.compile(r"(?<=[a-z])([A-Z])")
-_COERCION = re.compile(r"Variable '\$\w+' got invalid value .*? at '([^']*)'; (.*)\Z", re.DOTALL)
+_COERCION = re.compile(r"Variable '\$(\w+)' has invalid value(?: at \.?([^:]*))?: (.*)", re.DOTALL)
+_MISSING = re.compile(r"Expected value of type '[^']*' to include required field '(\w+)'")
 
 
 def answer(fault: Fault, call: Call) -> Answer:
@@ -148,5 +149,10 @@ def plain(message: str) -> str:
     found = _COERCION.match(message)
     if found is None:
         return message
-    attribute = _CAPITAL.sub(r"_\1", found[1].removeprefix("input.")).lower()
-    return f"{attribute}: {found[2]}"
+    variable, place, text = found.groups()
+    missing = _MISSING.match(text)
+    steps = [place or ("" if variable == "input" else variable), missing[1] if missing else ""]
+    attribute = _CAPITAL.sub(r"_\1", ".".join(filter(None, steps))).lower()
+    if missing:
+        return f"{attribute} is required."
+    return f"{attribute}: {text}" if attribute else text

@@ -39,6 +39,11 @@ def row_of(data: Any, name: str) -> Row:
     return row
 
 
+def an_object(value: Any) -> Row:
+    """A JSON value as an object; the graph lets any value in where an object is meant."""
+    return value if isinstance(value, Mapping) else {}
+
+
 # --- pipelines and blocks ----------------------------------------------------------------------
 
 ATTACHED = {"CALLBACK": "callbacks", "CONDITIONAL": "conditionals", "CHART": "widgets"}
@@ -84,7 +89,7 @@ def _pipeline(row: Row, build: Callable[[Row], Any]) -> dict[str, Any]:
         "type": row["type"].lower(),
         "created_at": full_time(row["created_at"], " "),
         "updated_at": full_time(row["updated_at"], "T"),
-        "settings": {"triggers": None, **(row["settings"] or {})},
+        "settings": {"triggers": None, **an_object(row["settings"])},
         "remote_variables_dir": None,
         "variables_dir": REPOSITORY,
         **groups,
@@ -129,7 +134,7 @@ def pipeline_variables(data: Any, call: Call) -> dict[str, Any]:
     """The pipeline's own variables, which are those of its block `global`."""
     if data["pipeline"] is None:
         raise missing_pipeline(call)
-    uuid, held = data["pipeline"]["uuid"], data["pipeline"]["variables"] or {}
+    uuid, held = data["pipeline"]["uuid"], an_object(data["pipeline"]["variables"])
     listed = [
         {"uuid": name, "type": f"<class '{_python_type(value)}'>", "value": value}
         for name, value in held.items()

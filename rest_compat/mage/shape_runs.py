@@ -8,7 +8,7 @@ from typing import Any
 from rest_compat.dialect import Call
 from rest_compat.mage.moments import row_time
 from rest_compat.mage.page import counts, flag, metadata, part, values
-from rest_compat.mage.shape import REPOSITORY, missing_pipeline, row_of
+from rest_compat.mage.shape import REPOSITORY, an_object, missing_pipeline, row_of
 from rest_compat.mage.words import RUN_WORDS, STEP_WORDS
 
 Row = Mapping[str, Any]
@@ -76,7 +76,7 @@ def block_run(row: Row, run_id: int) -> dict[str, Any]:
 def _metrics(row: Row) -> dict[str, Any] | None:
     if row["status"] not in ("SUCCEEDED", "FAILED"):
         return None
-    metrics = dict(row["metrics"] or {})
+    metrics = dict(an_object(row["metrics"]))
     if row["status"] == "FAILED":
         metrics["error"] = {
             "error": row["error"] or "",
@@ -187,7 +187,7 @@ def outputs(data: Any, _: Call) -> dict[str, Any]:
 
 
 def _output(output: Row) -> dict[str, Any]:
-    sample = output["sample"] or {}
+    sample = an_object(output["sample"])
     table = output["kind"] == "table"
     made: dict[str, Any] = {
         "outputs": None,

@@ -68,6 +68,16 @@ IGNORED_SCHEDULE = {"id", "pipeline_uuid", "repo_path", "token", "rotate_token"}
 """Attributes that Mage's own page sends along."""
 WORDS = {"type", "language", "status", "schedule_type"}
 """Attributes whose values are enumerations: Mage writes them small."""
+OBJECTS = {
+    "variables",
+    "settings",
+    "configuration",
+    "concurrency_config",
+    "retry_config",
+    "notification_config",
+    "executor_config",
+}
+"""Attributes that the graph takes as any JSON and that the documents show as objects."""
 
 
 def nothing(_: Call) -> dict[str, Any]:
@@ -107,7 +117,7 @@ def picked(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]
     found = {}
     for name, graph_name in names.items():
         if name in given:
-            value = given[name]
+            value = an_object(given[name], name) if name in OBJECTS else given[name]
             found[graph_name] = value.upper() if name in WORDS and isinstance(value, str) else value
     return found
 

@@ -14,7 +14,8 @@ def live_server(
 ) -> Iterator[Live]:
     """An installation whose api_key alone suffices."""
     folder = tmp_path_factory.mktemp("live")
-    with live(session_servers, folder, authentication=False) as made:
+    shown = {"ISTHMUS_PLAYGROUND": "true", "ISTHMUS_INTROSPECTION": "open"}
+    with live(session_servers, folder, authentication=False, **shown) as made:
         yield made
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import structlog
 
@@ -29,8 +28,7 @@ async def every(interval_s: float, duty: Callable[[], Awaitable[object]], name: 
                 await duty()
         except Exception as error:
             if failures == 0:
-                with suppress(Exception):
-                    _report(name, error)
+                _report(name, error)
             failures = min(failures + 1, 10)
         else:
             if failures:
