@@ -1,5 +1,6 @@
 """Verbs of users, sessions and API keys. Each does a thing whole, in one transaction."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ PER_ACCOUNT = 5
 PER_ADDRESS = 20
 NAME_LENGTH = 150
 
+_one_guess = asyncio.Lock()
+"""Guesses are counted before the next is judged, so that many at once are no way round the bound.
+
+Judging one takes all cores anyway, since argon2 has several lanes.
+"""
+
 
 @dataclass(frozen=True)
 class Login:
@@ -44,12 +51,16 @@ async def create_session(subject: Subject, login: str, password: str) -> Login:
     if not login or not password:
         raise Invalid("Email/username and password are required.", "CREDENTIALS_MISSING")
     account = login.strip().lower()[:NAME_LENGTH]
-    await _refuse_guessing(account, subject.address)
     user = await _user_by_login(account)
-    right = await passwords.matches(password, user["password_hash"] if user else None)
-    if user is None or not right or not user["is_active"]:
-        await _record_failure(subject, account, user)
-        raise Invalid("Email/username and/or password invalid.", "CREDENTIALS_INVALID")
+    if user is not None:
+        # Two names of one account do not give two sets of guesses.
+        account = user["username"].lower()
+    async with _one_guess:
+        await _refuse_guessing(account, subject.address)
+        right = await passwords.matches(password, user["password_hash"] if user else None)
+        if user is None or not right or not user["is_active"]:
+            await _record_failure(subject, account, user)
+            raise Invalid("Email/username and/or password invalid.", "CREDENTIALS_INVALID")
     lifetime = get_settings().access.mage_token_seconds
     lasts = (
         timedelta(seconds=lifetime)
@@ -107,7 +118,7 @@ async def _record_failure(subject: Subject, account: str, user: RowMapping | Non
 
 async def delete_session(subject: Subject, session_id: int | None = None) -> int:
     """Log out: the caller's own session, or another of theirs (an owner: anybody's)."""
-    subject.require_known()
+    subject.require_account()
     wanted = session_id if session_id is not None else subject.session_id
     if wanted is None:
         raise NotFound("There is no session to end.")
@@ -143,7 +154,7 @@ async def update_user(
     subject: Subject, user_id: int, values: Mapping[str, Any], expected_version: int | None
 ) -> int:
     """Change a user: oneself (names and e-mail), or anybody where the caller is an owner."""
-    subject.require_known()
+    subject.require_account()
     checked = _checked_user(values)
     if not subject.is_owner:
         if user_id != subject.user_id:
@@ -183,7 +194,7 @@ async def change_password(
 
     One's own needs the current one; an owner may set anybody's.
     """
-    own = subject.require_known()
+    own = subject.require_account()
     wanted = own if user_id is None else user_id
     if wanted is None:
         raise NotFound("There is no such user.")
@@ -195,10 +206,11 @@ async def change_password(
             stored = await connection.scalar(
                 select(users.c.password_hash).where(users.c.id == wanted)
             )
-        await _refuse_guessing(f"#{wanted}", subject.address)
-        if not await passwords.matches(current or "", stored):
-            await _record_failure(subject, f"#{wanted}", None)
-            raise Invalid("The current password is wrong.", "CREDENTIALS_INVALID")
+        async with _one_guess:
+            await _refuse_guessing(f"#{wanted}", subject.address)
+            if not await passwords.matches(current or "", stored):
+                await _record_failure(subject, f"#{wanted}", None)
+                raise Invalid("The current password is wrong.", "CREDENTIALS_INVALID")
     secret = await passwords.hashed(new)
     async with db.transaction(subject) as tx:
         row = await _lock_user(tx, wanted)
@@ -229,8 +241,7 @@ async def create_api_key(
     if subject.kind == "key":
         # A key with few scopes could otherwise make itself one with all.
         raise Forbidden("An API key cannot make API keys. Sign in first.")
-    if not name.strip() or len(name) > NAME_LENGTH:
-        raise Invalid(f"A key needs a name of 1 to {NAME_LENGTH} characters.", path=("name",))
+    named = _checked_key_name(name)
     unknown = sorted(set(scopes) - set(PERMISSIONS))
     if unknown:
         known = ", ".join(PERMISSIONS)
@@ -241,13 +252,17 @@ async def create_api_key(
         raise NotFound("There is no such project.")
     token = KEY_PREFIX + new_token()
     async with db.transaction(subject) as tx:
+        if project_id is not None and not await tx.one(
+            text("SELECT id FROM projects WHERE id = :id"), {"id": project_id}
+        ):
+            raise NotFound("There is no such project.")
         row = await insert_row(
             tx,
             api_keys,
             {
                 "user_id": owner_id,
                 "project_id": project_id,
-                "name": name.strip(),
+                "name": named,
                 "prefix": token[:8],
                 "token_hash": token_hash(token),
                 "scopes": list(scopes),
@@ -262,10 +277,11 @@ async def update_api_key(
     subject: Subject, key_id: int, values: Mapping[str, Any], expected_version: int | None
 ) -> int:
     """Rename a key."""
+    checked = {**values, "name": _checked_key_name(values["name"])}
     async with db.transaction(subject) as tx:
         row = await _own_key(tx, key_id)
-        await update_row(tx, api_keys, row, values, expected_version)
-        await tx.audit("api_key.update", "ApiKey", key_id, fields=sorted(values))
+        await update_row(tx, api_keys, row, checked, expected_version)
+        await tx.audit("api_key.update", "ApiKey", key_id, fields=sorted(checked))
     return key_id
 
 
@@ -281,7 +297,7 @@ async def revoke_api_key(subject: Subject, key_id: int) -> int:
 
 
 async def _own_key(tx: db.Tx, key_id: int) -> RowMapping:
-    tx.subject.require_known()
+    tx.subject.require_account()
     row = await tx.one(select(api_keys).where(api_keys.c.id == key_id).with_for_update())
     mine = row is not None and row["user_id"] == tx.subject.user_id
     if row is None or not (mine or tx.subject.is_owner or tx.subject.kind == "system"):
@@ -301,12 +317,9 @@ async def _refuse_taken(tx: db.Tx, values: Mapping[str, Any], own_id: int | None
         value = values.get(name)
         if not value:
             continue
-        column = users.c[name]
-        taken = await tx.one(
-            select(users.c.id).where(
-                func.lower(column) == value.lower(), users.c.id != (own_id or 0)
-            )
-        )
+        # Both are good to log in with, so neither may be another user's other name.
+        same = or_(*(func.lower(users.c[n]) == value.lower() for n in ("username", "email")))
+        taken = await tx.one(select(users.c.id).where(same, users.c.id != (own_id or 0)))
         if taken is not None:
             raise Invalid(f"The {name} {value} is taken.", "NAME_TAKEN", path=(name,))
 
@@ -339,6 +352,12 @@ async def _revoke_all(
             .where(api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
             .values(revoked_at=func.now())
         )
+
+
+def _checked_key_name(name: str) -> str:
+    if not name.strip() or len(name) > NAME_LENGTH:
+        raise Invalid(f"A key needs a name of 1 to {NAME_LENGTH} characters.", path=("name",))
+    return name.strip()
 
 
 def _checked_user(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.access.installation import keys
 from app.core import db
 from app.core.errors import Unauthenticated
 from app.core.ids import token_hash
-from app.core.rules import Subject
+from app.core.rules import PERMISSIONS, Subject
 from app.settings import get_settings
 
 KEY_PREFIX = "isk_"
@@ -97,14 +97,19 @@ async def _by_key(token: str) -> Subject:
     if row is None or row["is_over"]:
         raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
     subject = _subject(row, "key", key_id=row["credential"])
-    grants = dict(subject.grants)
-    if row["bound"] is not None:
-        own = grants.get(row["bound"], frozenset())
-        grants = {row["bound"]: own}
-    if row["scopes"]:
-        grants = {p: held & frozenset(row["scopes"]) for p, held in grants.items()}
-    limited = row["bound"] is not None or bool(row["scopes"])
-    return replace(subject, grants=grants, is_owner=subject.is_owner and not limited)
+    if row["bound"] is None and not row["scopes"]:
+        return subject
+    grants = await _owners_grants() if subject.is_owner else subject.grants
+    kept = frozenset(row["scopes"] or PERMISSIONS)
+    grants = {p: held & kept for p, held in grants.items() if row["bound"] in (None, p)}
+    return replace(subject, grants=grants, is_owner=False, is_limited=True)
+
+
+async def _owners_grants() -> dict[int, frozenset[str]]:
+    """What an owner of the installation may do, said project by project."""
+    async with db.reading() as connection:
+        projects = await connection.scalars(text("SELECT id FROM projects"))
+        return {project: frozenset(PERMISSIONS) for project in projects}
 
 
 def _subject(row: Any, kind: Any, **more: Any) -> Subject:

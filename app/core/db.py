@@ -50,6 +50,8 @@ def connect(
                 "timezone": "UTC",
                 "statement_timeout": str(int(statement_timeout_s * 1000)),
                 "idle_in_transaction_session_timeout": str(int(idle_in_transaction_s * 1000)),
+                # A statement whose client has gone ends, too.
+                "client_connection_check_interval": "2000",
             },
         },
     )
@@ -75,7 +77,19 @@ def engine() -> AsyncEngine:
 async def reading() -> AsyncIterator[AsyncConnection]:
     """A connection for selects."""
     async with engine().connect() as connection:
-        yield connection
+        try:
+            yield connection
+        except asyncio.CancelledError:
+            await _abandon(connection)
+            raise
+
+
+async def _abandon(connection: AsyncConnection) -> None:
+    """Drop a connection whose work was cancelled, without a word that a hung server must answer."""
+    raw = await connection.get_raw_connection()
+    if raw.driver_connection is not None:
+        raw.driver_connection.terminate()
+    await connection.invalidate()
 
 
 class Tx:
@@ -158,9 +172,17 @@ class Tx:
 @asynccontextmanager
 async def transaction(subject: Subject) -> AsyncIterator[Tx]:
     """One transaction; commits at the end, and only then hints workers and publishes."""
-    async with engine().begin() as connection:
+    async with reading() as connection:
+        begun = await connection.begin()
         tx = Tx(connection, subject)
-        yield tx
+        try:
+            yield tx
+            await begun.commit()
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            await begun.rollback()
+            raise
     tx.committed()
 
 

@@ -26,7 +26,9 @@ from app.graphql.compiler import declare
 from app.graphql.compiler.declare import (
     ColumnField,
     ComputedField,
+    Listing,
     RelationField,
+    RootField,
     SqlType,
 )
 from app.graphql.connections import (
@@ -295,6 +297,7 @@ def root_connection(
     extra: Mapping[str, tuple[Any, str]] | None = None,
 ) -> Any:
     """A root field that pages through a type. `scope` turns the extra arguments into conditions."""
+    listing = Listing(columns, order.sort_columns, tuple(default_order))
 
     async def resolve(info: Info, **arguments: Any) -> Any:
         info.context.subject.require_known()
@@ -304,7 +307,7 @@ def root_connection(
         if given["where"] is not None:
             clauses.append(conditions(given["where"], columns))
         page = _page_of(info, given)
-        keys = _sorts_of(read, given, order, default_order)
+        keys = _sorts_of(read, given, listing)
         mark = _mark_of(target, given, {name: given[name] for name in extra or ()})
         return await fetch_page(info, read, page, keys, clauses, mark)
 
@@ -320,6 +323,7 @@ def root_connection(
     return strawberry.field(
         resolver=_with_signature(resolve, {"info": Info}, arguments),
         description=description,
+        metadata={declare.DECLARATION: RootField(target, listing, scope)},
     )
 
 
@@ -335,13 +339,8 @@ def connection(
     default_order: Sequence[tuple[Any, bool]],
 ) -> Any:
     """A nested list that pages through the rows of another type that point to this row."""
-    relation = RelationField(
-        target,
-        local,
-        remote,
-        tuple(default_order),
-        "connection",
-    )
+    listing = Listing(columns, order.sort_columns, tuple(default_order))
+    relation = RelationField(target, local, remote, shape="connection", listing=listing)
 
     async def resolve(root: strawberry.Parent[Any], info: Info, **arguments: Any) -> Any:
         given = _plain(arguments)
@@ -350,7 +349,7 @@ def connection(
         context = info.context
         page = _page_of(info, given)
         read = reader(target)
-        keys = _sorts_of(read, given, order, default_order)
+        keys = _sorts_of(read, given, listing)
         mark = _mark_of(target, given)
         clauses = [] if given["where"] is None else [conditions(given["where"], columns)]
 
@@ -426,13 +425,8 @@ def _page_of(info: Info, given: Mapping[str, Any]) -> Page:
     )
 
 
-def _sorts_of(
-    read: Reader,
-    given: Mapping[str, Any],
-    order: Any,
-    default: Sequence[tuple[Any, bool]],
-) -> list[Sort]:
-    return sorts(given["order_by"], order.sort_columns, default, read.sql.key)
+def _sorts_of(read: Reader, given: Mapping[str, Any], listing: Listing) -> list[Sort]:
+    return sorts(given["order_by"], listing.sort_columns, listing.default_order, read.sql.key)
 
 
 def _mark_of(target: str, given: Mapping[str, Any], scope: Mapping[str, Any] | None = None) -> str:

@@ -1,6 +1,7 @@
 """The one schema: the domains' root classes, put together."""
 
 from typing import Any
+from uuid import UUID
 
 import strawberry
 from graphql import build_schema as build_from_text
@@ -10,11 +11,11 @@ from strawberry.schema.config import StrawberryConfig
 from app.access.mutations import AccessMutation
 from app.access.queries import AccessQuery
 from app.core.errors import Invalid
-from app.core.ids import parse_global_id
+from app.core.ids import global_id, parse_global_id, row_number
 from app.graphql.compiler import declare
 from app.graphql.context import Info
 from app.graphql.node import Node
-from app.graphql.rows import fetch_one
+from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
 from app.pipelines.mutations import PipelineMutation
 from app.pipelines.queries import PipelineQuery
@@ -27,21 +28,43 @@ from app.runs.subscriptions import RunSubscription
 MAX_NODES = 100
 
 
-async def _node(info: Info, given: str) -> Any:
+def _row_of(given: str) -> tuple[str, Any] | None:
+    """(type name, row key) of an id; None where no row can have it, Invalid where it is no id."""
     parsed = parse_global_id(given)
     if parsed is None:
         raise Invalid(f"{given[:100]!r} is not an id of ours.", path=("id",))
     sql = declare.types().get(parsed[0])
-    if sql is None or Node not in sql.cls.__mro__ or parsed[0] == "Run":
+    if sql is None or Node not in sql.cls.__mro__ or sql.discriminator is not None:
         return None
-    column = sql.key[0]
-    try:
-        key = column.type.python_type(parsed[1])
-    except ValueError:
-        return None
-    if isinstance(key, int) and not 0 < key < 2**63:
-        return None
-    return await fetch_one(info, parsed[0], column == key)
+    if sql.key[0].type.python_type is int:
+        key: Any = row_number(parsed[1])
+    else:
+        try:
+            key = UUID(parsed[1])
+        except ValueError:
+            return None
+    return None if key is None else (parsed[0], key)
+
+
+async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
+    """The rows of the ids with one select a type; for an id that is none, its error."""
+    wanted: list[tuple[str, Any] | Invalid | None] = []
+    keys: dict[str, list[Any]] = {}
+    for given in ids:
+        try:
+            row = _row_of(given)
+        except Invalid as fault:
+            wanted.append(fault)
+            continue
+        wanted.append(row)
+        if row is not None:
+            keys.setdefault(row[0], []).append(row[1])
+    found: dict[str, Any] = {}
+    for name, those in keys.items():
+        column = declare.types()[name].key[0]
+        rows = await fetch_list(info, name, [column], column.in_(those), limit=MAX_NODES)
+        found |= {row.id: row for row in rows}
+    return [found.get(global_id(*w)) if isinstance(w, tuple) else w for w in wanted]
 
 
 @strawberry.type(description="Everything that can be read.")
@@ -52,7 +75,11 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         """Fetch an object again."""
         info.context.subject.require_known()
-        found: Node | None = await _node(info, id)
+        row = _row_of(id)
+        if row is None:
+            return None
+        column = declare.types()[row[0]].key[0]
+        found: Node | None = await fetch_one(info, row[0], column == row[1])
         return found
 
     @strawberry.field(description="Objects by their ids, at most 100, in the same order.")
@@ -61,7 +88,7 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
         info.context.subject.require_known()
         if len(ids) > MAX_NODES:
             raise Invalid(f"`ids` may hold at most {MAX_NODES} ids.", path=("ids",))
-        return [await _node(info, one) for one in ids]
+        return await _nodes(info, ids)
 
 
 @strawberry.type(description="Everything that can be changed.")

@@ -137,7 +137,7 @@ async def _block_key(by: BlockBy) -> dict[str, Any]:
             select(t.blocks.c.pipeline_id).where(t.blocks.c.id == block_id)
         )
     if owner is None:
-        raise NotFound("There is no such block.")
+        raise NotFound("The pipeline does not exist.")
     return {"block_id": block_id, "pipeline_id": owner}
 
 

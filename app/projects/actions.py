@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, func, select, text
 
 from app.access.actions import set_role
 from app.access.tables import memberships, roles, users
@@ -15,6 +15,7 @@ from app.core.rules import Subject
 from app.projects.tables import projects
 
 NAME_LENGTH = 150
+MAX_MEMBERS = 1000
 
 
 async def create_project(subject: Subject, name: str, description: str | None) -> int:
@@ -40,7 +41,7 @@ async def update_project(
     """Change a project's name or description; its uuid stays."""
     checked = _checked(values)
     async with db.transaction(subject) as tx:
-        row = await _lock(tx, project_id, "project.write")
+        row = await lock_project(tx, project_id, "project.write")
         await update_row(tx, projects, row, checked, expected_version)
         await tx.audit(
             "project.update", "Project", project_id, project_id=project_id, fields=sorted(checked)
@@ -51,7 +52,9 @@ async def update_project(
 async def delete_project(subject: Subject, project_id: int) -> int:
     """Delete a project with all that is in it; never the last one."""
     async with db.transaction(subject) as tx:
-        await _lock(tx, project_id, "project.delete")
+        await lock_project(tx, project_id, "project.delete")
+        # One lock for all projects, so that the last two cannot go at the same moment.
+        await tx.execute(text("SELECT pg_advisory_xact_lock(7316484)"))
         left = await tx.one(select(func.count().label("n")).select_from(projects))
         if left is None or left["n"] <= 1:
             raise Invalid("The last project cannot be deleted.", "LAST_PROJECT")
@@ -63,10 +66,14 @@ async def delete_project(subject: Subject, project_id: int) -> int:
 async def create_membership(subject: Subject, project_id: int, user_id: int, role: str) -> int:
     """Make a user a member."""
     async with db.transaction(subject) as tx:
-        await _lock(tx, project_id, "member.write")
+        await lock_project(tx, project_id, "member.write")
         await _may_give(tx, project_id, role)
         if not await tx.one(select(users.c.id).where(users.c.id == user_id)):
             raise Invalid("There is no such user.", path=("userId",))
+        members = select(func.count().label("n")).where(memberships.c.project_id == project_id)
+        present = await tx.one(members)
+        if present is not None and present["n"] >= MAX_MEMBERS:
+            raise Invalid(f"A project has at most {MAX_MEMBERS} members.")
         if await tx.one(
             select(memberships.c.id).where(
                 memberships.c.project_id == project_id, memberships.c.user_id == user_id
@@ -113,9 +120,14 @@ async def delete_membership(subject: Subject, membership_id: int) -> int:
     return membership_id
 
 
-async def _lock(tx: db.Tx, project_id: int, permission: str) -> RowMapping:
+async def lock_project(tx: db.Tx, project_id: int, permission: str) -> RowMapping:
+    """A project, locked for a change; rows that belong to it can be added meanwhile.
+
+    NotFound where it does not exist or the caller may not see it.
+    """
     tx.subject.require_known()
-    row = await tx.one(select(projects).where(projects.c.id == project_id).with_for_update())
+    wanted = select(projects).where(projects.c.id == project_id)
+    row = await tx.one(wanted.with_for_update(key_share=True))
     if row is None or not tx.subject.may("project.read", project_id):
         raise NotFound("There is no such project.")
     tx.subject.require(permission, project_id)
@@ -124,12 +136,19 @@ async def _lock(tx: db.Tx, project_id: int, permission: str) -> RowMapping:
 
 async def _member(tx: db.Tx, membership_id: int, *, or_self: bool = False) -> RowMapping:
     tx.subject.require_known()
-    row = await tx.one(
-        select(memberships).where(memberships.c.id == membership_id).with_for_update()
+    wanted = memberships.c.id == membership_id
+    # The project's row is locked first: two owners who remove each other wait in one line.
+    await tx.one(
+        select(projects.c.id)
+        .join(memberships, memberships.c.project_id == projects.c.id)
+        .where(wanted)
+        .with_for_update(of=projects, key_share=True)
     )
+    row = await tx.one(select(memberships).where(wanted).with_for_update())
     if row is None or not tx.subject.may("project.read", row["project_id"]):
         raise NotFound("There is no such membership.")
-    if not (or_self and row["user_id"] == tx.subject.user_id):
+    own = row["user_id"] == tx.subject.user_id and not tx.subject.is_limited
+    if not (or_self and own):
         tx.subject.require("member.write", row["project_id"])
         current = await tx.one(select(roles.c.name).where(roles.c.id == row["role_id"]))
         if current is not None:
@@ -148,7 +167,6 @@ async def _refuse_last_owner(tx: db.Tx, row: RowMapping) -> None:
         select(memberships.c.user_id)
         .join(roles, roles.c.id == memberships.c.role_id)
         .where(memberships.c.project_id == row["project_id"], roles.c.name == "owner")
-        .with_for_update(of=memberships)
     )
     found = [owner["user_id"] for owner in await tx.all(owners)]
     if found == [row["user_id"]]:

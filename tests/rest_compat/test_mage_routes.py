@@ -86,7 +86,7 @@ def test_every_documented_path_is_served_or_withheld_with_a_reason(mage: Dialect
     withheld = {(one.method, one.path) for one in mage.not_offered}
     assert documented - served - withheld == set()
     assert served & withheld == set()
-    assert COLLECTION <= served
+    assert served >= COLLECTION
     assert all(one.reason.endswith(".") for one in mage.not_offered)
 
 

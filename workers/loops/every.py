@@ -11,13 +11,13 @@ from app.core.db import is_transient
 log = structlog.get_logger()
 
 LIMIT_S = 60.0
-LONGEST_DELAY_S = 5.0
+LONGEST_DELAY_S = 3.0
 
 
 async def every(interval_s: float, duty: Callable[[], Awaitable[object]], name: str) -> None:
     """Do a duty soon, and then every `interval_s` seconds, a quarter more or less.
 
-    While it fails the pause doubles, up to the longer of 5 s and the interval; the first failure
+    While it fails the pause doubles, up to the longer of 3 s and the interval; the first failure
     and the recovery are logged, not each try.
     """
     failures = 0

@@ -29,11 +29,34 @@ class ColumnField:
     expression: Expression | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """How a connection may be filtered and ordered, and how it is unless the caller says.
+
+    `columns` maps each field of the filter to a column, or to a function that makes a condition;
+    `default_order` has (column, descending) pairs.
+    """
+
+    columns: Mapping[str, Any]
+    sort_columns: Mapping[str, Any]
+    default_order: tuple[tuple[Any, bool], ...]
+
+
+@dataclass(frozen=True)
+class RootField:
+    """A root field that pages through a type; `scope` makes conditions of its other arguments."""
+
+    target: str
+    listing: Listing
+    scope: Callable[[Any, Any], Sequence[ColumnElement[bool]]] | None = None
+
+
 @dataclass(frozen=True)
 class RelationField:
     """Rows of another type whose `remote` column equals this row's `local` column.
 
-    Without `remote` it is the first key column of the target.
+    Without `remote` it is the first key column of the target. A connection has a `listing`, the
+    other shapes an `order`.
     """
 
     target: str
@@ -41,6 +64,7 @@ class RelationField:
     remote: Column[Any] | None = None
     order: tuple[Any, ...] = ()
     shape: str = "many"
+    listing: Listing | None = None
 
     @property
     def far(self) -> Column[Any]:

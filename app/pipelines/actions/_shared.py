@@ -15,9 +15,14 @@ MAX_CONTENT = 1024 * 1024
 
 
 async def lock_pipeline(
-    tx: db.Tx, permission: str, *, pipeline_id: int | None = None, uuid: str = ""
+    tx: db.Tx,
+    permission: str,
+    *,
+    pipeline_id: int | None = None,
+    uuid: str = "",
+    project_id: int | None = None,
 ) -> RowMapping:
-    """The pipeline by id, or by uuid in the call's project, locked for a change.
+    """The pipeline by id, or by uuid in a project (the call's), locked for a change.
 
     NotFound where it does not exist or the caller may not see it.
     """
@@ -25,11 +30,11 @@ async def lock_pipeline(
     if pipeline_id is not None:
         condition = pipelines.c.id == pipeline_id
     else:
-        project = tx.subject.call_project()
+        project = tx.subject.call_project() if project_id is None else project_id
         condition = (pipelines.c.uuid == uuid) & (pipelines.c.project_id == project)
     row = await tx.one(select(pipelines).where(condition).with_for_update())
     if row is None or not tx.subject.may("pipeline.read", row["project_id"]):
-        named = f"Pipeline {uuid}" if uuid else "The pipeline"
+        named = f"Pipeline {uuid[:NAME_LENGTH]}" if uuid else "The pipeline"
         raise NotFound(f"{named} does not exist.")
     tx.subject.require(permission, row["project_id"])
     return row
@@ -68,13 +73,23 @@ def check_values(values: Mapping[str, Any]) -> None:
         check_json(value, name)
 
 
+def check_objects(values: Mapping[str, Any], *names: str) -> None:
+    """Refuse what is given under these names and is neither a JSON object nor null."""
+    for name in names:
+        if values.get(name) is not None and not isinstance(values[name], Mapping):
+            raise Invalid(f"{name} must be an object.", path=(name,))
+
+
 def check_json(value: Any, name: str, depth: int = 0) -> None:
-    """Refuse NUL characters, which PostgreSQL's text and JSON cannot hold, and absurd nesting."""
+    """Refuse NUL, which PostgreSQL cannot hold, numbers beyond 64 bits, and absurd nesting."""
     if depth > MAX_JSON_DEPTH:
         raise Invalid(f"{name} is nested too deeply.", path=(name,))
     if isinstance(value, str):
         if "\x00" in value:
             raise Invalid(f"{name} contains a NUL character.", path=(name,))
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise Invalid(f"{name} contains a number of more than 64 bits.", path=(name,))
     elif isinstance(value, Mapping):
         for key, item in value.items():
             check_json(key, name, depth + 1)

@@ -11,7 +11,14 @@ from app.core.errors import Invalid
 from app.core.ids import slug
 from app.core.rules import Subject
 from app.pipelines import dag
-from app.pipelines.actions._shared import blocks_of, check_name, check_values, lock_pipeline
+from app.pipelines.actions._shared import (
+    NAME_LENGTH,
+    blocks_of,
+    check_name,
+    check_objects,
+    check_values,
+    lock_pipeline,
+)
 from app.pipelines.kinds import ATTACHED, BLOCK_TYPES, LANGUAGES, template
 from app.pipelines.tables import blocks
 
@@ -55,7 +62,9 @@ async def create_block(
             "language": language,
             "content": template(checked["type"], language) if content is None else content,
             "status": "not_executed" if content is None else "updated",
-            "upstream_blocks": [u for u in checked.get("upstream_blocks") or [] if u in known],
+            "upstream_blocks": [
+                u for u in dict.fromkeys(checked.get("upstream_blocks") or []) if u in known
+            ],
             "position": len(present) if priority is None else max(0, min(priority, len(present))),
             "project_id": pipeline["project_id"],
             "pipeline_id": pipeline["id"],
@@ -175,7 +184,8 @@ def _find(
     for row in present:
         if row["id"] == block_id or (block_id is None and row["uuid"] == uuid):
             return row
-    raise Invalid(f"Block {uuid} does not exist in pipeline {pipeline['uuid']}.", "BLOCK_UNKNOWN")
+    named = f"Block {uuid[:NAME_LENGTH]}" if uuid else "The block"
+    raise Invalid(f"{named} does not exist in pipeline {pipeline['uuid']}.", "BLOCK_UNKNOWN")
 
 
 def _exists(uuid: str, pipeline: RowMapping, other: RowMapping, checked: Mapping[str, Any]) -> str:
@@ -207,8 +217,15 @@ async def _rename(
     }
     await tx.execute(
         update(blocks)
-        .where(blocks.c.pipeline_id == row["pipeline_id"])
-        .values(upstream_blocks=func.array_replace(blocks.c.upstream_blocks, row["uuid"], uuid))
+        .where(
+            blocks.c.pipeline_id == row["pipeline_id"],
+            blocks.c.upstream_blocks.contains([row["uuid"]]),
+        )
+        .values(
+            upstream_blocks=func.array_replace(blocks.c.upstream_blocks, row["uuid"], uuid),
+            version=blocks.c.version + 1,
+            updated_at=func.now(),
+        )
     )
 
 
@@ -263,6 +280,7 @@ def _splice(upstream: Sequence[str], gone: str, inherited: Sequence[str]) -> lis
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     checked = dict(values)
     check_values(checked)
+    check_objects(checked, "configuration", "executor_config", "retry_config")
     kind, language = checked.get("type"), checked.get("language")
     if "type" in checked and kind not in BLOCK_TYPES:
         known = ", ".join(BLOCK_TYPES)

@@ -10,10 +10,26 @@ from app.core.changes import delete_row, insert_row, update_row
 from app.core.errors import Invalid
 from app.core.ids import slug
 from app.core.rules import Subject
-from app.pipelines.actions._shared import blocks_of, check_name, check_values, lock_pipeline
+from app.pipelines.actions._shared import (
+    blocks_of,
+    check_name,
+    check_objects,
+    check_values,
+    lock_pipeline,
+)
 from app.pipelines.actions.triggers import activation
 from app.pipelines.kinds import PIPELINE_TYPES
 from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
+from app.projects.actions import lock_project
+
+_OBJECTS = (
+    "variables",
+    "settings",
+    "concurrency_config",
+    "retry_config",
+    "notification_config",
+    "executor_config",
+)
 
 
 async def create_pipeline(subject: Subject, project_id: int, values: Mapping[str, Any]) -> int:
@@ -21,10 +37,11 @@ async def create_pipeline(subject: Subject, project_id: int, values: Mapping[str
 
     Invalid NAME_TAKEN where the project has one of that uuid.
     """
-    subject.require("pipeline.write", project_id)
+    subject.require_known()
     checked = _checked(values)
     uuid = slug(check_name(checked.get("name"), "A pipeline"))
     async with db.transaction(subject) as tx:
+        await lock_project(tx, project_id, "pipeline.write")
         if await _taken(tx, project_id, uuid):
             raise Invalid(f"Pipeline {uuid} already exists.", "NAME_TAKEN", path=("name",))
         row = await insert_row(
@@ -39,9 +56,10 @@ async def create_pipeline(subject: Subject, project_id: int, values: Mapping[str
 async def clone_pipeline(
     subject: Subject, project_id: int, source_uuid: str, name: str | None
 ) -> int:
-    """Make a copy of a pipeline with its blocks; triggers are not copied."""
+    """Make a copy of a project's pipeline with its blocks; triggers are not copied."""
     async with db.transaction(subject) as tx:
-        source = await lock_pipeline(tx, "pipeline.write", uuid=source_uuid)
+        await lock_project(tx, project_id, "pipeline.write")
+        source = await lock_pipeline(tx, "pipeline.write", uuid=source_uuid, project_id=project_id)
         wanted = name or f"{source['name']} copy"
         uuid = slug(check_name(wanted, "A pipeline"))
         if await _taken(tx, project_id, uuid):
@@ -138,6 +156,7 @@ async def _set_contents(tx: db.Tx, pipeline_id: int, contents: Sequence[Mapping[
     for item in contents:
         if item.get("content") is None:
             continue
+        check_values({"content": item["content"]})
         await tx.execute(
             update(blocks)
             .where(blocks.c.pipeline_id == pipeline_id, blocks.c.uuid == str(item.get("uuid")))
@@ -160,6 +179,7 @@ async def _switch_triggers(tx: db.Tx, pipeline_id: int, status: str) -> None:
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     checked = dict(values)
     check_values(checked)
+    check_objects(checked, *_OBJECTS)
     kind = checked.get("type")
     if kind is not None and kind not in PIPELINE_TYPES:
         known = ", ".join(PIPELINE_TYPES)

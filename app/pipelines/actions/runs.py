@@ -20,10 +20,11 @@ from app.pipelines.actions.triggers import activation
 from app.pipelines.kinds import RUNNABLE
 from app.pipelines.tables import pipeline_runs, pipelines, triggers
 from app.runs import actions as ledger
-from app.runs.tables import runs
+from app.runs.tables import run_steps, runs
 
 KIND = "pipeline"
 MAX_VARIABLES = 256 * 1024
+KEY_LENGTH = 255
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ async def start_run(
         kind=KIND,
         subject_id=pipeline["id"],
         steps=[b["uuid"] for b in present if b["type"] in RUNNABLE],
-        timeout_s=settings.get("timeout"),
+        timeout_s=settings.get("timeout") or None,
         schedule_id=trigger["id"] if trigger and fire_at else None,
         fire_at=fire_at,
         idempotency_key=idempotency_key,
@@ -108,6 +109,7 @@ async def trigger_pipeline(
 ) -> UUID:
     """Start a run by right of membership: of a trigger's pipeline, or of a pipeline itself."""
     _check_variables(variables)
+    _check_key(idempotency_key)
     async with db.transaction(subject) as tx:
         trigger = None
         if trigger_id is not None:
@@ -146,6 +148,7 @@ async def trigger_by_token(
     """
     _check_variables(variables)
     _check_variables(event_variables)
+    _check_key(idempotency_key)
     async with db.transaction(subject) as tx:
         trigger = await tx.one(
             select(triggers).where(triggers.c.id == trigger_id).with_for_update()
@@ -204,7 +207,10 @@ async def retry_run(subject: Subject, run_id: UUID, from_block: str | None = Non
                 raise Invalid(
                     f"Block {from_block} does not exist in the pipeline.", "BLOCK_UNKNOWN"
                 )
-            names = {from_block} | dag.descendants(graph, from_block)
+            steps = select(run_steps.c.name).where(run_steps.c.run_id == run_id)
+            # Attached blocks, and blocks that are newer than the run, have no step in it.
+            ran = {step["name"] for step in await tx.all(steps)} | {from_block}
+            names = ran & ({from_block} | dag.descendants(graph, from_block))
         await ledger.retry(tx, run_id, step_names=names)
         await tx.audit("run.retry", "PipelineRun", run_id, project_id=row["project_id"])
     return run_id
@@ -216,7 +222,7 @@ async def _lock_run(tx: db.Tx, run_id: UUID) -> RowMapping:
         select(runs).where(runs.c.id == run_id, runs.c.kind == KIND).with_for_update()
     )
     if row is None or not tx.subject.may("pipeline.read", row["project_id"]):
-        raise NotFound("There is no such run.")
+        raise NotFound("Record not found.")
     tx.subject.require("pipeline.run", row["project_id"])
     return row
 
@@ -226,6 +232,13 @@ async def _pipeline(tx: db.Tx, pipeline_id: int) -> RowMapping:
     if row is None:
         raise NotFound("The pipeline does not exist.")
     return row
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and not 1 <= len(key) <= KEY_LENGTH:
+        raise Invalid(
+            f"An idempotency key has 1 to {KEY_LENGTH} characters.", path=("idempotencyKey",)
+        )
 
 
 def _check_variables(variables: Mapping[str, Any] | None) -> None:

@@ -13,11 +13,21 @@ from app.core.errors import Invalid
 from app.core.ids import new_trigger_token
 from app.core.rules import Subject
 from app.pipelines import schedule
-from app.pipelines.actions._shared import check_name, check_values, lock_pipeline, lock_row
+from app.pipelines.actions._shared import (
+    check_name,
+    check_objects,
+    check_values,
+    lock_pipeline,
+    lock_row,
+)
 from app.pipelines.kinds import TRIGGER_TYPES
 from app.pipelines.tables import triggers
 
 STATUSES = ("active", "inactive")
+MAX_TRIGGERS = 500
+INTERVAL_LENGTH = 255
+SECONDS = range(2**31)
+_MOVES_FIRE = {"type", "interval", "start_at", "timezone", "settings"}
 
 
 async def create_trigger(
@@ -34,6 +44,10 @@ async def create_trigger(
         pipeline = await lock_pipeline(
             tx, "pipeline.write", pipeline_id=pipeline_id, uuid=pipeline_uuid
         )
+        owned = select(func.count().label("n")).where(triggers.c.pipeline_id == pipeline["id"])
+        present = await tx.one(owned)
+        if present is not None and present["n"] >= MAX_TRIGGERS:
+            raise Invalid(f"A pipeline has at most {MAX_TRIGGERS} triggers.")
         status = checked.pop("status", None) or "inactive"
         row = await insert_row(
             tx,
@@ -72,7 +86,7 @@ async def update_trigger(
         changed = await update_row(tx, triggers, row, checked, expected_version)
         if status is not None and status != changed["status"]:
             await update_row(tx, triggers, changed, await activation(tx, changed, status))
-        elif changed["status"] == "active" and {"interval", "start_at", "timezone"} & set(checked):
+        elif changed["status"] == "active" and _MOVES_FIRE & set(checked):
             moved = {"next_fire_at": await _next_fire(tx, changed)}
             await update_row(tx, triggers, changed, moved)
         fields = sorted(set(values) | ({"token"} if rotate_token else set()))
@@ -123,7 +137,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if status is not None and status not in STATUSES:
         raise Invalid(f"A trigger is active or inactive, not {status}.", path=("status",))
     if checked.get("interval") is not None:
-        schedule.check_interval(checked["interval"])
+        _check_interval(checked["interval"])
     if checked.get("timezone") is not None:
         try:
             ZoneInfo(checked["timezone"])
@@ -131,7 +145,23 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
             raise Invalid(
                 f"There is no time zone {checked['timezone']}.", path=("timezone",)
             ) from error
-    for name in ("variables", "settings"):
-        if checked.get(name) is not None and not isinstance(checked[name], Mapping):
-            raise Invalid(f"{name} must be an object.", path=(name,))
+    check_objects(checked, "variables", "settings")
+    timeout = (checked.get("settings") or {}).get("timeout")
+    if timeout is not None and (type(timeout) is not int or timeout not in SECONDS):
+        raise Invalid("settings.timeout must be a number of seconds.", path=("settings",))
+    if not isinstance(checked.get("event_matchers", []), list):
+        raise Invalid("event_matchers must be a list.", path=("event_matchers",))
     return checked
+
+
+def _check_interval(interval: str) -> None:
+    if len(interval) > INTERVAL_LENGTH:
+        raise Invalid(
+            f"An interval has at most {INTERVAL_LENGTH} characters.",
+            "INTERVAL_INVALID",
+            path=("interval",),
+        )
+    try:
+        schedule.check_interval(interval)
+    except Invalid as fault:
+        raise Invalid(fault.message, "INTERVAL_INVALID", path=("interval",)) from fault

@@ -332,7 +332,7 @@ class Cluster:
         return [root, *map(int, children)]
 
     def print_logs(self) -> None:
-        """The end of each process's output, for the report of a failed test."""
+        """The end of each process's output; pytest shows it for a failed test."""
         for process in self.processes:
             end = process.log.read_text(errors="replace")[-4000:]
             print(f"--- {process.pid}, {process.returncode}\n{end}")
@@ -476,11 +476,9 @@ async def open_cluster(
         cluster = Cluster(servers, url, folder, **more)
         try:
             yield cluster
-        except BaseException:
-            cluster.print_logs()
-            raise
         finally:
             cluster.close()
+            cluster.print_logs()
             for server in (servers.postgres, servers.valkey):
                 if not server.running:
                     server.start()

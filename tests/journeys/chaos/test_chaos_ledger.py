@@ -27,12 +27,11 @@ async def weather(cluster: Cluster, triggers: int, rounds: int, pause_s: float) 
     await cluster.all_end(run_ids, 60)
     await cluster.assert_each_ended_once(run_ids)
     await cluster.assert_no_overlap()
-    rows = await cluster.rows("SELECT status, reason, count(*) AS n FROM runs GROUP BY 1, 2")
-    assert {(row["status"], row["reason"]) for row in rows} <= {
-        ("succeeded", None),
-        ("failed", "worker_lost"),
-    }
-    assert all(worker.returncode is None for worker in cluster.workers)
+    rows = await cluster.rows("SELECT status, error, count(*) AS n FROM runs GROUP BY 1, 2")
+    for row in rows:
+        assert row["status"] == "succeeded" or "lost its worker" in row["error"], rows
+    ended = {worker.pid: worker.returncode for worker in cluster.workers}
+    assert set(ended.values()) == {None}, ended
     taken = await cluster.takeovers()
     attempts = await cluster.row("SELECT count(*) AS n FROM runs WHERE attempt > 1")
     print(f"\n{len(run_ids)} runs, {attempts['n']} repeated, {rows}")
@@ -41,7 +40,7 @@ async def weather(cluster: Cluster, triggers: int, rounds: int, pause_s: float) 
 
 
 async def test_every_accepted_run_ends_once_in_a_storm(cluster: Cluster) -> None:
-    await weather(cluster, triggers=60, rounds=1, pause_s=0.25)
+    await weather(cluster, triggers=60, rounds=1, pause_s=0.2)
 
 
 @pytest.mark.long

@@ -20,32 +20,28 @@ BUSY = "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile
 
 
 async def begin(context: RunContext, step: str | None = None, note: str | None = None) -> int:
-    """Write an effect's row, outside of the ledger's protocol."""
-    async with transaction(SYSTEM) as tx:
-        row = await tx.one(
-            text(
-                "INSERT INTO effects (run_id, fence, step, worker, note)"
-                " VALUES (:run, :fence, :step, :worker, :note) RETURNING id"
-            ),
-            {
-                "run": context.run_id,
-                "fence": context.fence,
-                "step": step,
-                "worker": os.getpid(),
-                "note": note,
-            },
-        )
+    """Write an effect's row, whoever holds the run."""
+    statement = text(
+        "INSERT INTO effects (run_id, fence, step, worker, note)"
+        " VALUES (:run, :fence, :step, :worker, :note) RETURNING id"
+    )
+    parameters = {
+        "run": context.run_id,
+        "fence": context.fence,
+        "step": step,
+        "worker": os.getpid(),
+        "note": note,
+    }
+    row = await context.write(lambda tx: tx.one(statement, parameters))
     assert row is not None
     effect: int = row["id"]
     return effect
 
 
-async def end(effect: int) -> None:
+async def end(context: RunContext, effect: int) -> None:
     """Write when the effect ended."""
-    async with transaction(SYSTEM) as tx:
-        await tx.execute(
-            text("UPDATE effects SET ended = clock_timestamp() WHERE id = :id"), {"id": effect}
-        )
+    statement = text("UPDATE effects SET ended = clock_timestamp() WHERE id = :id")
+    await context.write(lambda tx: tx.execute(statement, {"id": effect}))
 
 
 def _note_end(effect: int) -> None:
@@ -83,7 +79,7 @@ async def sleep(context: RunContext) -> Outcome:
     effect = await begin(context)
     seconds = context.params.get("s", 0.2)
     await child(context, effect, "sleep", str(seconds))
-    await end(effect)
+    await end(context, effect)
     return Outcome("succeeded")
 
 
@@ -118,7 +114,7 @@ async def steps(context: RunContext) -> Outcome:
         await context.log([LogLine(f"{name} in attempt {context.attempt}", step=name)])
         if context.params.get("crash_at") == name and context.attempt == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        await end(effect)
+        await end(context, effect)
         await context.finish_step(name, "succeeded", outputs=[{"step": name}])
     return Outcome("succeeded")
 
@@ -146,7 +142,7 @@ async def stubborn(context: RunContext) -> Outcome:
                 await begin(context, note="late write accepted")
             except LeaseLost:
                 await begin(context, note="late write refused")
-    await end(effect)
+    await end(context, effect)
     return Outcome("succeeded", result={"fence": context.fence})
 
 
@@ -163,8 +159,25 @@ async def mixed(context: RunContext) -> Outcome:
     effect = await begin(context)
     await context.log([LogLine("begun")])
     await child(context, effect, "sleep", str(random.uniform(0.1, context.params.get("s", 1.0))))
-    await end(effect)
+    await end(context, effect)
     await context.log([LogLine("done")])
+    return Outcome("succeeded")
+
+
+async def chatty(context: RunContext) -> Outcome:
+    """Write line after line, so that it is always in the middle of a statement."""
+    await begin(context)
+    for number in range(context.params["lines"]):
+        await context.log([LogLine(str(number))])
+    return Outcome("succeeded")
+
+
+async def query(context: RunContext) -> Outcome:
+    """Wait for the database for an hour."""
+    await begin(context)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(text("SET LOCAL statement_timeout = 0"))
+        await tx.execute(text("SELECT pg_sleep(3600), :run"), {"run": str(context.run_id)})
     return Outcome("succeeded")
 
 
@@ -182,4 +195,6 @@ def install() -> None:
         stubborn=stubborn,
         hang=hang,
         mixed=mixed,
+        chatty=chatty,
+        query=query,
     )

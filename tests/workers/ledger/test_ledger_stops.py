@@ -1,5 +1,7 @@
 """Cancels, timeouts and retries of runs on real workers."""
 
+import pytest
+
 from app.core.db import transaction
 from app.core.rules import SYSTEM
 from app.runs.actions import request_cancel, retry
@@ -29,6 +31,7 @@ async def test_cancel_of_a_running_run_kills_a_process_that_ignores_sigterm(
     await cluster.assert_each_ended_once([run_id])
 
 
+@pytest.mark.long
 async def test_cancel_works_by_the_next_beat_while_redis_is_away(cluster: Cluster) -> None:
     await cluster.ready_worker()
     run_id = await cluster.submit("busy")
@@ -39,6 +42,7 @@ async def test_cancel_works_by_the_next_beat_while_redis_is_away(cluster: Cluste
     assert not processes_of(run_id)
 
 
+@pytest.mark.long
 async def test_run_whose_worker_was_killed_can_be_cancelled(cluster: Cluster) -> None:
     worker = await cluster.ready_worker()
     run_id = await cluster.submit("busy")
@@ -74,6 +78,7 @@ async def test_failed_run_is_tried_again_while_attempts_last(cluster: Cluster) -
     assert 1 <= waited["data"]["delay_s"] <= 2
 
 
+@pytest.mark.long
 async def test_retry_of_a_failed_run_runs_it_again(cluster: Cluster) -> None:
     await cluster.ready_worker()
     run_id = await cluster.submit("busy", timeout_s=1)
@@ -87,3 +92,17 @@ async def test_retry_of_a_failed_run_runs_it_again(cluster: Cluster) -> None:
     await until(begun_again, 10, "the run has begun again")
     run = await cluster.status_is(run_id, "failed", 15)
     assert run["attempt"] == 1
+
+
+async def test_cancel_of_a_run_ends_its_query_on_the_server(cluster: Cluster) -> None:
+    await cluster.ready_worker()
+    run_id = await cluster.submit("query")
+    asked = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(3600)%'"
+    await until(lambda: cluster.rows(asked), 10, "the query runs")
+    assert await cancel(run_id)
+    await cluster.status_is(run_id, "cancelled", 10)
+
+    async def gone() -> bool:
+        return not await cluster.rows(asked)
+
+    await until(gone, 10, "the server has given up the query")

@@ -4,6 +4,7 @@ import signal
 from uuid import UUID
 
 import psutil
+import pytest
 
 from tests.journeys.chaos.harness import LEASE_S, Cluster, until
 
@@ -87,6 +88,7 @@ async def test_frozen_worker_writes_nothing_after_its_run_was_taken_over(cluster
     assert frozen.returncode is None
 
 
+@pytest.mark.long
 async def test_frozen_worker_kills_its_process_when_it_wakes_too_late(cluster: Cluster) -> None:
     frozen = await cluster.ready_worker()
     run_id = await cluster.submit("busy")
@@ -110,6 +112,7 @@ async def test_frozen_worker_kills_its_process_when_it_wakes_too_late(cluster: C
     assert frozen.returncode is None
 
 
+@pytest.mark.long
 async def test_worker_with_a_stuck_event_loop_kills_itself_before_its_lease_ends(
     cluster: Cluster,
 ) -> None:
@@ -139,8 +142,8 @@ async def test_run_that_kills_three_workers_is_not_given_to_a_fourth(cluster: Cl
 async def test_draining_worker_lets_short_runs_end_and_gives_long_ones_back(
     cluster: Cluster,
 ) -> None:
-    first = await cluster.ready_worker(ISTHMUS_DRAIN_S="4")
-    short, long = await cluster.submit("sleep", {"s": 2}), await cluster.submit("busy")
+    first = await cluster.ready_worker(ISTHMUS_DRAIN_S="3")
+    short, long = await cluster.submit("sleep", {"s": 1.5}), await cluster.submit("busy")
     await cluster.effect_of(short)
     await cluster.effect_of(long)
     first.send(signal.SIGTERM)
@@ -161,6 +164,7 @@ async def test_draining_worker_lets_short_runs_end_and_gives_long_ones_back(
     await cluster.status_is(late, "succeeded", 10)
 
 
+@pytest.mark.long
 async def test_second_signal_ends_the_patience_of_a_drain(cluster: Cluster) -> None:
     worker = await cluster.ready_worker(ISTHMUS_DRAIN_S="3600")
     run_id = await cluster.submit("sleep", {"s": 3600})
@@ -172,6 +176,7 @@ async def test_second_signal_ends_the_patience_of_a_drain(cluster: Cluster) -> N
     assert (await cluster.run(run_id))["status"] == "queued"
 
 
+@pytest.mark.long
 async def test_rolling_restart_under_load_loses_no_run_and_no_attempt(cluster: Cluster) -> None:
     cluster.environ |= {"ISTHMUS_DRAIN_S": "0.3", "ISTHMUS_RUN_SLOTS": "4"}
     for _ in range(2):

@@ -20,6 +20,8 @@ insert into pipelines (id, project_id, uuid, name, type, description, tags, vari
     null, '2026-01-04T00:00:00Z', '2026-01-04T00:00:00Z'),
   (4, 1, 'dwalin_daily', 'Dwalin daily', 'streaming', 'Ünïcode', '{daily,old}', '{}', '{}',
     null, '2026-01-05T00:00:00Z', '2026-01-05T00:00:00Z'),
+  (6, 1, 'aaron_adds', 'Aaron adds', 'python', null, '{demo}', '{}', '{}',
+    null, '2026-01-07T00:00:00Z', '2026-01-07T00:00:00Z'),
   (5, 102, 'elrond', 'Elrond', 'python', null, '{daily}', '{}', '{}',
     102, '2026-01-06T00:00:00Z', '2026-01-06T00:00:00Z');
 

@@ -11,7 +11,7 @@
 --       assignee: User | None = one("User", t.leads.c.assignee_id, ...)
 --       lead_group: LeadGroup | None = one("LeadGroup", t.leads.c.lead_group_id, ...)
 --       attachment: Attachment | None = one("Attachment", t.leads.c.attachment_id, ...)
---       duplicate_count: int = expression(leads of the project with the same url, ...)
+--       duplicate_count: int = expression(others of the same url that may_read_lead, ...)
 --   def may_read_lead(row):      -- two permissions: all leads, or all but confidential ones
 --       return or_(VIEWER.holds("lead.read", row.project_id),
 --                  and_(VIEWER.holds("lead.read_unprotected", row.project_id),
@@ -42,7 +42,7 @@ insert into attachments values (1, 1, 'report.pdf', 'application/pdf', 'attachme
 insert into leads values
   (1, 1, 'Flood report', 'Relief web', 'https://a.test/1', 'not_tagged', 'high', 'unprotected', '2026-05-01',
     101, 1, 1, 101, '2026-05-02T00:00:00Z', '2026-05-03T00:00:00Z', 2),
-  (2, 1, 'Flood notes', '', '', 'tagged', 'low', 'confidential', null, null, 1, null, 101,
+  (2, 1, 'Flood notes', '', 'https://a.test/1', 'tagged', 'low', 'confidential', null, null, 1, null, 101,
     '2026-05-02T00:00:00Z', '2026-05-04T00:00:00Z', 1),
   (3, 1, 'Same flood', '', 'https://a.test/1', 'in_progress', 'medium', 'restricted', '2026-05-02',
     null, null, null, null, '2026-05-02T00:00:00Z', '2026-05-03T00:00:00Z', 1),

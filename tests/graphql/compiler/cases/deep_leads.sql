@@ -1,6 +1,6 @@
 -- Plan key: where has search and status.in. `next` and `previous` are made of count and offset by
 -- the dialect. A field that only some may see would be a case; here whole rows are hidden, so that
--- the counts leave them out as well.
+-- every count leaves them out as well, the count of duplicates included.
 select '{"data":{"leads":{"count":' || (
     select count(*)::text
     from leads l
@@ -8,7 +8,7 @@ select '{"data":{"leads":{"count":' || (
         or l.project_id = any(:viewer_lead_read::bigint[])
         or (l.project_id = any(:viewer_lead_read_unprotected::bigint[]) and l.confidentiality <> 'confidential'))
       and l.project_id = :project::bigint
-      and l.title ilike '%' || :where.search || '%'
+      and strpos(lower(l.title), lower(:where.search)) > 0
       and l.status = any(:where.status.in::text[])
   )
   || ',"results":' || coalesce((
@@ -56,6 +56,10 @@ select '{"data":{"leads":{"count":' || (
         (
           select count(*) from leads o
           where o.project_id = l.project_id and o.url = l.url and o.url <> '' and o.id <> l.id
+            and (:viewer_is_owner::boolean
+              or o.project_id = any(:viewer_lead_read::bigint[])
+              or (o.project_id = any(:viewer_lead_read_unprotected::bigint[])
+                and o.confidentiality <> 'confidential'))
         ) as "duplicateLeadsCount",
         to_char(l.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "createdAt",
         to_char(l.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "modifiedAt",
@@ -65,7 +69,7 @@ select '{"data":{"leads":{"count":' || (
           or l.project_id = any(:viewer_lead_read::bigint[])
           or (l.project_id = any(:viewer_lead_read_unprotected::bigint[]) and l.confidentiality <> 'confidential'))
         and l.project_id = :project::bigint
-        and l.title ilike '%' || :where.search || '%'
+        and strpos(lower(l.title), lower(:where.search)) > 0
         and l.status = any(:where.status.in::text[])
       order by l.updated_at desc, l.created_at desc, l.id desc
       limit :limit::bigint offset :offset::bigint

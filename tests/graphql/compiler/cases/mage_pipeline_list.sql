@@ -1,4 +1,4 @@
--- Plan key: withSchedules = true; where has tags.hasAny; orderBy = [NAME DESC].
+-- Plan key: withSchedules = true; where has tags.hasAny; orderBy = [UUID DESC].
 -- One row more than the page says whether another page follows; the count is a query of its own.
 with page as materialized (
   select p.id, p.created_at, p.data_integration, p.description, p.executor_count, p.name, p.settings,
@@ -7,7 +7,7 @@ with page as materialized (
   where (:viewer_is_owner::boolean or p.project_id = any(:viewer_pipeline_read::bigint[]))
     and p.project_id = :project::bigint
     and p.tags && :where.tags.hasAny::text[]
-  order by p.name desc, p.id desc
+  order by p.uuid desc, p.id desc
   limit :limit::bigint + 1 offset :offset::bigint
 )
 select '{"data":{"pipelines":{"nodes":' || coalesce((
@@ -26,7 +26,7 @@ select '{"data":{"pipelines":{"nodes":' || coalesce((
         p.uuid,
         blocks.list as blocks,
         schedules.list as schedules
-      from (select * from page order by name desc, id desc limit :limit::bigint) p
+      from (select * from page order by uuid desc, id desc limit :limit::bigint) p
       cross join lateral (
         select coalesce(json_agg(y), '[]') as list
         from (
@@ -72,7 +72,7 @@ select '{"data":{"pipelines":{"nodes":' || coalesce((
           order by t.id desc
         ) y
       ) schedules
-      order by p.name desc, p.id desc
+      order by p.uuid desc, p.id desc
     ) x
   ), '[]')
   || ',"pageInfo":{"hasNextPage":' || ((select count(*) from page) > :limit::bigint)::text

@@ -41,7 +41,7 @@ select '{"data":{"pipelineRuns":{"edges":' || coalesce((
     ) x
   ), '[]')
   || ',"pageInfo":{"hasNextPage":' || ((select count(*) from page) > :first::bigint)::text
-  || ',"hasPreviousPage":true,"startCursor":'
+  || ',"hasPreviousPage":' || true::text || ',"startCursor":'
   || coalesce((select to_json(g.cursor)::text from page g where g.place = 1), 'null')
   || ',"endCursor":'
   || coalesce((

@@ -1,0 +1,226 @@
+"""Rows for tests, inserted directly: no argon2, no rules, one statement each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, insert, select, update
+
+from app.access.identify import KEY_PREFIX
+from app.access.tables import api_keys, memberships, roles, sessions, users
+from app.core import db
+from app.core.ids import (
+    global_id,
+    new_token,
+    new_trigger_token,
+    parse_global_id,
+    slug,
+    token_hash,
+)
+from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
+from app.projects.tables import projects
+from app.runs.tables import run_events, run_logs, run_steps, runs
+
+_numbers = count(1)
+
+
+def unique(word: str) -> str:
+    """A name that no other row has."""
+    return f"{word}_{next(_numbers)}"
+
+
+async def row(table: Table, **values: Any) -> dict[str, Any]:
+    """Insert one row and return it whole."""
+    async with db.engine().begin() as connection:
+        result = await connection.execute(insert(table).values(**values).returning(table))
+        return dict(result.mappings().one())
+
+
+async def change(table: Table, row_id: Any, **values: Any) -> None:
+    """Change a row behind the program's back."""
+    async with db.engine().begin() as connection:
+        await connection.execute(update(table).where(table.c.id == row_id).values(**values))
+
+
+async def values_of(table: Table, row_id: Any) -> dict[str, Any]:
+    """A row as it is stored."""
+    async with db.reading() as connection:
+        found = await connection.execute(select(table).where(table.c.id == row_id))
+        return dict(found.mappings().one())
+
+
+async def project(name: str = "project") -> int:
+    """A project without members."""
+    uuid = unique(slug(name))
+    return int((await row(projects, uuid=uuid, name=uuid))["id"])
+
+
+async def user(name: str = "user", *, is_owner: bool = False, password_hash: str = "x") -> int:
+    """A user who cannot log in, unless a real hash is given."""
+    username = unique(name)
+    made = await row(
+        users,
+        username=username,
+        email=f"{username}@example.org",
+        is_owner=is_owner,
+        password_hash=password_hash,
+    )
+    return int(made["id"])
+
+
+async def member(project_id: int, user_id: int, role: str) -> int:
+    """A membership."""
+    async with db.reading() as connection:
+        role_id = await connection.scalar(select(roles.c.id).where(roles.c.name == role))
+    made = await row(memberships, project_id=project_id, user_id=user_id, role_id=role_id)
+    return int(made["id"])
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A session or a key with its token."""
+
+    id: int
+    token: str
+
+
+async def session(user_id: int, *, lasts: int = 3600, is_revoked: bool = False) -> Credential:
+    """A session that ends in `lasts` seconds."""
+    token = new_token()
+    now = datetime.now(UTC)
+    made = await row(
+        sessions,
+        user_id=user_id,
+        token_hash=token_hash(token),
+        expires_at=now + timedelta(seconds=lasts),
+        revoked_at=now if is_revoked else None,
+    )
+    return Credential(int(made["id"]), token)
+
+
+async def api_key(
+    user_id: int, *, scopes: Sequence[str] = (), project_id: int | None = None
+) -> Credential:
+    """An API key."""
+    token = KEY_PREFIX + new_token()
+    made = await row(
+        api_keys,
+        user_id=user_id,
+        project_id=project_id,
+        name=unique("key"),
+        prefix=token[:8],
+        token_hash=token_hash(token),
+        scopes=list(scopes),
+    )
+    return Credential(int(made["id"]), token)
+
+
+async def pipeline(project_id: int, name: str | None = None, **values: Any) -> int:
+    """A pipeline without blocks."""
+    named = name or unique("pipeline")
+    made = await row(pipelines, project_id=project_id, uuid=slug(named), name=named, **values)
+    return int(made["id"])
+
+
+async def block(pipeline_id: int, name: str, upstream: Sequence[str] = (), **values: Any) -> int:
+    """A block behind the pipeline's others."""
+    owner = await values_of(pipelines, pipeline_id)
+    wanted: dict[str, Any] = {"type": "transformer", "position": next(_numbers), **values}
+    made = await row(
+        blocks,
+        project_id=owner["project_id"],
+        pipeline_id=pipeline_id,
+        uuid=slug(name),
+        name=name,
+        upstream_blocks=list(upstream),
+        **wanted,
+    )
+    return int(made["id"])
+
+
+async def trigger(pipeline_id: int, name: str | None = None, **values: Any) -> dict[str, Any]:
+    """An API trigger."""
+    owner = await values_of(pipelines, pipeline_id)
+    wanted: dict[str, Any] = {"type": "api", "token": new_trigger_token(), **values}
+    return await row(
+        triggers,
+        project_id=owner["project_id"],
+        pipeline_id=pipeline_id,
+        name=name or unique("trigger"),
+        **wanted,
+    )
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A run of the ledger with its facet."""
+
+    id: UUID
+    number: int
+    global_id: str
+    steps: Mapping[str, int]
+
+
+async def run(
+    pipeline_id: int,
+    *,
+    trigger_id: int | None = None,
+    status: str = "queued",
+    steps: Mapping[str, str] | None = None,
+    log: Sequence[str] = (),
+    **values: Any,
+) -> PipelineRun:
+    """A pipeline run with steps (name -> status), one event and the given log lines.
+
+    A queued one lies in the future, so that no worker of another test takes it.
+    """
+    owner = await values_of(pipelines, pipeline_id)
+    project_id = owner["project_id"]
+    later = datetime.now(UTC) + timedelta(days=1)
+    wanted = {"available_at": later, "version": 1, "params": {}, **values}
+    made = await row(
+        runs,
+        project_id=project_id,
+        kind="pipeline",
+        subject_id=pipeline_id,
+        status=status,
+        **wanted,
+    )
+    facet = await row(
+        pipeline_runs,
+        run_id=made["id"],
+        project_id=project_id,
+        pipeline_id=pipeline_id,
+        pipeline_uuid=owner["uuid"],
+        trigger_id=trigger_id,
+        variables={},
+    )
+    own = {"run_id": made["id"], "project_id": project_id}
+    stepped = {}
+    for position, (name, state) in enumerate((steps or {}).items()):
+        step = await row(run_steps, **own, name=name, status=state, position=position, outputs=[])
+        stepped[name] = int(step["id"])
+    await row(run_events, **own, seq=1, kind="run.queued", status=status)
+    for seq, message in enumerate(log, 1):
+        await row(run_logs, **own, seq=seq, message=message, level="INFO")
+    return PipelineRun(
+        made["id"], int(facet["number"]), global_id("PipelineRun", made["id"]), stepped
+    )
+
+
+async def audit_count() -> int:
+    """How many audit rows there are."""
+    from app.core.audit import audit_log
+
+    async with db.reading() as connection:
+        return len((await connection.execute(select(audit_log.c.id))).all())
+
+
+def parse(run_global_id: str) -> UUID:
+    """The ledger's key of a run's global id."""
+    parsed = parse_global_id(run_global_id)
+    assert parsed is not None
+    return UUID(parsed[1])

@@ -1,0 +1,560 @@
+"""A real operation for every root field, with fresh rows for it to work on."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.ids import global_id
+from tests.factories import rows
+from tests.graphql.world import PASSWORD, World
+
+Variables = Mapping[str, Any]
+Make = Callable[[World, str], Awaitable[tuple[Variables, str]]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the matrix.
+
+    `make` inserts what the operation needs and returns its variables and, for reads, the global id
+    that an answer must contain to count as allowed.
+    """
+
+    field: str
+    document: str
+    make: Make
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """As the table has it."""
+        return f"{self.field} ({self.variant})" if self.variant else self.field
+
+
+CASES: list[Case] = []
+
+
+def _case(field: str, document: str, variant: str = "") -> Callable[[Make], Make]:
+    def wrap(make: Make) -> Make:
+        CASES.append(Case(field, document, make, variant))
+        return make
+
+    return wrap
+
+
+def _mutation(name: str, selection: str, variant: str = "") -> Callable[[Any], Any]:
+    """A mutation; its function returns the input."""
+    input_type = name[0].upper() + name[1:] + "Input"
+    if name == "triggerTokenRotate":
+        input_type = "TriggerDeleteInput"
+    document = (
+        f"mutation($i: {input_type}!) "
+        f"{{ {name}(input: $i) {{ {selection} errors {{ message code path }} }} }}"
+    )
+
+    def wrap(make_input: Callable[[World, str], Awaitable[Variables]]) -> Any:
+        async def make(world: World, caller: str) -> tuple[Variables, str]:
+            return {"i": await make_input(world, caller)}, ""
+
+        CASES.append(Case(name, document, make, variant))
+        return make_input
+
+    return wrap
+
+
+def _is_known(caller: str) -> bool:
+    return caller not in ("anonymous", "installation key")
+
+
+# --- who is who ------------------------------------------------------------------------------
+
+
+@_case("me", "{ me { id } }")
+async def _me(world: World, caller: str) -> tuple[Variables, str]:
+    return {}, global_id("User", world.users.get(caller))
+
+
+@_case("roles", "{ roles { id name } }")
+async def _roles(_: World, __: str) -> tuple[Variables, str]:
+    return {}, global_id("Role", 1)
+
+
+@_case("users", "{ users(first: 100) { nodes { id } } }", "co-member")
+async def _users(world: World, _: str) -> tuple[Variables, str]:
+    return {}, global_id("User", world.victim)
+
+
+@_case("users", "{ users(first: 100) { nodes { id } } }", "outsider")
+async def _users_outside(world: World, _: str) -> tuple[Variables, str]:
+    return {}, global_id("User", world.users["installation owner"])
+
+
+@_case("sessions", "{ sessions(first: 100) { nodes { id } } }", "own")
+async def _sessions(world: World, caller: str) -> tuple[Variables, str]:
+    session = await rows.session(world.users.get(caller, world.victim))
+    return {}, global_id("Session", session.id)
+
+
+@_case("sessions", "{ sessions(allUsers: true, first: 100) { nodes { id } } }", "another's")
+async def _all_sessions(world: World, _: str) -> tuple[Variables, str]:
+    return {}, global_id("Session", world.victims_session)
+
+
+@_case("apiKeys", "{ apiKeys(first: 100) { nodes { id } } }", "own")
+async def _keys(world: World, caller: str) -> tuple[Variables, str]:
+    key = await rows.api_key(world.users.get(caller, world.victim))
+    return {}, global_id("ApiKey", key.id)
+
+
+@_case("apiKeys", "{ apiKeys(allUsers: true, first: 100) { nodes { id } } }", "another's")
+async def _all_keys(world: World, _: str) -> tuple[Variables, str]:
+    return {}, global_id("ApiKey", world.victims_key)
+
+
+@_mutation("sessionCreate", "session { id } user { id }")
+async def _session_create(world: World, _: str) -> Variables:
+    user = await rows.user(password_hash=world.password_hash)
+    username = (await rows.values_of(rows.users, user))["username"]
+    return {"login": username, "password": PASSWORD}
+
+
+@_mutation("sessionDelete", "deletedId session { id }", "own")
+async def _session_delete(world: World, caller: str) -> Variables:
+    session = await rows.session(world.users.get(caller, world.victim))
+    return {"id": global_id("Session", session.id)}
+
+
+@_mutation("sessionDelete", "deletedId", "another's")
+async def _session_delete_other(world: World, _: str) -> Variables:
+    return {"id": global_id("Session", (await rows.session(world.victim)).id)}
+
+
+@_mutation("userCreate", "user { id }")
+async def _user_create(_: World, __: str) -> Variables:
+    return {"username": rows.unique("new"), "password": PASSWORD}
+
+
+@_mutation("userUpdate", "user { id }", "oneself")
+async def _user_update(world: World, caller: str) -> Variables:
+    return {"id": global_id("User", world.users.get(caller, world.victim)), "firstName": "New"}
+
+
+@_mutation("userUpdate", "user { id }", "another")
+async def _user_update_other(world: World, _: str) -> Variables:
+    return {"id": global_id("User", world.victim), "firstName": "New"}
+
+
+@_mutation("userDelete", "deletedId")
+async def _user_delete(world: World, _: str) -> Variables:
+    user = await rows.user()
+    await rows.member(world.home, user, "viewer")
+    return {"id": global_id("User", user)}
+
+
+@_mutation("passwordChange", "user { id }", "own")
+async def _password(_: World, __: str) -> Variables:
+    return {"currentPassword": PASSWORD, "newPassword": PASSWORD}
+
+
+@_mutation("passwordChange", "user { id }", "another's")
+async def _password_other(world: World, _: str) -> Variables:
+    user = await rows.user()
+    await rows.member(world.home, user, "viewer")
+    return {"userId": global_id("User", user), "newPassword": PASSWORD}
+
+
+@_mutation("apiKeyCreate", "apiKey { id } token")
+async def _key_create(_: World, __: str) -> Variables:
+    return {"name": "key"}
+
+
+@_mutation("apiKeyCreate", "apiKey { id } token", "for the project")
+async def _key_create_bound(world: World, _: str) -> Variables:
+    return {"name": "key", "projectId": global_id("Project", world.home)}
+
+
+@_mutation("apiKeyUpdate", "apiKey { id }", "own")
+async def _key_update(world: World, caller: str) -> Variables:
+    key = await rows.api_key(world.users.get(caller, world.victim))
+    return {"id": global_id("ApiKey", key.id), "name": "new name"}
+
+
+@_mutation("apiKeyUpdate", "apiKey { id }", "another's")
+async def _key_update_other(world: World, _: str) -> Variables:
+    return {"id": global_id("ApiKey", world.victims_key), "name": "new name"}
+
+
+@_mutation("apiKeyDelete", "deletedId", "own")
+async def _key_delete(world: World, caller: str) -> Variables:
+    key = await rows.api_key(world.users.get(caller, world.victim))
+    return {"id": global_id("ApiKey", key.id)}
+
+
+@_mutation("apiKeyDelete", "deletedId", "another's")
+async def _key_delete_other(world: World, _: str) -> Variables:
+    return {"id": global_id("ApiKey", (await rows.api_key(world.victim)).id)}
+
+
+# --- projects --------------------------------------------------------------------------------
+
+
+@_case("projects", "{ projects(first: 100) { nodes { id } } }")
+async def _projects(world: World, _: str) -> tuple[Variables, str]:
+    return {}, global_id("Project", world.home)
+
+
+@_case("project", "query($id: ID!) { project(by: {id: $id}) { id } }")
+async def _project(world: World, _: str) -> tuple[Variables, str]:
+    return {"id": global_id("Project", world.home)}, global_id("Project", world.home)
+
+
+@_case("project", "{ project { id } }", "of the call")
+async def _own_project(world: World, caller: str) -> tuple[Variables, str]:
+    return {}, global_id("Project", world.home)
+
+
+@_mutation("projectCreate", "project { id }")
+async def _project_create(_: World, __: str) -> Variables:
+    return {"name": rows.unique("project")}
+
+
+@_mutation("projectUpdate", "project { id }")
+async def _project_update(world: World, _: str) -> Variables:
+    return {"id": global_id("Project", world.home), "description": "new"}
+
+
+@_mutation("projectDelete", "deletedId")
+async def _project_delete(world: World, _: str) -> Variables:
+    return {"id": global_id("Project", await world.project())}
+
+
+@_mutation("membershipCreate", "membership { id }")
+async def _member_create(world: World, _: str) -> Variables:
+    user = global_id("User", await rows.user())
+    return {"projectId": global_id("Project", world.home), "userId": user, "role": "viewer"}
+
+
+@_mutation("membershipCreate", "membership { id }", "as owner")
+async def _owner_create(world: World, _: str) -> Variables:
+    user = global_id("User", await rows.user())
+    return {"projectId": global_id("Project", world.home), "userId": user, "role": "owner"}
+
+
+@_mutation("membershipUpdate", "membership { id }")
+async def _member_update(world: World, _: str) -> Variables:
+    made = await rows.member(world.home, await rows.user(), "viewer")
+    return {"id": global_id("Membership", made), "role": "editor"}
+
+
+@_mutation("membershipUpdate", "membership { id }", "of an owner")
+async def _owner_update(world: World, _: str) -> Variables:
+    made = await rows.member(world.home, await rows.user(), "owner")
+    return {"id": global_id("Membership", made), "role": "editor"}
+
+
+@_mutation("membershipDelete", "deletedId", "another's")
+async def _member_delete(world: World, _: str) -> Variables:
+    made = await rows.member(world.home, await rows.user(), "viewer")
+    return {"id": global_id("Membership", made)}
+
+
+@_mutation("membershipDelete", "deletedId", "own")
+async def _member_leave(world: World, caller: str) -> Variables:
+    project = await rows.project()
+    await rows.member(project, world.victim, "owner")
+    own = world.users.get(caller)
+    user = await rows.user() if own is None or caller == "stranger" else own
+    return {"id": global_id("Membership", await rows.member(project, user, "viewer"))}
+
+
+# --- pipelines -------------------------------------------------------------------------------
+
+
+@_case(
+    "pipelines",
+    "query($p: ID!) { pipelines(projectId: $p, first: 100, orderBy: [{field: NUMBER,"
+    " direction: DESC}]) { nodes { id } } }",
+)
+async def _pipelines(world: World, _: str) -> tuple[Variables, str]:
+    made = await world.pipeline()
+    return {"p": global_id("Project", world.home)}, global_id("Pipeline", made)
+
+
+@_case("pipeline", "query($id: ID!) { pipeline(by: {id: $id}) { id } }")
+async def _pipeline(world: World, _: str) -> tuple[Variables, str]:
+    made = global_id("Pipeline", await world.pipeline())
+    return {"id": made}, made
+
+
+@_case("pipeline", "query($u: String!) { pipeline(by: {uuid: $u}) { id } }", "by uuid")
+async def _pipeline_by_uuid(world: World, _: str) -> tuple[Variables, str]:
+    made = await world.pipeline()
+    uuid = (await rows.values_of(rows.pipelines, made))["uuid"]
+    return {"u": uuid}, global_id("Pipeline", made)
+
+
+@_case("block", "query($id: ID!) { block(by: {id: $id}) { id } }")
+async def _block(world: World, _: str) -> tuple[Variables, str]:
+    made = global_id("Block", await rows.block(await world.pipeline(), "c"))
+    return {"id": made}, made
+
+
+@_case("triggers", "query($p: ID!) { triggers(projectId: $p, first: 100) { nodes { id } } }")
+async def _triggers(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.trigger(await world.pipeline())
+    return {"p": global_id("Project", world.home)}, global_id("Trigger", made["id"])
+
+
+@_case("trigger", "query($id: ID!) { trigger(by: {id: $id}) { id } }")
+async def _trigger(world: World, _: str) -> tuple[Variables, str]:
+    made = global_id("Trigger", (await rows.trigger(await world.pipeline()))["id"])
+    return {"id": made}, made
+
+
+@_case("trigger", "query($n: Int!) { trigger(by: {number: $n}) { id } }", "by number")
+async def _trigger_by_number(world: World, _: str) -> tuple[Variables, str]:
+    made = (await rows.trigger(await world.pipeline()))["id"]
+    return {"n": made}, global_id("Trigger", made)
+
+
+@_case(
+    "pipelineRuns", "query($p: ID!) { pipelineRuns(projectId: $p, first: 100) { nodes { id } } }"
+)
+async def _pipeline_runs(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline())
+    return {"p": global_id("Project", world.home)}, made.global_id
+
+
+@_case("pipelineRun", "query($id: ID!) { pipelineRun(by: {id: $id}) { id } }")
+async def _pipeline_run(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline())
+    return {"id": made.global_id}, made.global_id
+
+
+@_case("pipelineRun", "query($n: Int!) { pipelineRun(by: {number: $n}) { id } }", "by number")
+async def _pipeline_run_by_number(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline())
+    return {"n": made.number}, made.global_id
+
+
+@_case("runs", "query($p: ID!) { runs(projectId: $p, first: 100) { nodes { id } } }")
+async def _runs(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline())
+    return {"p": global_id("Project", world.home)}, made.global_id
+
+
+@_case("run", "query($id: ID!) { run(id: $id) { id } }")
+async def _run(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline())
+    return {"id": made.global_id}, made.global_id
+
+
+@_case(
+    "runSteps",
+    "query($p: ID!) { runSteps(projectId: $p, first: 100, orderBy: [{field: NUMBER,"
+    " direction: DESC}]) { nodes { id } } }",
+)
+async def _run_steps(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline(), steps={"a": "pending"})
+    return {"p": global_id("Project", world.home)}, global_id("RunStep", made.steps["a"])
+
+
+@_case("runStep", "query($id: ID!) { runStep(id: $id) { id } }")
+async def _run_step(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline(), steps={"a": "pending"})
+    step = global_id("RunStep", made.steps["a"])
+    return {"id": step}, step
+
+
+@_mutation("pipelineCreate", "pipeline { id }")
+async def _pipeline_create(world: World, _: str) -> Variables:
+    return {"name": rows.unique("new"), "projectId": global_id("Project", world.home)}
+
+
+@_mutation("pipelineCreate", "pipeline { id }", "as a copy")
+async def _pipeline_clone(world: World, _: str) -> Variables:
+    source = (await rows.values_of(rows.pipelines, await world.pipeline()))["uuid"]
+    home = global_id("Project", world.home)
+    return {"name": rows.unique("copy"), "cloneOf": source, "projectId": home}
+
+
+@_mutation("pipelineUpdate", "pipeline { id }")
+async def _pipeline_update(world: World, _: str) -> Variables:
+    made = global_id("Pipeline", await world.pipeline())
+    return {"by": {"id": made}, "description": "new"}
+
+
+@_mutation("pipelineDelete", "deletedId")
+async def _pipeline_delete(world: World, _: str) -> Variables:
+    return {"by": {"id": global_id("Pipeline", await world.pipeline())}}
+
+
+@_mutation("blockCreate", "block { id }")
+async def _block_create(world: World, _: str) -> Variables:
+    made = global_id("Pipeline", await world.pipeline())
+    return {"pipeline": {"id": made}, "name": "c", "type": "CUSTOM"}
+
+
+@_mutation("blockUpdate", "block { id }")
+async def _block_update(world: World, _: str) -> Variables:
+    made = await rows.block(await world.pipeline(), "c")
+    return {"by": {"id": global_id("Block", made)}, "content": "new"}
+
+
+@_mutation("blockDelete", "deletedId")
+async def _block_delete(world: World, _: str) -> Variables:
+    made = await rows.block(await world.pipeline(), "c")
+    return {"by": {"id": global_id("Block", made)}}
+
+
+@_mutation("triggerCreate", "trigger { id }")
+async def _trigger_create(world: World, _: str) -> Variables:
+    made = global_id("Pipeline", await world.pipeline())
+    return {"pipeline": {"id": made}, "name": "new", "type": "API"}
+
+
+async def _a_trigger(world: World) -> Variables:
+    made = await rows.trigger(await world.pipeline())
+    return {"by": {"id": global_id("Trigger", made["id"])}}
+
+
+@_mutation("triggerUpdate", "trigger { id }")
+async def _trigger_update(world: World, _: str) -> Variables:
+    return {**await _a_trigger(world), "name": "new name"}
+
+
+@_mutation("triggerTokenRotate", "trigger { id }")
+async def _trigger_rotate(world: World, _: str) -> Variables:
+    return await _a_trigger(world)
+
+
+@_mutation("triggerDelete", "deletedId")
+async def _trigger_delete(world: World, _: str) -> Variables:
+    return await _a_trigger(world)
+
+
+@_mutation("pipelineRunCreate", "run { id }", "of a trigger")
+async def _run_create(world: World, _: str) -> Variables:
+    made = await rows.trigger(await world.pipeline())
+    return {"of": {"trigger": {"number": made["id"]}}}
+
+
+@_mutation("pipelineRunCreate", "run { id }", "of a pipeline")
+async def _run_create_bare(world: World, _: str) -> Variables:
+    return {"of": {"pipeline": {"id": global_id("Pipeline", await world.pipeline())}}}
+
+
+@_mutation("pipelineRunCreateByToken", "run { id }")
+async def _run_by_token(world: World, _: str) -> Variables:
+    made = await rows.trigger(await world.pipeline())
+    return {"triggerNumber": made["id"], "token": made["token"]}
+
+
+@_mutation("pipelineRunCancel", "run { id }")
+async def _run_cancel(world: World, _: str) -> Variables:
+    return {"by": {"id": (await rows.run(await world.pipeline())).global_id}}
+
+
+@_mutation("pipelineRunRetry", "run { id }")
+async def _run_retry(world: World, _: str) -> Variables:
+    made = await rows.run(await world.pipeline(), status="failed", steps={"a": "failed"})
+    return {"by": {"id": made.global_id}}
+
+
+# --- any object ------------------------------------------------------------------------------
+
+NODE_KEYS: Mapping[str, Callable[[World], Awaitable[object]]] = {}
+
+
+def _node(type_name: str) -> Callable[[Any], Any]:
+    def wrap(key: Callable[[World], Awaitable[object]]) -> Any:
+        async def one(world: World, _: str) -> tuple[Variables, str]:
+            found = global_id(type_name, await key(world))
+            return {"id": found}, found
+
+        async def some(world: World, _: str) -> tuple[Variables, str]:
+            found = global_id(type_name, await key(world))
+            return {"ids": [found]}, found
+
+        CASES.append(Case("node", "query($id: ID!) { node(id: $id) { id } }", one, type_name))
+        document = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+        CASES.append(Case("nodes", document, some, type_name))
+        return key
+
+    return wrap
+
+
+@_node("Role")
+async def _node_role(_: World) -> object:
+    return 1
+
+
+@_node("User")
+async def _node_user(world: World) -> object:
+    return world.victim
+
+
+@_node("Membership")
+async def _node_membership(world: World) -> object:
+    return await rows.member(world.home, await rows.user(), "viewer")
+
+
+@_node("Session")
+async def _node_session(world: World) -> object:
+    return world.victims_session
+
+
+@_node("ApiKey")
+async def _node_key(world: World) -> object:
+    return world.victims_key
+
+
+@_node("Project")
+async def _node_project(world: World) -> object:
+    return world.home
+
+
+@_node("Pipeline")
+async def _node_pipeline(world: World) -> object:
+    return await world.pipeline()
+
+
+@_node("Block")
+async def _node_block(world: World) -> object:
+    return await rows.block(await world.pipeline(), "c")
+
+
+@_node("Trigger")
+async def _node_trigger(world: World) -> object:
+    return (await rows.trigger(await world.pipeline()))["id"]
+
+
+@_node("PipelineRun")
+async def _node_run(world: World) -> object:
+    return (await rows.run(await world.pipeline())).id
+
+
+@_node("RunStep")
+async def _node_step(world: World) -> object:
+    return (await rows.run(await world.pipeline(), steps={"a": "pending"})).steps["a"]
+
+
+# --- live ------------------------------------------------------------------------------------
+
+
+@_case("runUpdated", "subscription($id: ID!) { runUpdated(id: $id) { run { id } } }")
+async def _follow_run(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline())
+    return {"id": made.global_id}, made.global_id
+
+
+@_case("runsUpdated", "subscription($p: ID!) { runsUpdated(projectId: $p) { run { id } } }")
+async def _follow_project(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline())
+    return {"p": global_id("Project", world.home)}, made.global_id
+
+
+@_case("runLogs", "subscription($id: ID!) { runLogs(runId: $id) { message } }")
+async def _follow_log(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.run(await world.pipeline(), log=["a line of the log"])
+    return {"id": made.global_id}, "a line of the log"
