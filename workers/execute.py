@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -25,6 +25,27 @@ T = TypeVar("T")
 
 RETRY_BASE_S = 2.0
 RETRY_LONGEST_S = 300.0
+
+
+_left: set[asyncio.Future[Any]] = set()
+
+
+async def or_leave(work: Coroutine[Any, Any, T]) -> T:
+    """Await work on the database, but let no cancellation wait until a hung server lets it go."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        _left.add(task)
+        task.add_done_callback(_forget)
+        raise
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _left.discard(task)
+    if not task.cancelled():
+        task.exception()  # looked at, so that asyncio does not complain
 
 
 class Stop(StrEnum):
@@ -86,11 +107,8 @@ class RunContext:
             if self.stopping is Stop.LEASE_LOST:
                 raise LeaseLost(str(self.run_id))
             try:
-                async with (
-                    asyncio.timeout(self.settings.self_stop_s),
-                    transaction(SYSTEM) as tx,
-                ):
-                    return await verb(tx)
+                async with asyncio.timeout(self.settings.self_stop_s):
+                    return await or_leave(_in_transaction(verb))
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -139,6 +157,11 @@ class RunContext:
             self._last_log_seq = await self.write(
                 lambda tx: fenced.append_logs(tx, self.run_id, self.fence, after, lines)
             )
+
+
+async def _in_transaction(verb: Callable[[Tx], Awaitable[T]]) -> T:
+    async with transaction(SYSTEM) as tx:
+        return await verb(tx)
 
 
 Kind = Callable[[RunContext], Awaitable[Outcome]]
@@ -279,9 +302,7 @@ class Execution:
             try:
                 # A beat that hangs must delay neither the timeout nor the self-stop.
                 async with asyncio.timeout(min(give_up, self._deadline or give_up) - now):
-                    cancel = await beat(
-                        self.context.run_id, self.context.fence, self._settings.lease_s
-                    )
+                    cancel = await or_leave(self._beat_once())
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -291,6 +312,9 @@ class Execution:
             next_beat = now + self._settings.beat_s
             if cancel:
                 self.stop(Stop.CANCELLED)
+
+    async def _beat_once(self) -> bool:
+        return await beat(self.context.run_id, self.context.fence, self._settings.lease_s)
 
     async def _sleep_until(self, at: float) -> None:
         try:

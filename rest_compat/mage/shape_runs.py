@@ -187,21 +187,17 @@ def outputs(data: Any, _: Call) -> dict[str, Any]:
 
 
 def _output(output: Row) -> dict[str, Any]:
+    """A table, or a value that is shown as one (a dict, a list of dicts), or a text."""
     sample = an_object(output["sample"])
-    table = output["kind"] == "table"
-    made: dict[str, Any] = {
+    table = sample.get("columns") is not None
+    return {
         "outputs": None,
-        "sample_data": None,
-        "shape": None,
-        "text_data": None if table else str(sample.get("text", "")),
+        "sample_data": {name: sample[name] for name in ("columns", "rows")} if table else None,
+        "shape": sample["shape"] if table else None,
+        "text_data": None if table else sample.get("text") or "",
         "type": "table" if table else "text",
         "variable_uuid": output["name"],
     }
-    if table:
-        columns = sample.get("columns") or []
-        made["sample_data"] = {"columns": columns, "rows": sample.get("rows") or []}
-        made["shape"] = [int(output["rows"] or 0), output["columns"] or len(columns)]
-    return made
 
 
 # --- logs --------------------------------------------------------------------------------------

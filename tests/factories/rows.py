@@ -219,8 +219,15 @@ async def audit_count() -> int:
         return len((await connection.execute(select(audit_log.c.id))).all())
 
 
-def parse(run_global_id: str) -> UUID:
+def run_key(run_global_id: str) -> UUID:
     """The ledger's key of a run's global id."""
     parsed = parse_global_id(run_global_id)
     assert parsed is not None
     return UUID(parsed[1])
+
+
+def key_of(any_global_id: str) -> str:
+    """The row key of a global id, as text."""
+    parsed = parse_global_id(any_global_id)
+    assert parsed is not None
+    return parsed[1]

@@ -138,7 +138,7 @@ async def _followed(
 
 async def _stir(global_id: str) -> None:
     """Change a run again and again."""
-    parsed = rows.parse(global_id)
+    parsed = rows.run_key(global_id)
     while True:
         stored = await rows.values_of(runs, parsed)
         now = stored["updated_at"].now(stored["updated_at"].tzinfo)

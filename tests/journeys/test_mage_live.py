@@ -97,8 +97,9 @@ def test_completed_run_shows_its_block_runs_outputs_and_logs(
         "metadata": {},
     }
     (other,) = mage("GET", f"{change}/outputs")["outputs"]
-    assert (other["type"], other["sample_data"], other["shape"]) == ("text", None, None)
-    assert json.loads(other["text_data"]) == {"rows": 3}
+    # A dict is shown as a table of one row.
+    assert (other["type"], other["shape"], other["text_data"]) == ("table", [1, 1], None)
+    assert other["sample_data"] == {"columns": ["rows"], "rows": [[3]]}
 
     (item,) = mage("GET", f"{load}/logs")["logs"]
     (file,) = item["block_run_logs"]

@@ -141,9 +141,9 @@ def send(
     (folder / "collection.json").write_text(json.dumps(sent))
     report = folder / "report.json"
     given = [part for pair in variables.items() for part in ("--env-var", "=".join(pair))]
+    shown = ("--reporters", "cli,json", "--reporter-json-export", report)
     done = subprocess.run(
-        [newman, "run", folder / "collection.json", *given]
-        + ["--reporters", "cli,json", "--reporter-json-export", report, "--timeout", "120000"],
+        [newman, "run", folder / "collection.json", "--timeout", "120000", *shown, *given],
         capture_output=True,
         text=True,
         timeout=180,

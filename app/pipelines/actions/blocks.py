@@ -65,7 +65,7 @@ async def create_block(
             "upstream_blocks": [
                 u for u in dict.fromkeys(checked.get("upstream_blocks") or []) if u in known
             ],
-            "position": len(present) if priority is None else max(0, min(priority, len(present))),
+            "position": _position(present, priority),
             "project_id": pipeline["project_id"],
             "pipeline_id": pipeline["id"],
         }
@@ -176,6 +176,13 @@ async def note_executions(tx: db.Tx, succeeded: Sequence[int], failed: Sequence[
     for ids, status in ((succeeded, "executed"), (failed, "failed")):
         if ids:
             await tx.execute(update(blocks).where(blocks.c.id.in_(ids)).values(status=status))
+
+
+def _position(present: Sequence[RowMapping], priority: int | None) -> int:
+    """The position of a new block that has `priority` blocks before it; deletions leave gaps."""
+    if priority is None or priority >= len(present):
+        return present[-1]["position"] + 1 if present else 0
+    return int(present[max(0, priority)]["position"])
 
 
 def _find(
