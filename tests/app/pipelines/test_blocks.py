@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.pipelines.actions.blocks import MAX_BLOCKS
-from tests.app.conftest import Team
 from tests.factories import rows
+from tests.factories.team import Team
 from tests.graphql.caller import Answer
 
 CREATE = """mutation($i: BlockCreateInput!) { blockCreate(input: $i) {

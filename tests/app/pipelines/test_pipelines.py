@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from app.core.ids import global_id
-from tests.app.conftest import Team
 from tests.factories import rows
+from tests.factories.team import Team
+from tests.graphql.caller import Caller
 
 CREATE = """mutation($i: PipelineCreateInput!) { pipelineCreate(input: $i) {
   pipeline { id uuid name type tags variables version createdBy { username } blocks { uuid content }
@@ -42,7 +43,7 @@ async def test_names_become_identifiers(team: Team, name: str, uuid: str) -> Non
 
 
 async def test_the_same_uuid_is_refused_in_a_project_and_fine_in_another(
-    team: Team, owner: rows.Any
+    team: Team, owner: Caller
 ) -> None:
     await team.editor(CREATE, i={"name": "twice over"})
     again = await team.editor(CREATE, i={"name": "Twice-Over"})
@@ -65,7 +66,7 @@ async def test_a_name_of_no_use_is_refused(team: Team, name: str | None) -> None
     assert answer.only["errors"][0]["path"] == ["name"]
 
 
-async def test_a_project_that_does_not_exist_is_not_found_even_by_an_owner(owner: rows.Any) -> None:
+async def test_a_project_that_does_not_exist_is_not_found_even_by_an_owner(owner: Caller) -> None:
     for project in (global_id("Project", 987654), global_id("User", 1), "rubbish"):
         answer = await owner(CREATE, i={"name": "lost", "projectId": project})
         assert answer.codes == ["NOT_FOUND"]
@@ -173,7 +174,7 @@ async def test_a_copy_has_the_blocks_and_no_triggers(team: Team) -> None:
     assert (await team.editor(CREATE, i={"cloneOf": "nothing"})).codes == ["NOT_FOUND"]
 
 
-async def test_a_copy_stays_in_the_project_that_is_named(team: Team, owner: rows.Any) -> None:
+async def test_a_copy_stays_in_the_project_that_is_named(team: Team, owner: Caller) -> None:
     other = await rows.project()
     await rows.pipeline(other, "theirs")
     theirs = {"cloneOf": "theirs", "projectId": global_id("Project", other)}

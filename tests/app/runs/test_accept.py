@@ -31,7 +31,7 @@ async def ask(key: str, body: bytes = b"{}", subject_id: int | None = None) -> A
 
 
 async def _token() -> bool:
-    return bool(await outbox.redis().llen(outbox.WAKE))
+    return bool(await outbox.redis().exists(outbox.WAKE))
 
 
 async def test_accepted_run_has_its_steps_one_event_and_a_hint(ledger: Ledger) -> None:

@@ -155,8 +155,15 @@ class Cluster:
         self.killed: dict[int, datetime] = {}
         self.frozen: set[int] = set()
 
-    def start(self, command: Sequence[str], *, talks: bool = False, **environ: str) -> Process:
+    def start(self, command: Sequence[str], **environ: str) -> Process:
         """Start a program with the cluster's settings, and some of its own."""
+        return self._start(command, environ, talks=False)
+
+    def start_talking(self, command: Sequence[str], **environ: str) -> Process:
+        """The same, with its standard input and output as pipes."""
+        return self._start(command, environ, talks=True)
+
+    def _start(self, command: Sequence[str], environ: Mapping[str, str], *, talks: bool) -> Process:
         log = self.folder / f"{len(self.processes)}.log"
         process = Process(command, {**self.environ, **environ}, log, talks=talks)
         self.processes.append(process)
@@ -367,7 +374,7 @@ class LineCaller:
 
     def start(self, **environ: str) -> None:
         """Start it, or start it again."""
-        self._process = self._cluster.start(self._command, talks=True, **environ)
+        self._process = self._cluster.start_talking(self._command, **environ)
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import text
 
@@ -121,7 +123,7 @@ async def test_garbage_in_the_queue_is_refused_unopened_and_hurts_nobody(
     for name, payload in (("p", pickled), ("j", b"[1, 2]"), ("n", b"null")):
         await redis.set(f"arq:job:{name}", payload)
         await redis.zadd(outbox.QUEUE, {name: 1})
-    await redis.rpush(outbox.WAKE, "x")
+    await cast(Awaitable[int], redis.rpush(outbox.WAKE, "x"))
 
     async def taken() -> bool:
         return not await redis.zcard(outbox.QUEUE)
