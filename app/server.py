@@ -28,6 +28,7 @@ from app.migrations import run as migrations
 from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
+from rest_compat.mage.routes import dialect as mage
 
 log = structlog.get_logger()
 
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         Mount("/assets", app=ui.assets_app()),
         Route("/v2/graphql", endpoint),
         WebSocketRoute("/v2/graphql", endpoint),
-        *kernel.mount(schema, settings),
+        *kernel.mount(schema, settings, [mage(settings)]),
     ]
     app = Starlette(
         routes=routes,

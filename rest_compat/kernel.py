@@ -27,14 +27,13 @@ from app.graphql.execute import (
 from app.settings import Settings
 from rest_compat.body import BodyRefused, read_object
 from rest_compat.dialect import Answer, Call, Dialect, Fault
-from rest_compat.mage.routes import dialect as mage
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
-def mount(schema: Schema, settings: Settings) -> list[BaseRoute]:
-    """Routes of all dialects; refuses to start (ValueError) where a stored operation is wrong."""
-    return [DialectRoute(Bound(dialect, schema, settings)) for dialect in (mage(settings),)]
+def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> list[BaseRoute]:
+    """Routes of the dialects; refuses to start (ValueError) where a stored operation is wrong."""
+    return [DialectRoute(Bound(dialect, schema, settings)) for dialect in dialects]
 
 
 class DialectRoute(BaseRoute):

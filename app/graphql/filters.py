@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import strawberry
-from sqlalchemy import ColumnElement, and_, false, not_, or_, true
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, cast, false, not_, or_, true
 
 from app.core.errors import Invalid
 
@@ -91,6 +91,8 @@ def conditions(where: Any, columns: Mapping[str, Any]) -> ColumnElement[bool]:
 
 def _size(value: Any) -> tuple[int, int]:
     """How many input objects a filter is made of, filters on related rows included; operands."""
+    if isinstance(value, enum.Enum):
+        return 0, 1
     if isinstance(value, list):
         inner = [_size(item) for item in value]
     elif hasattr(value, "__strawberry_definition__"):
@@ -151,7 +153,7 @@ def _operator(name: str, value: Any, column: Any) -> ColumnElement[bool]:
         case "has":
             return column.contains([value])  # type: ignore[no-any-return]
         case "has_any":
-            return column.overlap(value)  # type: ignore[no-any-return]
+            return column.bool_op("&&")(cast(value, ARRAY(Text)))  # type: ignore[no-any-return]
         case "gte":
             return column >= value  # type: ignore[no-any-return]
         case "gt":

@@ -85,7 +85,7 @@ async def test_a_block_is_put_at_its_place_between_others(team: Team) -> None:
     made = await create(team, uuid, "b", upstreamBlocks=["a"], downstreamBlocks=["c"], priority=0)
     assert made.only["block"]["upstreamBlocks"] == ["a"]
     found = await graph(team, uuid)
-    assert list(found)[0] == "b"
+    assert next(iter(found)) == "b"
     assert found["c"]["upstreamBlocks"] == ["a", "b"]
     assert found["b"]["downstreamBlocks"] == ["c"]
 
