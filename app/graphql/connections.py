@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -139,18 +139,20 @@ def decode_cursor(text: str, mark: str, keys: Sequence[Sort]) -> list[Any]:
         raise Invalid("The cursor belongs to a list with another ordering or filter.")
     try:
         return [_typed(value, key.column) for value, key in zip(data[1:], keys, strict=True)]
-    except (ValueError, TypeError) as error:
+    except (ValueError, OverflowError) as error:
         raise Invalid("The cursor is not one of ours.") from error
 
 
 def _typed(value: Any, column: ColumnElement[Any]) -> Any:
     if value is None:
         return None
+    if isinstance(column.type, DateTime | PgUUID) and not isinstance(value, str):
+        raise ValueError(value)
     if isinstance(column.type, DateTime):
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError(value)
-        return moment
+        return moment.astimezone(UTC)
     if isinstance(column.type, PgUUID):
         return UUID(value)
     wanted: Callable[[Any], Any] = column.type.python_type

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
 import typer.main
+from graphql import parse, validate
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
 from app import settings
 from app.cli.main import app as cli
+from app.graphql.schema import build_schema
 from tests.house.places import ROOT, documents, texts
 
 AREAS = [
@@ -54,12 +56,12 @@ def test_settings_page_says_each_default(
         assert shown.strip("`") == (text.lower() if isinstance(default, bool) else text), variable
 
 
-def _commands(command: click.Command, path: str) -> Iterator[str]:
-    if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from _commands(inner, f"{path} {name}")
-    else:
+def _commands(command: Any, path: str) -> Iterator[str]:
+    groups = getattr(command, "commands", None)
+    if groups is None:
         yield path
+    for name, inner in (groups or {}).items():
+        yield from _commands(inner, f"{path} {name}")
 
 
 def test_every_command_is_in_the_pages_and_every_command_in_them_exists() -> None:
@@ -79,8 +81,17 @@ def test_every_make_command_in_the_pages_is_a_target() -> None:
     named = set(re.findall(r"(?:`|^\s*)make ([a-z][a-z-]*)", said, flags=re.MULTILINE))
     assert named
     assert named <= targets
-    for shown in re.findall(r"^([a-z-]+):.*##", makefile, flags=re.MULTILINE):
-        assert shown in targets
+
+
+def test_graphql_in_the_pages_is_valid() -> None:
+    schema = build_schema()
+    found = 0
+    for name, page in documents().items():
+        for text in re.findall(r"```graphql\n(.*?)```", page, flags=re.DOTALL):
+            errors = validate(schema._schema, parse(text))
+            assert not errors, f"{name}: {errors}"
+            found += 1
+    assert found
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

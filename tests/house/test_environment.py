@@ -18,9 +18,12 @@ def _touches_environment(path: Path) -> bool:
         if isinstance(node, ast.Attribute) and node.attr in NAMES:
             if isinstance(node.value, ast.Name) and node.value.id == "os":
                 return True
-        elif isinstance(node, ast.ImportFrom) and node.module == "os":
-            if NAMES & {alias.name for alias in node.names}:
-                return True
+        elif (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "os"
+            and NAMES & {alias.name for alias in node.names}
+        ):
+            return True
     return False
 
 

@@ -151,7 +151,9 @@ async def trigger_by_token(
     _check_key(idempotency_key)
     async with db.transaction(subject) as tx:
         trigger = await tx.one(
-            select(triggers).where(triggers.c.id == trigger_id).with_for_update()
+            select(triggers)
+            .where(triggers.c.id == trigger_id)
+            .with_for_update(read=True, key_share=True)
         )
         if trigger is None:
             raise NotFound("Record not found.")

@@ -47,7 +47,7 @@ def tokens(owner_token: str) -> dict[str, str]:
 async def postgres(app: Starlette) -> AsyncIterator["asyncpg.Connection[Any]"]:
     """A plain connection to the application's database, which holds the cases' data."""
     async with db.reading() as connection:
-        raw = (await connection.get_raw_connection()).driver_connection
+        raw: Any = (await connection.get_raw_connection()).driver_connection
         await raw.execute((CASES / "data.sql").read_text())
         yield raw
 
@@ -85,9 +85,7 @@ async def test_statement_and_executor_give_the_written_answer(
 ) -> None:
     case = Case(name)
     variables = coerced(case, app.state.endpoint.door.schema._schema)
-    compiled = await run_statement(
-        postgres, case.text("sql"), Binding(variables, subjects[caller])
-    )
+    compiled = await run_statement(postgres, case.text("sql"), Binding(variables, subjects[caller]))
     executed = await _ask(client, tokens[caller], case, case.variables)
     assert compiled["data"] == executed == case.answers[caller]
     assert json.dumps(compiled["data"]) == json.dumps(executed), "the order of keys differs"
@@ -110,9 +108,7 @@ async def test_statement_and_executor_give_the_same_pages_behind_each_cursor(
         cursor = page["pageInfo"]["endCursor"]
         mark, started_at, run_id = cursor_parts(cursor)
         moment = None if started_at is None else datetime.fromisoformat(started_at)
-        binding = Binding(
-            variables, subjects[caller], mark=mark, after=(moment, UUID(run_id))
-        )
+        binding = Binding(variables, subjects[caller], mark=mark, after=(moment, UUID(run_id)))
         compiled = await run_statement(postgres, case.text("sql"), binding)
         asked = {**case.variables, "after": cursor}
         assert compiled["data"] == await _ask(client, tokens[caller], case, asked)
