@@ -1,6 +1,7 @@
 """Every setting, typed. Nothing else in the program reads the environment."""
 
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,11 +29,16 @@ class Places(BaseSettings):
 
     database_url: str = Field("", validation_alias=AliasChoices("DATABASE_URL"))
     redis_url: str = Field("", validation_alias=AliasChoices("REDIS_URL"))
-    warehouse_url: str = Field("", validation_alias=AliasChoices("WAREHOUSE_URL"))
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     home: Path | None = None
     storage: Path | None = None
     database_pool: int = Field(10, ge=1, le=200)
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, url: str) -> str:
+        """Both common spellings of a PostgreSQL URL, with the driver that we use."""
+        return re.sub(r"^postgres(ql)?://", "postgresql+asyncpg://", url)
 
     @property
     def home_dir(self) -> Path:

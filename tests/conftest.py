@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 import pytest_asyncio
+import structlog
 from starlette.applications import Starlette
 
 from app.access.installation import keys
@@ -23,12 +24,18 @@ from tests.servers import (  # noqa: F401  (fixtures)
     session_servers,
     urls,
 )
+from tests.ui.browser import find_chromium
+
+# The default renderer draws tracebacks with local variables, which takes seconds.
+structlog.configure(
+    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
+)
 
 RING = KeyRing.generate()
 ADMIN_PASSWORD = "admin-password"
 PROGRAMS = {
     "node": lambda: shutil.which("node") and shutil.which("npm"),
-    "chromium": lambda: os.environ.get("CHROMIUM") or shutil.which("chromium"),
+    "chromium": find_chromium,
     "mariadb": lambda: shutil.which("mariadbd"),
 }
 
@@ -57,7 +64,7 @@ def pytest_terminal_summary(terminalreporter: object, config: pytest.Config) -> 
 @pytest.fixture(scope="session", autouse=True)
 def _environment(
     session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:  # noqa: F811
+) -> Iterator[None]:
     """Settings of the tests' own processes."""
     patch = pytest.MonkeyPatch()
     patch.setenv("REDIS_URL", session_servers.urls.redis_url)
@@ -70,7 +77,7 @@ def _environment(
 
 
 @pytest.fixture(scope="session")
-def template(session_servers: SessionServers, _environment: None) -> str:  # noqa: F811
+def template(session_servers: SessionServers, _environment: None) -> str:
     """Name of a migrated and bootstrapped database to copy."""
     url = session_servers.create_database()
 
@@ -92,7 +99,7 @@ class Database:
 
 
 @pytest.fixture(scope="module")
-def database(session_servers: SessionServers, template: str) -> Iterator[Database]:  # noqa: F811
+def database(session_servers: SessionServers, template: str) -> Iterator[Database]:
     """A fresh, migrated database with the first owner and the default project."""
     url = session_servers.create_database(template)
     yield Database(url)

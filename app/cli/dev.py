@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from app.access.installation import home_ring
 from app.cli._supervise import Child, Kept, stop_children
+from app.core.protection import protect_process
 from app.embedded import EmbeddedError, EmbeddedServers
 
 LOOK_S = 0.1
@@ -58,6 +59,7 @@ def run_dev(
     commands when the API answers; if it raises, everything stops with status 1. `command`
     is the program whose `migrate`, `serve` and `worker` are run.
     """
+    protect_process()
     signals = _Signals()
     servers = EmbeddedServers(
         home, postgres=not environ.get("DATABASE_URL"), valkey=not environ.get("REDIS_URL")
@@ -180,7 +182,6 @@ def _commands_environ(servers: EmbeddedServers, environ: Environment) -> Environ
     urls = servers.urls
     ours = {
         "DATABASE_URL": urls.database_url,
-        "WAREHOUSE_URL": urls.warehouse_url,
         "REDIS_URL": urls.redis_url,
     }
     added = {name: url for name, url in ours.items() if url and not environ.get(name)}

@@ -87,6 +87,7 @@ def push(run_ids: list[str]) -> None:
     """Push hints in the background and forget failures."""
     if _die_before_push:
         os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(1)
     task = asyncio.get_running_loop().create_task(_push(run_ids))
     _pushes.add(task)
     task.add_done_callback(_pushes.discard)

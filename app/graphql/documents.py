@@ -108,7 +108,7 @@ def prepare(schema: Schema, text: str, settings: GraphQLSettings) -> Document:
         raise Refused(refusals([error], code, suggestions=settings.debug)) from None
     try:
         introspects = check_document(ast, settings)
-        if "\\u" in text:
+        if "\\u" in text or "\0" in text:
             check_strings(ast)
     except GraphQLError as error:
         raise Refused(refusals([error], TOO_COMPLEX, suggestions=settings.debug)) from None

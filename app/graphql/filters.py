@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import strawberry
-from sqlalchemy import ARRAY, ColumnElement, Text, and_, cast, false, not_, or_, true
+from sqlalchemy import ARRAY, Column, ColumnElement, Text, and_, cast, false, not_, or_, true
 
 from app.core.errors import Invalid
 
@@ -196,7 +196,15 @@ class Sort:
         descending = self.descending != backwards
         nulls_first = self.nulls_first != backwards
         term = self.column.desc() if descending else self.column.asc()
+        if not self.nullable:
+            # An explicit place of nulls would keep PostgreSQL from reading a DESC index in order.
+            return term
         return term.nulls_first() if nulls_first else term.nulls_last()
+
+    @property
+    def nullable(self) -> bool:
+        """Whether rows without a value are possible."""
+        return not isinstance(self.column, Column) or bool(self.column.nullable)
 
     def after(self, value: Any, *, backwards: bool = False) -> ColumnElement[bool]:
         """Rows that stand behind `value` (before it where the page is read from the end)."""
@@ -205,7 +213,7 @@ class Sort:
         if value is None:
             return self.column.is_not(None) if nulls_first else false()
         beyond = self.column < value if descending else self.column > value
-        return beyond if nulls_first else or_(beyond, self.column.is_(None))
+        return beyond if nulls_first or not self.nullable else or_(beyond, self.column.is_(None))
 
 
 def order_input(entity: str, columns: Mapping[str, tuple[Any, str]]) -> Any:

@@ -10,6 +10,7 @@ from app.core.errors import Invalid, NotFound
 from app.core.ids import parse_global_id, row_number
 
 P = TypeVar("P")
+MAX_MESSAGE = 1024
 
 
 @strawberry.interface(description="A fault in a mutation's input that its sender can correct.")
@@ -34,7 +35,8 @@ def mutation(
             except Invalid as fault:
                 codes = error.__annotations__["code"]
                 reason = fault.reason if fault.reason in codes.__members__ else "INVALID"
-                made = error(message=fault.message, code=codes[reason], path=list(fault.path))
+                message = fault.message[:MAX_MESSAGE]
+                made = error(message=message, code=codes[reason], path=list(fault.path))
                 return payload(errors=[made])
 
         return strawberry.mutation(answer, description=description)

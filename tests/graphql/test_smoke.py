@@ -16,7 +16,7 @@ async def test_smoke(client, owner_token):
     assert "errors" not in a.json()
     q = """{ pipelines(where: {uuid: {contains: "arwen"}}) { totalCount nodes { uuid blocks { uuid downstreamBlocks } triggers { name runCount lastRunStatus } runs(first: 2) { totalCount nodes { number status stepCount } } } }
       runs { totalCount nodes { __typename id status ... on PipelineRun { number variables pipelineUuid } } }
-      pipelineRuns(first: 1, orderBy: [{field: EXECUTION_DATE, direction: DESC}]) { edges { cursor node { number events { nodes { seq kind status } } } } pageInfo { endCursor hasNextPage } } 
+      pipelineRuns(first: 1, orderBy: [{field: EXECUTION_DATE, direction: DESC}]) { edges { cursor node { number events { nodes { seq kind status } } } } pageInfo { endCursor hasNextPage } }
       runSteps { nodes { number name } } }"""
     a = await client.post("/v2/graphql", json={"query": q}, headers=headers)
     print(a.status_code, a.json())

@@ -30,7 +30,7 @@ class Dev:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if name not in ("DATABASE_URL", "WAREHOUSE_URL", "REDIS_URL")
+            if name not in ("DATABASE_URL", "REDIS_URL")
         }
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
@@ -107,7 +107,6 @@ async def test_dev_runs_everything_and_stops_everything(dev: Dev) -> None:
     environ = dev.note("worker")["environ"]
     assert environ["ISTHMUS_HOME"] == str(dev.home)
     assert await query(environ["DATABASE_URL"], "SELECT current_user::text") == ["isthmus"]
-    assert await query(environ["WAREHOUSE_URL"], "SELECT current_user::text") == ["warehouse"]
     assert environ["REDIS_URL"].startswith("unix:///")
     assert dev.note("migrate")["environ"]["DATABASE_URL"] == environ["DATABASE_URL"]
     assert eventually((dev.home / "loaded").exists)
@@ -171,7 +170,6 @@ def test_given_urls_replace_the_embedded_servers(
 
     assert environ["DATABASE_URL"] == given.database_url
     assert environ["REDIS_URL"] == given.redis_url
-    assert "WAREHOUSE_URL" not in environ
     assert not (dev.home / "postgres").exists()
     assert not (dev.home / "valkey").exists()
 

@@ -1,27 +1,23 @@
 """An empty ledger for each test, and a way to put a run into any state."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from app.core import db
+from app.core import db, outbox
 from app.core.rules import SYSTEM
 from app.embedded import Urls
 from app.runs.actions import accept
 from app.runs.claim import Claim, claim
-from tests.journeys.chaos.harness import Databases
+from tests.journeys.chaos.harness import create_schema
 from tests.servers import SessionServers
 
 
-@dataclass
 class Ledger:
     """Short words for what the tests do."""
-
-    url: str
 
     async def accept(self, kind: str = "noop", project_id: int = 1, **more: Any) -> UUID:
         """Queue a run."""
@@ -81,13 +77,21 @@ class Ledger:
 
 
 @pytest.fixture(scope="session")
-def ledgers(session_servers: SessionServers) -> Databases:
-    """Databases with all tables."""
-    return Databases(session_servers)
+def ledger_url(session_servers: SessionServers) -> str:
+    """A database with all tables."""
+    url = session_servers.create_database()
+    create_schema(url)
+    return url
 
 
 @pytest.fixture
-async def ledger(ledgers: Databases, urls: Urls) -> AsyncIterator[Ledger]:
+async def ledger(ledger_url: str, urls: Urls) -> AsyncIterator[Ledger]:
     """An empty ledger with projects 1 and 2, and no worker."""
-    async with ledgers.connected(urls.redis_url) as url:
-        yield Ledger(url)
+    db.connect(ledger_url)
+    outbox.connect(urls.redis_url)
+    await outbox.redis().flushall()
+    ledger = Ledger()
+    await ledger.put("DELETE FROM runs")
+    yield ledger
+    await outbox.disconnect()
+    await db.disconnect()

@@ -454,7 +454,10 @@ class Databases:
 
     @asynccontextmanager
     async def connected(self, redis_url: str) -> AsyncIterator[str]:
-        """A new database that this process is connected to, with the queue."""
+        """A new database that this process is connected to, with the queue.
+
+        It goes with its server: to drop it takes longer than to make it.
+        """
         url = self._servers.create_database(self._template)
         db.connect(url)
         outbox.connect(redis_url)
@@ -464,7 +467,6 @@ class Databases:
         finally:
             await outbox.disconnect()
             await db.disconnect()
-            self._servers.drop_database(url)
 
 
 @contextmanager
