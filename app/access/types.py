@@ -50,7 +50,7 @@ class User(Node, Timestamped):
         "Membership",
         t.users.c.id,
         t.memberships.c.user_id,
-        "Roles in the projects that the caller may see.",
+        "Roles in the projects that the caller may see; at most one for each project.",
         order=[t.memberships.c.project_id],
     )
     created_at: datetime = column(t.users.c.created_at, "When the account was made.")

@@ -39,7 +39,11 @@ def mutation(
                 made = error(message=message, code=codes[reason], path=list(fault.path))
                 return payload(errors=[made])
 
-        return strawberry.mutation(answer, description=description)
+        field = strawberry.mutation(answer, description=description)
+        assert field.base_resolver is not None
+        for argument in field.base_resolver.arguments:
+            argument.description = "What to do it with; its type says more."
+        return field
 
     return wrap
 

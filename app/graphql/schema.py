@@ -1,6 +1,6 @@
 """The one schema: the domains' root classes, put together."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -72,7 +72,11 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
     """The root of reads."""
 
     @strawberry.field(description="Any object by its id; null where it is missing or hidden.")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The object's id.")],
+    ) -> Node | None:
         """Fetch an object again."""
         info.context.subject.require_known()
         row = _row_of(id)
@@ -83,7 +87,11 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
         return found
 
     @strawberry.field(description="Objects by their ids, at most 100, in the same order.")
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="The objects' ids.")],
+    ) -> list[Node | None]:
         """Fetch objects again."""
         info.context.subject.require_known()
         if len(ids) > MAX_NODES:

@@ -1,5 +1,6 @@
 """Root fields to read pipelines, blocks, triggers and pipeline runs."""
 
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -105,21 +106,33 @@ class PipelineQuery:
     )
 
     @strawberry.field(description="One pipeline.")
-    async def pipeline(self, info: Info, by: PipelineBy) -> Pipeline | None:
+    async def pipeline(
+        self,
+        info: Info,
+        by: Annotated[PipelineBy, strawberry.argument(description="Which pipeline.")],
+    ) -> Pipeline | None:
         """One pipeline, or null."""
         info.context.subject.require_known()
         found: Pipeline | None = await fetch_one(info, "Pipeline", pipeline_named(info, by))
         return found
 
     @strawberry.field(description="One block.")
-    async def block(self, info: Info, by: BlockBy) -> Block | None:
+    async def block(
+        self,
+        info: Info,
+        by: Annotated[BlockBy, strawberry.argument(description="Which block.")],
+    ) -> Block | None:
         """One block, or null."""
         info.context.subject.require_known()
         found: Block | None = await fetch_one(info, "Block", block_named(info, by))
         return found
 
     @strawberry.field(description="One trigger.")
-    async def trigger(self, info: Info, by: TriggerBy) -> Trigger | None:
+    async def trigger(
+        self,
+        info: Info,
+        by: Annotated[TriggerBy, strawberry.argument(description="Which trigger.")],
+    ) -> Trigger | None:
         """One trigger, or null."""
         info.context.subject.require_known()
         condition = t.triggers.c.id == trigger_key(by)
@@ -127,7 +140,11 @@ class PipelineQuery:
         return found
 
     @strawberry.field(description="One pipeline run.")
-    async def pipeline_run(self, info: Info, by: PipelineRunBy) -> PipelineRun | None:
+    async def pipeline_run(
+        self,
+        info: Info,
+        by: Annotated[PipelineRunBy, strawberry.argument(description="Which run.")],
+    ) -> PipelineRun | None:
         """One pipeline run, or null."""
         info.context.subject.require_known()
         found: PipelineRun | None = await fetch_one(info, "PipelineRun", run_named(info, by))

@@ -36,6 +36,7 @@ PRESETS: Mapping[str, str] = {
 """Presets that are a cron line; `@once` and `@always_on` are not."""
 
 BATCH = 20
+INTERVAL_LENGTH = 255
 ALWAYS_ON_LOOK = timedelta(seconds=5)
 BROKEN_LOOK = timedelta(minutes=1)
 
@@ -45,25 +46,33 @@ Start = Callable[[Tx, RowMapping, datetime], Awaitable[UUID | None]]
 """Makes the run of a trigger's row for a fire time; None if there is one already."""
 
 
-def check_interval(interval: str, timezone: str = "UTC") -> None:
-    """Refuse what is no preset, no cron line of five fields, or no time zone."""
+def check_zone(timezone: str) -> None:
+    """Refuse what is no IANA time zone."""
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Invalid(f"There is no time zone {timezone!r}.", "TIME_ZONE") from None
+        raise Invalid(f"There is no time zone {timezone!r}.", path=("timezone",)) from None
+
+
+def check_interval(interval: str) -> None:
+    """Refuse what is no preset and no cron line of five fields, or never comes round."""
     if interval in (ONCE, ALWAYS_ON):
         return
-    names = ", ".join([ONCE, *PRESETS, ALWAYS_ON])
-    wanted = f"Write one of {names}, or a cron line of five fields."
     line = PRESETS.get(interval, interval)
-    if len(line.split()) != 5:
-        raise Invalid(f"{interval!r} is no interval. {wanted}", "INTERVAL")
+    if len(line) > INTERVAL_LENGTH or len(line.split()) != 5:
+        raise _no_interval(f"{interval[:50]!r} is no interval.")
     try:
         possible = next(CronSim(line, datetime(2000, 1, 1, tzinfo=UTC)), None)
     except CronSimError as error:
-        raise Invalid(f"{interval!r} is no interval: {error}. {wanted}", "INTERVAL") from None
+        raise _no_interval(f"{interval!r} is no interval: {error}.") from None
     if possible is None:
-        raise Invalid(f"{interval!r} never comes. {wanted}", "INTERVAL")
+        raise _no_interval(f"{interval!r} never comes.")
+
+
+def _no_interval(what: str) -> Invalid:
+    names = ", ".join([ONCE, *PRESETS, ALWAYS_ON])
+    text = f"{what} Write one of {names}, or a cron line of five fields."
+    return Invalid(text, "INTERVAL_INVALID", path=("interval",))
 
 
 def latest_slot(interval: str, timezone: str, now: datetime) -> datetime | None:

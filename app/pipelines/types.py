@@ -157,7 +157,7 @@ class Pipeline(Node, Timestamped):
         "Trigger",
         t.pipelines.c.id,
         t.triggers.c.pipeline_id,
-        "What starts it, newest first.",
+        "What starts it, newest first; at most 500.",
         order=[t.triggers.c.id.desc()],
     )
     runs: Connection[LazyRun] = connection(

@@ -1,7 +1,7 @@
 """Root fields to read projects."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from sqlalchemy import ColumnElement, Table
@@ -53,7 +53,11 @@ class ProjectQuery:
     )
 
     @strawberry.field(description="One project; the call's own where `by` is left out.")
-    async def project(self, info: Info, by: ProjectBy | None = None) -> Project | None:
+    async def project(
+        self,
+        info: Info,
+        by: Annotated[ProjectBy | None, strawberry.argument(description="Which project.")] = None,
+    ) -> Project | None:
         """One project."""
         info.context.subject.require_known()
         if by is not None and by.uuid:

@@ -29,7 +29,7 @@ class Project(Node, Timestamped):
         "Membership",
         t.projects.c.id,
         memberships.c.project_id,
-        "Who belongs to it, and in which role.",
+        "Who belongs to it, and in which role; at most 1000.",
         order=[memberships.c.id],
     )
     created_by: User | None = one("User", t.projects.c.created_by, "Who made it.")

@@ -1,5 +1,6 @@
 """Root fields to read runs of every kind, and steps."""
 
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -60,14 +61,22 @@ class RunQuery:
     )
 
     @strawberry.field(description="One run of any kind.")
-    async def run(self, info: Info, id: strawberry.ID) -> Run | None:
+    async def run(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Which run.")],
+    ) -> Run | None:
         """One run, or null."""
         info.context.subject.require_known()
         found: Run | None = await fetch_one(info, "Run", t.runs.c.id == run_key(id))
         return found
 
     @strawberry.field(description="One step.")
-    async def run_step(self, info: Info, id: strawberry.ID) -> RunStep | None:
+    async def run_step(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Which step.")],
+    ) -> RunStep | None:
         """One step, or null."""
         info.context.subject.require_known()
         condition = t.run_steps.c.id == int_key(id, "RunStep", "step")

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -76,7 +76,12 @@ class RunSubscription:
         "with it, with what was missed. It ends after the run's last change."
     )
     async def run_updated(
-        self, info: Info, id: strawberry.ID, after: BigInt | None = None
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Which run.")],
+        after: Annotated[
+            BigInt | None, strawberry.argument(description="The `seq` of the last event seen.")
+        ] = None,
     ) -> AsyncGenerator[RunEvent, None]:
         """Follow one run."""
         info.context.subject.require_known()
@@ -113,7 +118,16 @@ class RunSubscription:
         "`updatedAt` of the last run seen. Quick changes of one run may come as one."
     )
     async def runs_updated(
-        self, info: Info, project_id: strawberry.ID | None = None, after: datetime | None = None
+        self,
+        info: Info,
+        project_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="In which project; that of the call if left out."),
+        ] = None,
+        after: Annotated[
+            datetime | None,
+            strawberry.argument(description="The `updatedAt` of the last run seen."),
+        ] = None,
     ) -> AsyncGenerator[RunEvent, None]:
         """Follow a project."""
         subject = info.context.subject
@@ -142,11 +156,16 @@ class RunSubscription:
                 await guard.check()
 
     @strawberry.subscription(
-        description="A run's log lines in batches, from the first, or behind `after`. "
+        description="A run's log lines, at most 500 at once, from the first or behind `after`. "
         "It ends when the run has ended and all its lines were sent."
     )
     async def run_logs(
-        self, info: Info, run_id: strawberry.ID, after: BigInt | None = None
+        self,
+        info: Info,
+        run_id: Annotated[strawberry.ID, strawberry.argument(description="Which run.")],
+        after: Annotated[
+            BigInt | None, strawberry.argument(description="The `seq` of the last line seen.")
+        ] = None,
     ) -> AsyncGenerator[list[LogLine], None]:
         """Follow a log."""
         info.context.subject.require_known()

@@ -69,7 +69,7 @@ class StepOutput:
     """A stored output."""
 
     name: str = strawberry.field(description="Its name, such as output_0.")
-    kind: str = strawberry.field(description="table, json or text.")
+    kind: str = strawberry.field(description="Either table, json or text.")
     rows: BigInt | None = strawberry.field(description="Rows of a table.")
     columns: int | None = strawberry.field(description="How many columns a table has.")
     bytes: BigInt | None = strawberry.field(description="Size of the stored file.")

@@ -170,7 +170,9 @@ _done: set[tuple[str, Any, str]] = set()
 def _is_done(argument: Any, path: tuple[Any, ...], of: Any) -> bool:
     """Whether a list has had bad values in this place before; the arguments of all are alike."""
     name = get_named_type(argument).name
-    place = (name if name.endswith("Filter") else path[0], path[-1], str(get_named_type(of)))
+    of = get_named_type(of)
+    step = path[-1] if is_leaf_type(of) else ""
+    place = (name if name.endswith("Filter") else path[0], step, of.name)
     return place in _done or _done.add(place) is not None
 
 
@@ -300,7 +302,7 @@ JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
-    | st.floats()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=9),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)

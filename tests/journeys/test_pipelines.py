@@ -195,3 +195,19 @@ def _lives(pid: int) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+def test_trigger_that_fires_once_runs_once_and_switches_itself_off(graph: Graph) -> None:
+    uuid = graph.pipeline("only once", {"go": (LOAD.replace("{rows}", "[1]"), [])})
+    made = graph(
+        'mutation($p: String!) { triggerCreate(input: {pipeline: {uuid: $p}, name: "once", '
+        'type: TIME, interval: "@once", status: ACTIVE}) { trigger { id } errors { message } } }',
+        p=uuid,
+    )["triggerCreate"]
+    look = "query($id: ID!) { trigger(by: {id: $id}) { status runCount lastRunStatus nextFireAt } }"
+    deadline = time.monotonic() + 30
+    while (found := graph(look, id=made["trigger"]["id"])["trigger"])["status"] == "ACTIVE":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    assert (found["runCount"], found["lastRunStatus"]) == (1, "succeeded")
+    assert found["nextFireAt"] is None

@@ -13,7 +13,8 @@ from sqlalchemy import RowMapping
 from app.core.files import Storage
 from app.pipelines import reads
 from app.pipelines.actions.blocks import note_executions
-from app.pipelines.schedule import next_slot
+from app.pipelines.actions.triggers import retire_once
+from app.pipelines.schedule import ONCE, next_slot
 from app.runs.fenced import LogLine
 from app.settings import Work
 from workers.execute import Outcome, RunContext
@@ -239,6 +240,9 @@ class _Walk:
         await self.context.write(lambda tx: note_executions(tx, succeeded, failed))
         if self.failed:
             return Outcome("failed", reason="error", error=self.first_error)
+        trigger = self.plan.trigger
+        if trigger is not None and trigger["interval"] == ONCE:
+            await self.context.write(lambda tx: retire_once(tx, trigger["id"]))
         return Outcome("succeeded")
 
 

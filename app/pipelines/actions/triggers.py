@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, func, select, update
 
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
@@ -25,7 +24,6 @@ from app.pipelines.tables import triggers
 
 STATUSES = ("active", "inactive")
 MAX_TRIGGERS = 500
-INTERVAL_LENGTH = 255
 SECONDS = range(2**31)
 _MOVES_FIRE = {"type", "interval", "start_at", "timezone", "settings"}
 
@@ -105,6 +103,15 @@ async def delete_trigger(subject: Subject, trigger_id: int) -> int:
     return trigger_id
 
 
+async def retire_once(tx: db.Tx, trigger_id: int) -> None:
+    """After its run succeeded, an `@once` trigger has done its work and switches itself off."""
+    await tx.execute(
+        update(triggers)
+        .where(triggers.c.id == trigger_id, triggers.c.interval == schedule.ONCE)
+        .values(status="inactive", next_fire_at=None, version=triggers.c.version + 1)
+    )
+
+
 async def activation(tx: db.Tx, trigger: RowMapping, status: str) -> dict[str, Any]:
     """The columns that change when a trigger is switched on or off."""
     if status != "active":
@@ -137,14 +144,9 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if status is not None and status not in STATUSES:
         raise Invalid(f"A trigger is active or inactive, not {status}.", path=("status",))
     if checked.get("interval") is not None:
-        _check_interval(checked["interval"])
+        schedule.check_interval(checked["interval"])
     if checked.get("timezone") is not None:
-        try:
-            ZoneInfo(checked["timezone"])
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise Invalid(
-                f"There is no time zone {checked['timezone']}.", path=("timezone",)
-            ) from error
+        schedule.check_zone(checked["timezone"])
     check_objects(checked, "variables", "settings")
     timeout = (checked.get("settings") or {}).get("timeout")
     if timeout is not None and (type(timeout) is not int or timeout not in SECONDS):
@@ -152,16 +154,3 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(checked.get("event_matchers", []), list):
         raise Invalid("event_matchers must be a list.", path=("event_matchers",))
     return checked
-
-
-def _check_interval(interval: str) -> None:
-    if len(interval) > INTERVAL_LENGTH:
-        raise Invalid(
-            f"An interval has at most {INTERVAL_LENGTH} characters.",
-            "INTERVAL_INVALID",
-            path=("interval",),
-        )
-    try:
-        schedule.check_interval(interval)
-    except Invalid as fault:
-        raise Invalid(fault.message, "INTERVAL_INVALID", path=("interval",)) from fault

@@ -39,6 +39,7 @@ async def weather(cluster: Cluster, triggers: int, rounds: int, pause_s: float) 
         print(f"takeovers: {len(taken)}, {taken[0]:.1f} / {median(taken):.1f} / {taken[-1]:.1f} s")
 
 
+@pytest.mark.long
 async def test_every_accepted_run_ends_once_in_a_storm(cluster: Cluster) -> None:
     await weather(cluster, triggers=60, rounds=1, pause_s=0.2)
 

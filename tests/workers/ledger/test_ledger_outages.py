@@ -22,6 +22,7 @@ async def test_flushed_queue_loses_no_run(cluster: Cluster) -> None:
     await cluster.status_is(last, "succeeded", 10)
 
 
+@pytest.mark.long
 async def test_runs_accepted_without_redis_start_soon_after_its_return(cluster: Cluster) -> None:
     await cluster.ready_worker()
     cluster.servers.valkey.kill()
@@ -32,6 +33,7 @@ async def test_runs_accepted_without_redis_start_soon_after_its_return(cluster: 
     await cluster.all_end(run_ids, 10)
 
 
+@pytest.mark.long
 async def test_run_of_a_caller_killed_between_commit_and_hint_is_executed(cluster: Cluster) -> None:
     await cluster.ready_worker()
     caller = LineCaller(cluster)
