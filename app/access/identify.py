@@ -1,6 +1,5 @@
 """Credential -> Subject: who is calling. What the caller may do is decided in the graph."""
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -27,15 +26,19 @@ _GRANTS = """
            (SELECT min(m.project_id) FROM memberships m WHERE m.user_id = u.id),
            CASE WHEN u.is_owner THEN (SELECT min(p.id) FROM projects p) END) AS project"""
 
-_BY_SESSION = text(f"""
+_SESSION = f"""
 SELECT u.id, u.username, u.is_owner, c.id AS credential, NULL::text[] AS scopes,
   c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
-FROM sessions c JOIN users u ON u.id = c.user_id WHERE c.token_hash = :hash AND u.is_active""")
+FROM sessions c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
 
-_BY_KEY = text(f"""
+_KEY = f"""
 SELECT u.id, u.username, u.is_owner, c.id AS credential, c.scopes, c.project_id AS bound,
   c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
-FROM api_keys c JOIN users u ON u.id = c.user_id WHERE c.token_hash = :hash AND u.is_active""")
+FROM api_keys c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
+
+_BY_HASH, _BY_ID = "c.token_hash = :hash", "c.id = :id"
+_SESSION_BY_HASH, _SESSION_BY_ID = text(_SESSION + _BY_HASH), text(_SESSION + _BY_ID)
+_KEY_BY_HASH, _KEY_BY_ID = text(_KEY + _BY_HASH), text(_KEY + _BY_ID)
 
 _FIRST_OWNER = text(f"""
 SELECT u.id, u.username, u.is_owner, {_GRANTS}
@@ -77,14 +80,16 @@ async def by_token(token: str) -> Subject:
     return await _by_key(token) if token.startswith(KEY_PREFIX) else await _by_session(token)
 
 
-async def _row(statement: Any, token: str | None = None) -> Any:
+async def _row(statement: Any, **parameters: Any) -> Any:
     async with db.reading() as connection:
-        parameters = {} if token is None else {"hash": token_hash(token)}
         return (await connection.execute(statement, parameters)).mappings().first()
 
 
 async def _by_session(token: str) -> Subject:
-    row = await _row(_BY_SESSION, unwrap(token))
+    return _session_subject(await _row(_SESSION_BY_HASH, hash=token_hash(unwrap(token))))
+
+
+def _session_subject(row: Any) -> Subject:
     if row is None:
         raise _bad_token()
     if row["is_over"]:
@@ -93,7 +98,10 @@ async def _by_session(token: str) -> Subject:
 
 
 async def _by_key(token: str) -> Subject:
-    row = await _row(_BY_KEY, token)
+    return await _key_subject(await _row(_KEY_BY_HASH, hash=token_hash(token)))
+
+
+async def _key_subject(row: Any) -> Subject:
     if row is None or row["is_over"]:
         raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
     subject = _subject(row, "key", key_id=row["credential"])
@@ -185,20 +193,18 @@ async def from_init_payload(connection: HTTPConnection, payload: dict[str, Any])
     return subject.at(address=address_of(connection), request_id=None)
 
 
-async def still_valid(subject: Subject) -> bool:
-    """Whether the session or key of an open subscription is still good."""
-    if subject.expires_at is not None and subject.expires_at <= time.time():
-        return False
-    table = {"session": "sessions", "key": "api_keys"}.get(subject.kind)
-    if table is None:
-        return True
-    credential = subject.session_id if table == "sessions" else subject.key_id
-    statement = text(
-        f"SELECT 1 FROM {table} c JOIN users u ON u.id = c.user_id "
-        "WHERE c.id = :id AND c.revoked_at IS NULL AND u.is_active"
-    )
-    async with db.reading() as open_connection:
-        return await open_connection.scalar(statement, {"id": credential}) is not None
+async def renewed(subject: Subject) -> Subject:
+    """The caller of an open subscription with the rights it has by now.
+
+    Unauthenticated where its session or key has ended.
+    """
+    if subject.kind == "session":
+        now = _session_subject(await _row(_SESSION_BY_ID, id=subject.session_id))
+    elif subject.kind == "key":
+        now = await _key_subject(await _row(_KEY_BY_ID, id=subject.key_id))
+    else:
+        return subject
+    return replace(subject, is_owner=now.is_owner, is_limited=now.is_limited, grants=now.grants)
 
 
 def address_of(connection: HTTPConnection) -> str | None:

@@ -45,6 +45,12 @@ class Invalid(DomainError):
         self.reason = reason
 
 
+class TooComplex(DomainError):
+    """An operation that asks for more than one answer can hold."""
+
+    code = "QUERY_TOO_COMPLEX"
+
+
 class Conflict(DomainError):
     """The object has changed, or the same key was used for another request."""
 

@@ -7,10 +7,13 @@ from typing import Any
 from aiodataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
+from app.core.errors import TooComplex
 from app.core.rules import Subject
 
 CLIENT_MAX_PAGE = 100
 STORED_MAX_PAGE = 10_000
+OBJECTS_OF_ROW = 500
+"""Objects that an answer may hold for each row of the largest page."""
 
 
 @dataclass
@@ -24,6 +27,7 @@ class Context:
     response_headers: list[tuple[str, str]] = field(default_factory=list)
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     _parameters: dict[str, Any] | None = None
+    _objects: int = 0
 
     def loader(
         self, key: Hashable, make: Callable[[], DataLoader[Any, Any]]
@@ -39,6 +43,13 @@ class Context:
         if self._parameters is None:
             self._parameters = self.subject.parameters()
         return self._parameters
+
+    def hand_out(self, objects: int) -> None:
+        """Count objects of the answer: lists in lists in lists multiply, whatever was loaded."""
+        self._objects += objects
+        most = self.max_page * OBJECTS_OF_ROW
+        if self._objects > most:
+            raise TooComplex(f"The answer would hold more than {most} objects. Ask for less.")
 
     def become(self, subject: Subject) -> None:
         """Go on as the user who has just logged in."""

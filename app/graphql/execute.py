@@ -153,6 +153,8 @@ async def subscribe(
 
     async def one_event(event: Executor[Any]) -> ExecutionResult:
         event.context_value = new_context()
+        # A long stream looks again at what its caller may do; so does what it leads to.
+        event.context_value.become(context.subject)
         async with asyncio.timeout(settings.timeout_s):
             outcome = execute_subscription_event(event)
             return await outcome if isawaitable(outcome) else outcome

@@ -153,6 +153,7 @@ async def fetch_page(
         statement = read.sql.select(_with_sort_values(read.columns(names), keys)).where(*where)
         statement = _paged(statement, page, keys, mark)
         _fill(connection, read, await fetch(statement, info.context), page, keys, mark)
+        info.context.hand_out(len(connection.nodes))
     if "totalCount" in own:
         counted = read.sql.select([func.count()]).where(*where)
         rows = await fetch(counted, info.context)
@@ -245,7 +246,9 @@ def _relation(relation: RelationField, description: str, empty: Callable[[], Any
         key = getattr(root, f"_local_{relation.local.name}")
         if key is None:
             return None if empty is None else empty()
-        return await _loader(context, (relation, names), batch).load(key)
+        found = await _loader(context, (relation, names), batch).load(key)
+        context.hand_out(1 if empty is None else len(found))
+        return found
 
     return strawberry.field(
         resolver=resolve,
@@ -384,6 +387,7 @@ def connection(
         if own & {"edges", "nodes", "pageInfo"}:
             rows = await _loader(context, (*base, "page"), pages).load(key)
             _fill(made, read, rows, page, keys, mark)
+            context.hand_out(len(made.nodes))
         if "totalCount" in own:
             made.total_count = await _loader(context, (*base, "count"), counts).load(key)
         return made

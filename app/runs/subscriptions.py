@@ -4,7 +4,6 @@ Rows are the source and wake-ups only make it quick, so that nothing is lost whi
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -13,9 +12,9 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import func, select
 
-from app.access.identify import still_valid
+from app.access.identify import renewed
 from app.core import events
-from app.core.errors import NotFound, Unauthenticated
+from app.core.errors import NotFound
 from app.graphql.context import Info
 from app.graphql.rows import fetch, fetch_one, reader, requested
 from app.graphql.scalars import BigInt
@@ -26,7 +25,6 @@ from app.runs.types import LogLine, Run
 
 BATCH = 500
 GATHER_S = 0.06
-RECHECK_S = 15.0
 LATE = timedelta(seconds=10)
 MOST = 5000
 
@@ -44,18 +42,9 @@ class RunEvent:
     run: Run | None = strawberry.field(description="The run as it is now.")
 
 
-class _Guard:
-    """Asks now and then if the caller is still one; ends the stream where not."""
-
-    def __init__(self, info: Info) -> None:
-        self._subject = info.context.subject
-        self._next = time.monotonic() + RECHECK_S
-
-    async def check(self) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + RECHECK_S
-            if not await still_valid(self._subject):
-                raise Unauthenticated("The session has ended.", reason="expired_oauth_token")
+async def _renew(info: Info) -> None:
+    """Before more is told: the caller's role may have changed, its session may have ended."""
+    info.context.become(await renewed(info.context.subject))
 
 
 async def _events_after(info: Info, run_id: UUID, seq: int) -> Any:
@@ -86,7 +75,6 @@ class RunSubscription:
         """Follow one run."""
         info.context.subject.require_known()
         run_id = run_key(id)
-        guard = _Guard(info)
         with events.Waiter(f"run:{run_id}") as waiter:
             run, version, ended = await _present(info, run_id)
             seq = int(after) if after is not None else version
@@ -95,9 +83,9 @@ class RunSubscription:
                     seq=BigInt(version), kind="run.state", step=None, status=run.status, run=run
                 )
             while True:
+                await _renew(info)
                 rows = await _events_after(info, run_id, seq)
-                if rows:
-                    run, version, ended = await _present(info, run_id)
+                run, version, ended = await _present(info, run_id)
                 for row in rows:
                     seq = row["seq"]
                     yield RunEvent(
@@ -111,7 +99,6 @@ class RunSubscription:
                     return
                 if not rows:
                     await waiter.wait()
-                    await guard.check()
 
     @strawberry.subscription(
         description="Each change of any run in a project, from now on or behind `after`, the "
@@ -135,11 +122,11 @@ class RunSubscription:
         project = project_scope(info, project_id)
         if not subject.may("pipeline.read", project):
             raise NotFound("There is no such project.")
-        guard = _Guard(info)
         with events.Waiter(f"project:{project}") as waiter:
             since = after or await _now(info)
             seen = {} if after else await _changed(info, project, since)
             while True:
+                await _renew(info)
                 fresh = await _changed(info, project, since)
                 for run_id, (version, status, updated_at) in fresh.items():
                     known = seen.get(run_id)
@@ -153,7 +140,6 @@ class RunSubscription:
                     )
                 seen = fresh
                 await waiter.wait()
-                await guard.check()
 
     @strawberry.subscription(
         description="A run's log lines, at most 500 at once, from the first or behind `after`. "
@@ -173,9 +159,9 @@ class RunSubscription:
         seq = int(after) if after is not None else -1
         names = requested(info)
         read = reader("LogLine")
-        guard = _Guard(info)
         with events.Waiter(f"run:{key}") as waiter:
             while True:
+                await _renew(info)
                 _, _, ended = await _present(info, key)
                 columns = [*read.columns(names), t.run_logs.c.seq.label("_seq")]
                 statement = read.sql.select(columns).where(
@@ -189,7 +175,6 @@ class RunSubscription:
                     return
                 if len(rows) < BATCH and not ended:
                     await waiter.wait()
-                    await guard.check()
                     await asyncio.sleep(GATHER_S)
 
 

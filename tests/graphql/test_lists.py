@@ -366,3 +366,19 @@ async def test_an_id_that_is_none_spoils_no_other(team: Team) -> None:
         "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[team.project_id] * 101
     )
     assert too_many.codes == ["BAD_USER_INPUT"]
+
+
+async def test_lists_in_lists_in_lists_do_not_multiply_for_ever(
+    client: httpx2.AsyncClient, app: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.graphql.context.OBJECTS_OF_ROW", 20)
+    team = await make_team(client)
+    pipeline = await rows.pipeline(team.project, "wide")
+    for number in range(20):
+        await rows.block(pipeline, f"b{number}")
+    deep = "blocks { pipeline { " * 3 + "blocks { uuid }" + " } }" * 3
+    answer = await team.viewer(f'{{ pipeline(by: {{uuid: "wide"}}) {{ {deep} }} }}')
+    assert set(answer.codes) == {"QUERY_TOO_COMPLEX"}
+    assert len(answer.text) < 100_000
+    one = '{ pipeline(by: {uuid: "wide"}) { blocks { pipeline { blocks { uuid } } } } }'
+    assert len((await team.viewer(one)).only["blocks"]) == 20

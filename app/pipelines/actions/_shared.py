@@ -32,7 +32,8 @@ async def lock_pipeline(
     else:
         project = tx.subject.call_project() if project_id is None else project_id
         condition = (pipelines.c.uuid == uuid) & (pipelines.c.project_id == project)
-    row = await tx.one(select(pipelines).where(condition).with_for_update())
+    # Without the key's lock: runs that are started meanwhile refer to the row.
+    row = await tx.one(select(pipelines).where(condition).with_for_update(key_share=True))
     if row is None or not tx.subject.may("pipeline.read", row["project_id"]):
         named = f"Pipeline {uuid[:NAME_LENGTH]}" if uuid else "The pipeline"
         raise NotFound(f"{named} does not exist.")

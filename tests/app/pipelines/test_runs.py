@@ -247,3 +247,22 @@ async def test_a_viewer_starts_cancels_and_retries_nothing(team: Team, pipeline:
     assert (await team.viewer(CANCEL, id=run.global_id)).codes == ["FORBIDDEN"]
     assert (await team.viewer(RETRY, id=run.global_id)).codes == ["FORBIDDEN"]
     assert await states(run) == "queued"
+
+
+async def test_starting_and_switching_and_deleting_at_once_never_gets_stuck(
+    team: Team, anonymous: Caller
+) -> None:
+    for _ in range(3):
+        name = rows.unique("busy")
+        busy = await rows.pipeline(team.project, name)
+        one, other = await rows.trigger(busy), await rows.trigger(busy)
+        switch = """mutation($u: String!, $s: TriggerStatus!) { pipelineUpdate(
+          input: {by: {uuid: $u}, triggersStatus: $s}) { errors { code } } }"""
+        delete = "mutation($u: String!) { pipelineDelete(input: {by: {uuid: $u}}) { deletedId } }"
+        answers = await asyncio.gather(
+            *(by_token(anonymous, trigger) for trigger in (one, other) * 4),
+            *(team.editor(switch, u=name, s=s) for s in ("ACTIVE", "INACTIVE", "ACTIVE")),
+            team.editor(delete, u=name),
+            *(by_token(anonymous, trigger) for trigger in (one, other) * 2),
+        )
+        assert {code for answer in answers for code in answer.codes} <= {"NOT_FOUND"}
