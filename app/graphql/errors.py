@@ -28,8 +28,9 @@ MAX_MESSAGES = 8 * 1024
 UNAVAILABLE_RETRY_S = 5
 
 _SUGGESTION = re.compile(r"\s*Did you mean .*?\?", re.DOTALL)
-# Classes 08 (connection) and 57P0x (shutdown, starting up), 53300 (too many connections).
-_AWAY_SQLSTATES = ("08", "57P", "53300")
+# Classes 08 (connection), 57P0x (shutdown, starting up), 53300 (too many connections), 40001 and
+# 40P01 (gave way to another transaction): the same request can be sent again.
+_AWAY_SQLSTATES = ("08", "57P", "53300", "40001", "40P01")
 _CANCELLED_SQLSTATE = "57014"
 _AWAY = (
     OSError,

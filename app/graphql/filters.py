@@ -4,7 +4,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import strawberry
 from sqlalchemy import ARRAY, Column, ColumnElement, Text, and_, cast, false, not_, or_, true
@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, Column, ColumnElement, Text, and_, cast, false, no
 from app.core.errors import Invalid
 
 UNSET = strawberry.UNSET
+E = TypeVar("E", bound=enum.Enum)
 MAX_LIST = 1000
 MAX_CONDITIONS = 200
 MAX_OPERANDS = 5000
@@ -71,6 +72,16 @@ class StringListFilter:
     has: str | None = strawberry.field(default=UNSET, description="Contains this text as an item.")
     has_any: list[str] | None = strawberry.field(
         default=UNSET, description="Contains at least one of these as an item."
+    )
+
+
+@strawberry.input(description="Conditions on one of a few words; all that are given must hold.")
+class EnumFilter(Generic[E]):
+    """Operators on enums."""
+
+    eq: E | None = strawberry.field(default=UNSET, description="Equal to.")
+    in_: list[E] | None = strawberry.field(
+        default=UNSET, name="in", description="One of these; an empty list matches nothing."
     )
 
 
@@ -178,9 +189,6 @@ class Nulls(enum.Enum):
 
     FIRST = strawberry.enum_value("first", description="Before all others.")
     LAST = strawberry.enum_value("last", description="After all others.")
-
-
-E = TypeVar("E", bound=enum.Enum)
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,16 @@
-"""Inputs, filters, orderings and error types of pipelines, blocks, triggers and their runs."""
+"""Inputs and error types of pipelines, blocks, triggers and their runs."""
 
 import enum
 from datetime import datetime
 
 import strawberry
-from sqlalchemy import select
 from strawberry.scalars import JSON
 
 from app.graphql.filters import (
     UNSET,
-    DateTimeFilter,
-    IntFilter,
-    StringFilter,
-    StringListFilter,
-    conditions,
-    order_input,
 )
 from app.graphql.payloads import UserError
 from app.graphql.scalars import Cron
-from app.pipelines import tables as t
 from app.pipelines.kinds import (
     BlockLanguage,
     BlockType,
@@ -26,8 +18,6 @@ from app.pipelines.kinds import (
     TriggerStatus,
     TriggerType,
 )
-from app.runs.inputs import RunStatusFilter
-from app.runs.tables import runs
 
 _VERSION = "Refuse with CONFLICT where it has another version by now."
 
@@ -61,79 +51,6 @@ class PipelineError(UserError):
     """A correctable fault."""
 
     code: PipelineErrorCode = strawberry.field(description="What is wrong, for programs.")
-
-
-# --- pipelines -------------------------------------------------------------------------------
-
-
-@strawberry.input(description="Conditions on a pipeline's type.")
-class PipelineTypeFilter:
-    """Operators on pipeline types."""
-
-    eq: PipelineType | None = strawberry.field(default=UNSET, description="Equal to.")
-    in_: list[PipelineType] | None = strawberry.field(
-        default=UNSET, name="in", description="One of these; an empty list matches nothing."
-    )
-
-
-@strawberry.input(description="Which pipelines.")
-class PipelineFilter:
-    """Conditions on pipelines."""
-
-    uuid: StringFilter | None = strawberry.field(default=UNSET, description="By uuid.")
-    name: StringFilter | None = strawberry.field(default=UNSET, description="By name.")
-    type: PipelineTypeFilter | None = strawberry.field(default=UNSET, description="By type.")
-    tags: StringListFilter | None = strawberry.field(default=UNSET, description="By tags.")
-    triggers: "TriggerFilter | None" = strawberry.field(
-        default=UNSET, description="Has a trigger that this filter matches."
-    )
-    has_triggers: bool | None = strawberry.field(
-        default=UNSET, description="Has any trigger, or has none."
-    )
-    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
-    updated_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By change.")
-    and_: list["PipelineFilter"] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these."
-    )
-    or_: list["PipelineFilter"] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these."
-    )
-    not_: "PipelineFilter | None" = strawberry.field(
-        default=UNSET, name="not", description="Not this."
-    )
-
-
-def _has_trigger(where: "TriggerFilter"):  # type: ignore[no-untyped-def]
-    matching = select(t.triggers.c.pipeline_id).where(conditions(where, TRIGGER_COLUMNS))
-    return t.pipelines.c.id.in_(matching)
-
-
-def _has_any_trigger(wanted: bool):  # type: ignore[no-untyped-def]
-    found = t.pipelines.c.id.in_(select(t.triggers.c.pipeline_id))
-    return found if wanted else ~found
-
-
-PIPELINE_COLUMNS = {
-    "uuid": t.pipelines.c.uuid,
-    "name": t.pipelines.c.name,
-    "type": t.pipelines.c.type,
-    "tags": t.pipelines.c.tags,
-    "triggers": _has_trigger,
-    "has_triggers": _has_any_trigger,
-    "created_at": t.pipelines.c.created_at,
-    "updated_at": t.pipelines.c.updated_at,
-}
-PipelineOrder = order_input(
-    "Pipeline",
-    {
-        "NUMBER": (t.pipelines.c.id, "By number."),
-        "UUID": (t.pipelines.c.uuid, "By uuid."),
-        "NAME": (t.pipelines.c.name, "By name."),
-        "TYPE": (t.pipelines.c.type, "By type."),
-        "CREATED_AT": (t.pipelines.c.created_at, "By age."),
-        "UPDATED_AT": (t.pipelines.c.updated_at, "By last change."),
-    },
-)
 
 
 @strawberry.input(description="Names one pipeline; exactly one field.", one_of=True)
@@ -226,9 +143,6 @@ class PipelineDeleteInput:
     """A pipeline."""
 
     by: PipelineBy = strawberry.field(description="The pipeline.")
-
-
-# --- blocks ----------------------------------------------------------------------------------
 
 
 @strawberry.input(description="Names one block; exactly one field.", one_of=True)
@@ -327,91 +241,6 @@ class BlockDeleteInput:
     )
 
 
-# --- triggers --------------------------------------------------------------------------------
-
-
-@strawberry.input(description="Conditions on a trigger's type.")
-class TriggerTypeFilter:
-    """Operators on trigger types."""
-
-    eq: TriggerType | None = strawberry.field(default=UNSET, description="Equal to.")
-    in_: list[TriggerType] | None = strawberry.field(
-        default=UNSET, name="in", description="One of these; an empty list matches nothing."
-    )
-
-
-@strawberry.input(description="Conditions on a trigger's status.")
-class TriggerStatusFilter:
-    """Operators on trigger statuses."""
-
-    eq: TriggerStatus | None = strawberry.field(default=UNSET, description="Equal to.")
-    in_: list[TriggerStatus] | None = strawberry.field(
-        default=UNSET, name="in", description="One of these; an empty list matches nothing."
-    )
-
-
-@strawberry.input(description="Which triggers.")
-class TriggerFilter:
-    """Conditions on triggers."""
-
-    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
-    name: StringFilter | None = strawberry.field(default=UNSET, description="By name.")
-    type: TriggerTypeFilter | None = strawberry.field(default=UNSET, description="By type.")
-    status: TriggerStatusFilter | None = strawberry.field(default=UNSET, description="By status.")
-    interval: StringFilter | None = strawberry.field(default=UNSET, description="By interval.")
-    tags: StringListFilter | None = strawberry.field(default=UNSET, description="By tags.")
-    pipeline_uuid: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the uuid of its pipeline."
-    )
-    global_data_product_uuid: StringFilter | None = strawberry.field(
-        default=UNSET, description="By global data product."
-    )
-    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
-    and_: list["TriggerFilter"] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these."
-    )
-    or_: list["TriggerFilter"] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these."
-    )
-    not_: "TriggerFilter | None" = strawberry.field(
-        default=UNSET, name="not", description="Not this."
-    )
-
-
-def _of_pipeline(where: StringFilter):  # type: ignore[no-untyped-def]
-    matching = select(t.pipelines.c.id).where(
-        conditions(PipelineFilter(uuid=where), PIPELINE_COLUMNS)
-    )
-    return t.triggers.c.pipeline_id.in_(matching)
-
-
-TRIGGER_COLUMNS = {
-    "number": t.triggers.c.id,
-    "name": t.triggers.c.name,
-    "type": t.triggers.c.type,
-    "status": t.triggers.c.status,
-    "interval": t.triggers.c.interval,
-    "tags": t.triggers.c.tags,
-    "pipeline_uuid": _of_pipeline,
-    "global_data_product_uuid": t.triggers.c.global_data_product_uuid,
-    "created_at": t.triggers.c.created_at,
-}
-_PIPELINE_UUID = (
-    select(t.pipelines.c.uuid).where(t.pipelines.c.id == t.triggers.c.pipeline_id).scalar_subquery()
-)
-TriggerOrder = order_input(
-    "Trigger",
-    {
-        "NUMBER": (t.triggers.c.id, "By number."),
-        "NAME": (t.triggers.c.name, "By name."),
-        "PIPELINE_UUID": (_PIPELINE_UUID, "By the uuid of its pipeline."),
-        "STATUS": (t.triggers.c.status, "By status."),
-        "TYPE": (t.triggers.c.type, "By type."),
-        "CREATED_AT": (t.triggers.c.created_at, "By age."),
-    },
-)
-
-
 @strawberry.input(description="Names one trigger; exactly one field.", one_of=True)
 class TriggerBy:
     """How a trigger is named."""
@@ -480,70 +309,6 @@ class TriggerDeleteInput:
     """A trigger."""
 
     by: TriggerBy = strawberry.field(description="The trigger.")
-
-
-# --- runs ------------------------------------------------------------------------------------
-
-
-@strawberry.input(description="Which pipeline runs.")
-class PipelineRunFilter:
-    """Conditions on pipeline runs."""
-
-    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
-    status: RunStatusFilter | None = strawberry.field(default=UNSET, description="By status.")
-    pipeline_uuid: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the uuid of its pipeline."
-    )
-    pipeline: PipelineFilter | None = strawberry.field(
-        default=UNSET, description="By its pipeline."
-    )
-    trigger_number: IntFilter | None = strawberry.field(
-        default=UNSET, description="By the number of its trigger."
-    )
-    backfill_number: IntFilter | None = strawberry.field(
-        default=UNSET, description="By the number of its backfill."
-    )
-    execution_date: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By execution date."
-    )
-    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
-    and_: list["PipelineRunFilter"] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these."
-    )
-    or_: list["PipelineRunFilter"] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these."
-    )
-    not_: "PipelineRunFilter | None" = strawberry.field(
-        default=UNSET, name="not", description="Not this."
-    )
-
-
-def _run_of_pipeline(where: PipelineFilter):  # type: ignore[no-untyped-def]
-    matching = select(t.pipelines.c.id).where(conditions(where, PIPELINE_COLUMNS))
-    return t.pipeline_runs.c.pipeline_id.in_(matching)
-
-
-PIPELINE_RUN_COLUMNS = {
-    "number": t.pipeline_runs.c.number,
-    "status": runs.c.status,
-    "pipeline_uuid": t.pipeline_runs.c.pipeline_uuid,
-    "pipeline": _run_of_pipeline,
-    "trigger_number": t.pipeline_runs.c.trigger_id,
-    "backfill_number": t.pipeline_runs.c.backfill_id,
-    "execution_date": t.pipeline_runs.c.execution_date,
-    "created_at": runs.c.created_at,
-}
-PipelineRunOrder = order_input(
-    "PipelineRun",
-    {
-        "NUMBER": (t.pipeline_runs.c.number, "By number."),
-        "EXECUTION_DATE": (t.pipeline_runs.c.execution_date, "By execution date."),
-        "CREATED_AT": (runs.c.created_at, "By age."),
-        "STARTED_AT": (runs.c.started_at, "By start."),
-        "FINISHED_AT": (runs.c.finished_at, "By end."),
-        "STATUS": (runs.c.status, "By status."),
-    },
-)
 
 
 @strawberry.input(description="Names one pipeline run; exactly one field.", one_of=True)

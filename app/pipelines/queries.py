@@ -13,21 +13,18 @@ from app.graphql.context import Info
 from app.graphql.payloads import int_key
 from app.graphql.rows import fetch_one, root_connection
 from app.pipelines import tables as t
-from app.pipelines.inputs import (
+from app.pipelines.filters import (
     PIPELINE_COLUMNS,
     PIPELINE_RUN_COLUMNS,
     TRIGGER_COLUMNS,
-    BlockBy,
-    PipelineBy,
     PipelineFilter,
     PipelineOrder,
-    PipelineRunBy,
     PipelineRunFilter,
     PipelineRunOrder,
-    TriggerBy,
     TriggerFilter,
     TriggerOrder,
 )
+from app.pipelines.inputs import BlockBy, PipelineBy, PipelineRunBy, TriggerBy
 from app.pipelines.types import Block, Pipeline, PipelineRun, Trigger
 from app.projects.queries import PROJECT_ARGUMENT, in_project
 from app.runs.tables import runs

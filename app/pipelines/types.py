@@ -15,11 +15,7 @@ from app.graphql.node import Node, Timestamped
 from app.graphql.rows import connection, many, one
 from app.pipelines import rules, schedule
 from app.pipelines import tables as t
-from app.pipelines.inputs import (
-    PIPELINE_RUN_COLUMNS,
-    PipelineRunFilter,
-    PipelineRunOrder,
-)
+from app.pipelines.filters import PIPELINE_RUN_COLUMNS, PipelineRunFilter, PipelineRunOrder
 from app.pipelines.kinds import (
     ATTACHED,
     BlockLanguage,

@@ -4,7 +4,14 @@ import enum
 
 import strawberry
 
-from app.graphql.filters import UNSET, DateTimeFilter, IntFilter, StringFilter, order_input
+from app.graphql.filters import (
+    UNSET,
+    DateTimeFilter,
+    EnumFilter,
+    IntFilter,
+    StringFilter,
+    order_input,
+)
 from app.runs import tables as t
 
 
@@ -42,31 +49,11 @@ class RunKind(enum.Enum):
     PIPELINE = strawberry.enum_value("pipeline", description="A run of a pipeline.")
 
 
-@strawberry.input(description="Conditions on a run's status.")
-class RunStatusFilter:
-    """Operators on statuses."""
-
-    eq: RunStatus | None = strawberry.field(default=UNSET, description="Equal to.")
-    in_: list[RunStatus] | None = strawberry.field(
-        default=UNSET, name="in", description="One of these; an empty list matches nothing."
-    )
-
-
-@strawberry.input(description="Conditions on a step's status.")
-class StepStatusFilter:
-    """Operators on statuses."""
-
-    eq: StepStatus | None = strawberry.field(default=UNSET, description="Equal to.")
-    in_: list[StepStatus] | None = strawberry.field(
-        default=UNSET, name="in", description="One of these; an empty list matches nothing."
-    )
-
-
 @strawberry.input(description="Which runs, of any kind.")
 class RunFilter:
     """Conditions on runs."""
 
-    status: RunStatusFilter | None = strawberry.field(default=UNSET, description="By status.")
+    status: EnumFilter[RunStatus] | None = strawberry.field(default=UNSET, description="By status.")
     created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
     started_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By start.")
     finished_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By end.")
@@ -95,7 +82,9 @@ class RunStepFilter:
 
     number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
     name: StringFilter | None = strawberry.field(default=UNSET, description="By name.")
-    status: StepStatusFilter | None = strawberry.field(default=UNSET, description="By status.")
+    status: EnumFilter[StepStatus] | None = strawberry.field(
+        default=UNSET, description="By status."
+    )
     started_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By start.")
 
 

@@ -137,7 +137,7 @@ class Run(Node, Timestamped):
     max_attempts: int = column(
         t.runs.c.max_attempts, "How often a worker may be lost before it fails."
     )
-    version: BigInt = column(t.runs.c.version, "Sequence number of its last event.")
+    last_seq: BigInt = column(t.runs.c.version, "Sequence number of its last event.")
     available_at: datetime = column(t.runs.c.available_at, "Not started before this.")
     started_at: datetime | None = column(t.runs.c.started_at, "When it began.")
     finished_at: datetime | None = column(t.runs.c.finished_at, "When it ended.")

@@ -18,7 +18,7 @@ select '{"data":{"runs":{"totalCount":' || (
               encode(convert_to('PipelineRun:' || r.id, 'UTF8'), 'base64') as id,
               upper(r.kind) as kind,
               upper(r.status) as status,
-              r.version::text as version,
+              r.version::text as "lastSeq",
               r.attempt,
               r.reason,
               r.error,
