@@ -69,13 +69,14 @@ class Access(BaseSettings):
         True, validation_alias=AliasChoices("REQUIRE_USER_AUTHENTICATION")
     )
     secret_keys: str = ""
+    trusted_proxies: CommaList = ()
     allowed_origins: CommaList = ("http://localhost:8000",)
     session_days: int = Field(30, ge=1, le=3650)
     mage_token_seconds: int | None = Field(
         None, validation_alias=AliasChoices("MAGE_ACCESS_TOKEN_EXPIRY_TIME")
     )
 
-    _origins = field_validator("allowed_origins", mode="before")(_split)
+    _lists = field_validator("allowed_origins", "trusted_proxies", mode="before")(_split)
 
 
 class Door(BaseSettings):

@@ -7,6 +7,7 @@ import orjson
 from starlette.requests import Request
 
 MAX_DEPTH = 100
+MAX_NODES = 1_000_000
 
 
 class BodyRefused(Exception):
@@ -76,5 +77,7 @@ def _check(value: object, *, has_nul: bool) -> None:
                 raise BodyRefused("BAD_USER_INPUT", "The body contains the character NUL.")
         if not inner:
             return
+        if len(inner) > MAX_NODES:
+            raise BodyRefused("PAYLOAD_TOO_LARGE", f"A body may hold {MAX_NODES} values.")
         level = inner
     raise BodyRefused("BAD_USER_INPUT", f"The body is nested more than {MAX_DEPTH} deep.")

@@ -17,7 +17,7 @@ from app.core.rules import PERMISSIONS, Subject
 from app.settings import get_settings
 
 KEY_PREFIX = "isk_"
-COOKIES = ("isthmus_session", "oauth_token")
+COOKIES = ("oauth_token",)
 
 _GRANTS = """
   (SELECT coalesce(json_object_agg(m.project_id, r.permissions), '{}'::json)

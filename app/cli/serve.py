@@ -38,6 +38,8 @@ def run_server(host: str, port: int) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.access.trusted_proxies),
+        forwarded_allow_ips=list(settings.access.trusted_proxies),
         ws_max_size=1024 * 1024,
         timeout_graceful_shutdown=10,
         lifespan="on",

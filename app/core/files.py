@@ -9,10 +9,12 @@ import re
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+from uuid import UUID
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]{0,199}")
 
@@ -67,6 +69,16 @@ class Storage:
             os.close(descriptor)
             raise StorageError(f"{key} is not a regular file.")
         return os.fdopen(descriptor, "rb")
+
+    def old_runs(self, age_s: float) -> list[UUID]:
+        """Runs whose folder has not changed for so long."""
+        found = []
+        oldest = time.time() - age_s
+        for folder in (self.root / "runs").glob("*"):
+            with suppress(ValueError, FileNotFoundError):
+                if folder.stat().st_mtime < oldest:
+                    found.append(UUID(folder.name))
+        return found
 
     def delete_run(self, run_id: str) -> None:
         """Remove all that a run left behind; nothing to remove is no error."""

@@ -18,7 +18,7 @@ LEVELS = {
     "error": logging.ERROR,
 }
 
-_TOKEN_PATH = re.compile(r"(/pipeline_runs/)[^/?]+")
+_TOKEN_PATH = re.compile(r"(/pipeline_runs/+)[^?]+")
 
 
 def configure(level: str = "info") -> None:

@@ -65,9 +65,13 @@ class Postgres(ServerProcess):
 
     @property
     def socket_folder(self) -> Path:
-        """The folder of the socket; known once the server was started."""
+        """The folder of the socket: of this server, or of one that another process runs here."""
         if self._sockets is None:
-            raise EmbeddedError("PostgreSQL was not started.")
+            if not (self._home / "postgres").exists():
+                raise EmbeddedError(f"There is no database in {self._home} yet.")
+            account = postgres_account(self._home / "postgres")
+            area = postgres_area(self._home, account)
+            self._sockets = socket_folder(area, SOCKET, account)
         return self._sockets
 
     def _options(self, sockets: Path) -> list[str]:

@@ -45,9 +45,12 @@ class Valkey(ServerProcess):
 
     @property
     def url(self) -> str:
-        """Redis URL of the server's socket."""
+        """Redis URL of the socket: of this server, or of one that another process runs here."""
         if self._socket is None:
-            raise EmbeddedError("Valkey was not started.")
+            if not (self._home / "valkey").exists():
+                raise EmbeddedError(f"There is no queue in {self._home} yet.")
+            area = private_folder(self._home.resolve() / "valkey")
+            self._socket = socket_folder(area, SOCKET) / SOCKET
         return f"unix://{self._socket}"
 
     def _ready(self) -> bool:

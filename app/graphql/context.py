@@ -23,8 +23,6 @@ class Context:
     subject: Subject
     request_id: str = ""
     max_page: int = CLIENT_MAX_PAGE
-    secure: bool = False
-    response_headers: list[tuple[str, str]] = field(default_factory=list)
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     _parameters: dict[str, Any] | None = None
     _objects: int = 0

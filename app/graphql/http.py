@@ -199,7 +199,7 @@ class GraphQLEndpoint:
         result = await execute(
             self.door.schema, operation, asked.variables, None, context, settings=self.settings
         )
-        return self._answer(result, accepted.json, rid, context=context)
+        return self._answer(result, accepted.json, rid)
 
     async def _batch(
         self, asked: list[GraphQLRequest], request: Request, subject: Subject, rid: str
@@ -226,7 +226,6 @@ class GraphQLEndpoint:
         rid: str,
         *,
         status: int | None = None,
-        context: Context | None = None,
     ) -> Response:
         status = status or status_of(result, media_type)
         headers: dict[str, str] = {}
@@ -236,10 +235,7 @@ class GraphQLEndpoint:
         if status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         payload = result.payload(requestId=rid)
-        response = answer(payload, rid, status=status, media_type=media_type, headers=headers)
-        for name, value in context.response_headers if context is not None else ():
-            response.headers.append(name, value)
-        return response
+        return answer(payload, rid, status=status, media_type=media_type, headers=headers)
 
     async def _stream(
         self, events: "_Events", request: Request, receive: Receive, send: Send

@@ -7,6 +7,9 @@ from typing import Any, NewType
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
+EARLIEST, LATEST = 1900, 9000
+"""Years that calendars, PostgreSQL and the cron library all handle with room on both sides."""
+
 BigInt = NewType("BigInt", int)
 Cron = NewType("Cron", str)
 
@@ -29,10 +32,9 @@ def parse_datetime(value: Any) -> datetime:
         raise ValueError(f"{value!r} is no RFC 3339 date and time.") from error
     if moment.tzinfo is None:
         raise ValueError("DateTime needs an offset, such as Z or +02:00.")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"{value!r} lies outside the years 1 to 9999.") from error
+    if not EARLIEST <= moment.year <= LATEST:
+        raise ValueError(f"DateTime must lie in the years {EARLIEST} to {LATEST}.")
+    return moment.astimezone(UTC)
 
 
 def parse_big_int(value: Any) -> int:

@@ -57,6 +57,15 @@ class RunPlan:
         settings = (self.trigger["settings"] if self.trigger else None) or {}
         return bool(settings.get("allow_blocks_to_fail"))
 
+    def condition_of(self, name: str) -> str | None:
+        """The conditional block that is attached to a block, if there is one."""
+        attached = (
+            uuid
+            for uuid, block in self.blocks.items()
+            if block["type"] == "conditional" and name in block["upstream_blocks"]
+        )
+        return next(attached, None)
+
     def upstream(self, name: str) -> list[str]:
         """The steps whose outputs a block gets, in the block's order."""
         block = self.blocks.get(name)

@@ -84,8 +84,10 @@ class RunSubscription:
                 )
             while True:
                 await _renew(info)
-                rows = await _events_after(info, run_id, seq)
                 run, version, ended = await _present(info, run_id)
+                rows = await _events_after(info, run_id, seq)
+                if rows:
+                    run, version, ended = await _present(info, run_id)
                 for row in rows:
                     seq = row["seq"]
                     yield RunEvent(
@@ -95,6 +97,12 @@ class RunSubscription:
                         status=row["status"],
                         run=run,
                     )
+                if ended and not rows and seq < version:
+                    # Its events have gone by age; what is left to tell is how it stands.
+                    seq = version
+                    yield RunEvent(
+                        seq=BigInt(version), kind="run.state", step=None, status=run.status, run=run
+                    )
                 if ended and seq >= version:
                     return
                 if not rows:
@@ -102,7 +110,8 @@ class RunSubscription:
 
     @strawberry.subscription(
         description="Each change of any run in a project, from now on or behind `after`, the "
-        "`updatedAt` of the last run seen. Quick changes of one run may come as one."
+        "`updatedAt` of the last run seen. Quick changes of one run may come as one, and after a "
+        "reconnect some of the last ten seconds come again: a known `seq` tells."
     )
     async def runs_updated(
         self,
@@ -127,10 +136,12 @@ class RunSubscription:
             seen = {} if after else await _changed(info, project, since)
             while True:
                 await _renew(info)
+                if not info.context.subject.may("pipeline.read", project):
+                    raise NotFound("There is no such project.")
                 fresh = await _changed(info, project, since)
                 for run_id, (version, status, updated_at) in fresh.items():
                     known = seen.get(run_id)
-                    if (known and known[0] >= version) or (after and updated_at <= after):
+                    if known and known[0] >= version:
                         continue
                     since = max(since, updated_at)
                     info.context.forget()

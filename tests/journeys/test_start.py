@@ -1,6 +1,7 @@
 """Starting, migrating and running commands, as an operator does."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import asyncpg
 import httpx2
 
+from app.core.crypto import KeyRing
+from app.embedded import EmbeddedServers
 from tests.journeys.live import ISTHMUS, Live, live
-from tests.servers import SessionServers
+from tests.servers import SessionServers, open_folder
 
 
 def isthmus(made: Live, *arguments: str, typed: str = "") -> str:
@@ -129,3 +132,24 @@ def test_tokens_in_paths_and_queries_are_not_logged(
     assert canary not in log
     assert made.api_key not in log
     assert made.password not in log
+
+
+def test_commands_find_the_database_of_a_running_dev_by_its_home() -> None:
+    with open_folder() as folder, EmbeddedServers(folder / "home", durable=False) as servers:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "ISTHMUS_HOME": str(folder / "home"),
+            "ISTHMUS_SECRET_KEYS": KeyRing.generate(),
+        }
+        address = {"DATABASE_URL": servers.urls.database_url, "REDIS_URL": servers.urls.redis_url}
+        for command, more in ((["migrate"], address), (["key", "list"], {})):
+            done = subprocess.run(
+                [*ISTHMUS, *command],
+                env={**environ, **more},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("api_key of this installation: ")

@@ -3,7 +3,7 @@
 import asyncio
 
 import structlog
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 
 from app.core.db import transaction
 from app.core.files import Storage, StorageError
@@ -14,6 +14,7 @@ log = structlog.get_logger()
 
 INTERVAL_S = 600.0
 BATCH = 200
+ORPHAN_AGE_S = 3600.0
 
 # Ids of runs rise with time, so that their key finds the old ones.
 _OLD_RUNS = text("""
@@ -50,12 +51,24 @@ async def forget(storage: Storage, days: int) -> None:
     """Delete runs that ended `days` ago with their files, and rows of shorter lives."""
     while await _forget_runs(storage, days) == BATCH:
         pass
+    await _forget_orphans(storage)
     for statement in _OTHERS:
         parameters = {"batch": BATCH} if ":batch" in statement else {}
         rows = BATCH
         while rows == BATCH:
             async with transaction(SYSTEM) as tx:
                 rows = (await tx.execute(text(statement), parameters)).rowcount
+
+
+async def _forget_orphans(storage: Storage) -> None:
+    """Delete the files of runs that went with their project."""
+    found = await asyncio.to_thread(storage.old_runs, ORPHAN_AGE_S)
+    for start in range(0, len(found), BATCH):
+        batch = found[start : start + BATCH]
+        async with transaction(SYSTEM) as tx:
+            rows = await tx.all(select(runs.c.id).where(runs.c.id.in_(batch)))
+        for run_id in set(batch) - {row["id"] for row in rows}:
+            await asyncio.to_thread(storage.delete_run, str(run_id))
 
 
 async def _forget_runs(storage: Storage, days: int) -> int:

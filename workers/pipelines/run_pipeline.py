@@ -24,6 +24,9 @@ from workers.pipelines.hand_over import sample
 
 SAMPLE_ROWS = 100
 SAMPLE_BYTES = 64 * 1024
+STEP_BYTES = 1024 * 1024
+READ_BYTES = 4 * 1024 * 1024
+NO_SAMPLE: dict[str, Any] = {"columns": None, "rows": None, "shape": None, "text": None}
 
 
 class PipelineKind:
@@ -66,6 +69,7 @@ class _Walk:
     failed: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
     first_error: str | None = None
+    lost: bool = False
 
     async def run(self) -> Outcome:
         """Walk the graph to its end."""
@@ -107,6 +111,7 @@ class _Walk:
             self.outputs[name] = result.outputs
             return
         self.failed.add(name)
+        self.lost = self.lost or result.reason == "worker_lost"
         self.first_error = self.first_error or f"Block {name} failed: {result.error}"
 
     async def _block_downstream(self, todo: set[str]) -> None:
@@ -123,11 +128,10 @@ class _Walk:
 
     async def _run_block(self, name: str) -> BlockResult:
         block = self.plan.blocks.get(name)
-        if block is None:
-            result = BlockResult(ok=False, error="The block was deleted.", reason="block_gone")
+        gate = self.plan.condition_of(name)
+        if block is None or gate is not None:
             await self.context.start_step(name)
-            await self._finish(name, result)
-            return result
+            return await self._finish(name, _refusal(name, gate))
         if self.host.slots.locked():
             await self.context.queue_step(name)
         async with self.host.slots:
@@ -142,8 +146,7 @@ class _Walk:
             result = await self.host.fork_server.run(call, on_log)
         if not result.ok:
             await self._log_failure(name, step_id, block, result)
-        await self._finish(name, result)
-        return result
+        return await self._finish(name, result)
 
     async def _log_failure(
         self, name: str, step_id: int, block: RowMapping, result: BlockResult
@@ -154,10 +157,15 @@ class _Walk:
         level = "EXCEPTION" if result.traceback else "ERROR"
         await self.context.log([LogLine(text, level, name, step_id)])
 
-    async def _finish(self, name: str, result: BlockResult) -> None:
+    async def _finish(self, name: str, result: BlockResult) -> BlockResult:
         stored = []
         if result.ok:
-            stored = await asyncio.to_thread(_described, result.outputs, self.host.storage.root)
+            try:
+                stored = await asyncio.to_thread(_described, result.outputs, self.host.storage.root)
+            except OSError:
+                result = BlockResult(
+                    ok=False, error="The block's stored output is gone.", reason="output_lost"
+                )
         await self.context.finish_step(
             name,
             "succeeded" if result.ok else "failed",
@@ -167,6 +175,7 @@ class _Walk:
             error=result.error,
             traceback=result.traceback,
         )
+        return result
 
     def _call(self, block: RowMapping, step_id: int) -> BlockCall:
         storage = self.host.storage
@@ -238,6 +247,9 @@ class _Walk:
         succeeded = [self.plan.blocks[n]["id"] for n in self.outputs if n in self.plan.blocks]
         failed = [self.plan.blocks[n]["id"] for n in self.failed if n in self.plan.blocks]
         await self.context.write(lambda tx: note_executions(tx, succeeded, failed))
+        if self.lost:
+            # The fork server died under the block: nothing that the block's code can be blamed for.
+            return Outcome("failed", reason="worker_lost", error=self.first_error, retry=True)
         if self.failed:
             return Outcome("failed", reason="error", error=self.first_error)
         trigger = self.plan.trigger
@@ -264,14 +276,31 @@ def _output(stored: Mapping[str, Any]) -> Output:
     return Output(**{name: stored[name] for name in Output.__dataclass_fields__})
 
 
+def _refusal(name: str, gate: str | None) -> BlockResult:
+    if gate is None:
+        return BlockResult(ok=False, error="The block was deleted.", reason="block_gone")
+    text = f"Block {name} waits on condition {gate}, and conditions are not evaluated yet."
+    return BlockResult(ok=False, error=text, reason="unsupported")
+
+
 def _described(outputs: Sequence[Output], root: Path) -> list[dict[str, Any]]:
     """Outputs as the ledger keeps them: where each is, and a sample that fits into a row."""
     described = []
+    room = STEP_BYTES
     for output in outputs:
-        rows = SAMPLE_ROWS
-        shown = sample(output, root, rows)
-        while rows and len(str(shown)) > SAMPLE_BYTES:
-            rows //= 4
-            shown = sample(output, root, rows)
+        shown = _sample(output, root) if room > 0 else NO_SAMPLE
+        room -= len(str(shown))
         described.append({**vars(output), "sample": shown})
     return described
+
+
+def _sample(output: Output, root: Path) -> dict[str, Any]:
+    if output.kind != "table" and output.bytes > READ_BYTES:
+        # The worker would have to hold the whole value to show its beginning.
+        return {**NO_SAMPLE, "text": f"{output.bytes} bytes, too many to show"}
+    rows = SAMPLE_ROWS
+    shown = sample(output, root, rows)
+    while rows and len(str(shown)) > SAMPLE_BYTES:
+        rows //= 4
+        shown = sample(output, root, rows)
+    return shown
