@@ -95,23 +95,41 @@ async def serve(redis_url: str, executor: Executor) -> None:
     delay_s = 0.1
     away = False
     while True:
-        worker = HandOff(redis_url, executor)
+        started = asyncio.get_running_loop().time()
+        # A task of its own: on early 3.11 a task group that failed leaves its task half
+        # cancelled, and no time-out works in it any more.
+        once = asyncio.create_task(_serve_once(redis_url, executor, was_away=away))
         try:
-            started = asyncio.get_running_loop().time()
-            await worker.pool.ping()
-            if away:
-                log.info("redis.returned")
-            away = False
-            await worker.main()
-        except* (RedisError, OSError) as errors:
+            await asyncio.wait({once})
+        except asyncio.CancelledError:
+            once.cancel()
+            await asyncio.wait({once})
+            raise
+        error = None if once.cancelled() else once.exception()
+        if _is_away(error):
             if not away:
-                log.warning("redis.away", error=type(errors.exceptions[0]).__name__)
+                log.warning("redis.away", error=type(error).__name__)
             away = True
-        except* Exception:
-            log.exception("hand_off.broke")
-        finally:
-            await worker.close()
+        else:
+            log.error("hand_off.broke", exc_info=error)
         if asyncio.get_running_loop().time() - started > LONGEST_DELAY_S:
             delay_s = 0.1
         await asyncio.sleep(delay_s)
         delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+
+
+async def _serve_once(redis_url: str, executor: Executor, *, was_away: bool) -> None:
+    worker = HandOff(redis_url, executor)
+    try:
+        await worker.pool.ping()
+        if was_away:
+            log.info("redis.returned")
+        await worker.main()
+    finally:
+        await worker.close()
+
+
+def _is_away(error: BaseException | None) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_away, error.exceptions))
+    return error is None or isinstance(error, RedisError | OSError)
