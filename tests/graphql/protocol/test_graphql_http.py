@@ -437,11 +437,6 @@ async def test_request_id_of_the_caller_is_kept_if_it_is_harmless(toy: Toy) -> N
     assert response.headers["x-request-id"] != "a b<script>"
 
 
-async def test_headers_that_a_resolver_sets_are_sent(toy: Toy) -> None:
-    response = await toy.post({"query": "{ cookie }"})
-    assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
-
-
 async def test_requests_run_side_by_side(toy: Toy) -> None:
     slow = asyncio.create_task(toy.query("{ slow(seconds: 1) }"))
     assert (await toy.query("{ hello }"))["data"] == {"hello": "hello world"}

@@ -145,11 +145,6 @@ class Query:
     def who(self, info: ToyInfo) -> str | None:
         return info.context.subject.username
 
-    @strawberry.field
-    def cookie(self, info: ToyInfo) -> bool:
-        info.context.response_headers += [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
-        return True
-
 
 @strawberry.type
 class Mutation:
