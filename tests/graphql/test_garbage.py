@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -26,7 +27,8 @@ from tests.factories import rows
 from tests.graphql.caller import Answer, Caller
 
 SCHEMA = build_schema()._schema
-OURS = ("Traceback", "sqlalchemy", "asyncpg", "site-packages", "/work/", "psycopg", "SELECT ")
+ROOT = str(Path(__file__).parents[2])
+OURS = ("Traceback", "sqlalchemy", "asyncpg", "site-packages", ROOT, "psycopg", "SELECT ")
 FAULTS = {"INTERNAL", "UNAVAILABLE", "TIMEOUT"}
 
 

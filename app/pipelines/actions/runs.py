@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -27,14 +26,6 @@ MAX_VARIABLES = 256 * 1024
 KEY_LENGTH = 255
 
 
-@dataclass(frozen=True)
-class Started:
-    """A run, and whether this call made it (a repeated idempotency key did not)."""
-
-    run_id: UUID
-    created: bool
-
-
 async def start_run(
     tx: db.Tx,
     pipeline: RowMapping,
@@ -45,11 +36,11 @@ async def start_run(
     execution_date: datetime | None = None,
     fire_at: datetime | None = None,
     idempotency_key: str | None = None,
-) -> Started | None:
+) -> ledger.Accepted:
     """Accept a run of a pipeline in the caller's transaction.
 
-    Returns None where `fire_at` has had its run already. Runs that a schedule starts have the
-    trigger's variables; others hold what was sent, with their execution partition.
+    Gives the first run where the key or `fire_at` has had one already. Runs that a schedule
+    starts have the trigger's variables; others hold what was sent, with their execution partition.
     """
     now = await tx.one(select(func.clock_timestamp().label("now")))
     assert now is not None
@@ -74,10 +65,8 @@ async def start_run(
         idempotency_body=body if idempotency_key else None,
         created_by=tx.subject.user_id,
     )
-    if accepted is None:
-        return None
     if not accepted.created:
-        return Started(accepted.run_id, False)
+        return accepted
     kept = dict(variables) if variables is not None else None
     if fire_at is None:
         stamp = date.astimezone(UTC).strftime("%Y%m%dT%H%M%S_%f")
@@ -96,7 +85,21 @@ async def start_run(
             event_variables=event_variables,
         )
     )
-    return Started(accepted.run_id, True)
+    return accepted
+
+
+async def start_scheduled(tx: db.Tx, trigger: RowMapping, fire_at: datetime) -> UUID | None:
+    """Start a time trigger's run for a slot; None where the slot has had its run already."""
+    pipeline = await _pipeline(tx, trigger["pipeline_id"])
+    started = await start_run(
+        tx,
+        pipeline,
+        trigger,
+        variables=trigger["variables"],
+        execution_date=fire_at,
+        fire_at=fire_at,
+    )
+    return started.run_id if started.created else None
 
 
 async def trigger_pipeline(
@@ -125,7 +128,6 @@ async def trigger_pipeline(
         started = await start_run(
             tx, pipeline, trigger, variables=variables or {}, idempotency_key=idempotency_key
         )
-        assert started is not None
         await tx.audit(
             "run.create", "PipelineRun", started.run_id, project_id=pipeline["project_id"]
         )
@@ -174,7 +176,6 @@ async def trigger_by_token(
             event_variables=event_variables,
             idempotency_key=idempotency_key,
         )
-        assert started is not None
         await tx.audit(
             "run.create", "PipelineRun", started.run_id, project_id=pipeline["project_id"]
         )
