@@ -106,14 +106,15 @@ async def serve(redis_url: str, executor: Executor) -> None:
             await asyncio.wait({once})
             raise
         error = None if once.cancelled() else once.exception()
+        if asyncio.get_running_loop().time() - started > LONGEST_DELAY_S:
+            # It had been there: what is told now is a new absence.
+            delay_s, away = 0.1, False
         if _is_away(error):
             if not away:
                 log.warning("redis.away", error=type(error).__name__)
             away = True
         else:
             log.error("hand_off.broke", exc_info=error)
-        if asyncio.get_running_loop().time() - started > LONGEST_DELAY_S:
-            delay_s = 0.1
         await asyncio.sleep(delay_s)
         delay_s = min(delay_s * 2, LONGEST_DELAY_S)
 
