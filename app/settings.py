@@ -106,6 +106,7 @@ class Work(BaseSettings):
     project_run_limit: int = Field(50, ge=1)
     block_memory_bytes: int = Field(8 * 1024**3, ge=64 * 1024**2)
     block_env: CommaList = ()
+    warehouse_url: str = ""
     retention_days: int = Field(90, ge=1)
     die_before_push: bool = Field(
         False, description="Crash tests only: die between a commit and its hint."

@@ -183,6 +183,7 @@ def _commands_environ(servers: EmbeddedServers, environ: Environment) -> Environ
     ours = {
         "DATABASE_URL": urls.database_url,
         "REDIS_URL": urls.redis_url,
+        "ISTHMUS_WAREHOUSE_URL": urls.warehouse_url,
     }
     added = {name: url for name, url in ours.items() if url and not environ.get(name)}
     if not environ.get("ISTHMUS_SECRET_KEYS"):

@@ -129,6 +129,9 @@ class Trigger(SQLModel, table=True):
     start_at: Moment = moment()
     last_enabled_at: Moment = moment()
     next_fire_at: Moment = moment()
+    overlap: str = string("queue_one")
+    catch_up: str = string("latest")
+    catch_up_window_s: int = number(86400)
     event_matchers: list[Any] = json("[]")
     global_data_product_uuid: str | None = string(null=True)
     created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
@@ -141,6 +144,7 @@ class PipelineRunFacet(SQLModel, table=True):
     """What a pipeline run adds to its row in the ledger; `number` is the id that Mage shows.
 
     It outlives its pipeline and its trigger: `pipeline_uuid` and `trigger_id` stay readable.
+    `end_seen`: what follows from its end (notifications and the like) has been seen to.
     """
 
     __tablename__ = "pipeline_runs"
@@ -154,6 +158,8 @@ class PipelineRunFacet(SQLModel, table=True):
             text("number DESC"),
         ),
         Index("ix_pipeline_runs_uuid", "project_id", "pipeline_uuid"),
+        Index("ix_pipeline_runs_backfill", "backfill_id", postgresql_where=text("backfill_id > 0")),
+        Index("ix_pipeline_runs_unseen", "run_id", postgresql_where=text("NOT end_seen")),
     )
 
     run_id: UUID = Field(
@@ -178,10 +184,103 @@ class PipelineRunFacet(SQLModel, table=True):
     backfill_id: int | None = big(null=True)
     executor_type: str = string("local_python")
     passed_sla: bool = flag()
+    end_seen: bool = flag()
     metrics: dict[str, Any] | None = json()
+
+
+class Backfill(SQLModel, table=True):
+    """Runs of a pipeline for every slot of a stretch of time in the past."""
+
+    __tablename__ = "backfills"
+    __table_args__ = (
+        Index("ix_backfills_project", "project_id", text("id DESC")),
+        Index("ix_backfills_pipeline_id", "pipeline_id", text("id DESC")),
+    )
+
+    id: int | None = pk()
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    pipeline_id: int = big("pipelines.id", ondelete="CASCADE")
+    trigger_id: int | None = big("triggers.id", null=True, ondelete="SET NULL")
+    name: str = string()
+    block_uuid: str | None = string(null=True)
+    interval_type: str | None = string(null=True)
+    interval_units: int | None = number(null=True)
+    start_at: Moment = moment()
+    end_at: Moment = moment()
+    status: str | None = string(null=True)
+    variables: dict[str, Any] = json("{}")
+    settings: dict[str, Any] | None = json()
+    started_at: Moment = moment()
+    finished_at: Moment = moment()
+    created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    created_at: Moment = now_by_default()
+    updated_at: Moment = now_by_default()
+    version: int = number(1)
+
+
+class ProjectFile(SQLModel, table=True):
+    """A text file that blocks find below `repo_path`, as it is now.
+
+    A secret file has `sealed` in place of `content`: encrypted, and shown to nobody.
+    """
+
+    __tablename__ = "project_files"
+    __table_args__ = (UniqueConstraint("project_id", "path"),)
+
+    id: int | None = pk()
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    path: str = string()
+    content: str | None = string(null=True)
+    sealed: str | None = string(null=True)
+    sha256: str = string()
+    bytes: int = number(0)
+    created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    created_at: Moment = now_by_default()
+    updated_at: Moment = now_by_default()
+    version: int = number(1)
+
+
+class ProjectFileVersion(SQLModel, table=True):
+    """What a project file was before a change; kept when the file is deleted."""
+
+    __tablename__ = "project_file_versions"
+    __table_args__ = (
+        Index("ix_project_file_versions", "project_id", "path", text("version DESC")),
+    )
+
+    id: int | None = pk()
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    path: str = string()
+    version: int = number(1)
+    content: str | None = string(null=True)
+    sealed: str | None = string(null=True)
+    sha256: str = string()
+    bytes: int = number(0)
+    replaced_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    replaced_at: Moment = now_by_default()
+
+
+class ProjectSecret(SQLModel, table=True):
+    """A named value that only blocks see: `get_secret_value`, `mage_secret_var`."""
+
+    __tablename__ = "project_secrets"
+    __table_args__ = (UniqueConstraint("project_id", "name"),)
+
+    id: int | None = pk()
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    name: str = string()
+    sealed: str = string()
+    created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    created_at: Moment = now_by_default()
+    updated_at: Moment = now_by_default()
+    version: int = number(1)
 
 
 pipelines = table_of(Pipeline)
 blocks = table_of(Block)
 triggers = table_of(Trigger)
 pipeline_runs = table_of(PipelineRunFacet)
+backfills = table_of(Backfill)
+project_files = table_of(ProjectFile)
+project_file_versions = table_of(ProjectFileVersion)
+project_secrets = table_of(ProjectSecret)

@@ -1,9 +1,10 @@
 """Verbs on runs for those who start, cancel and retry them. What a worker writes is in fenced.py."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -33,11 +34,15 @@ async def accept(
     project_id: int,
     kind: str,
     steps: Sequence[str] = (),
+    upstream: Mapping[str, Sequence[str]] = MappingProxyType({}),
     subject_id: int | None = None,
     params: dict[str, Any] | None = None,
     max_attempts: int = 3,
     timeout_s: int | None = None,
     concurrency: int | None = None,
+    lane: str | None = None,
+    lane_limit: int | None = None,
+    hold: str | None = None,
     available_at: datetime | None = None,
     schedule_id: int | None = None,
     fire_at: datetime | None = None,
@@ -46,11 +51,12 @@ async def accept(
     created_by: int | None = None,
     priority: int = 0,
 ) -> Accepted:
-    """Queue a run with its steps; workers are told after commit.
+    """Queue a run with its steps, and for each the steps that it needs; workers are told later.
 
     The same idempotency key with the same kind, subject and body within 24 h gives the first
     run, with anything else a Conflict. The same schedule and fire time gives the first run.
-    `concurrency`: at most so many runs of this kind and subject run at a time.
+    `concurrency`: at most so many runs of this kind and subject run at a time; `lane_limit`: of this
+    project and lane. A run on `hold` waits until `release` ends it.
     """
     digest = _digest(kind, subject_id, idempotency_body) if idempotency_key is not None else None
     values: dict[str, Any] = {
@@ -61,6 +67,9 @@ async def accept(
         "max_attempts": max_attempts,
         "timeout_s": timeout_s,
         "concurrency": concurrency,
+        "lane": lane,
+        "lane_limit": lane_limit,
+        "hold": hold,
         "schedule_id": schedule_id,
         "fire_at": fire_at,
         "idempotency_key": idempotency_key,
@@ -69,10 +78,10 @@ async def accept(
         "priority": priority,
         "version": 1,
     }
-    if available_at is None:
+    if available_at is None and hold is None:
         # The hint after commit counts as the first; the reconciler pushes the second.
         values |= {"hinted_at": func.now(), "hint_count": 1}
-    else:
+    if available_at is not None:
         values["available_at"] = available_at
     insertion = (
         insert_or_skip(runs)
@@ -91,12 +100,18 @@ async def accept(
         await tx.execute(
             insert(run_steps),
             [
-                {"run_id": run["id"], "project_id": project_id, "position": position, "name": name}
+                {
+                    "run_id": run["id"],
+                    "project_id": project_id,
+                    "position": position,
+                    "name": name,
+                    "upstream": list(upstream.get(name, ())),
+                }
                 for position, name in enumerate(steps)
             ],
         )
     await record(tx, run, Change("run.queued", "queued"))
-    if available_at is None:
+    if available_at is None and hold is None:
         tx.hint(run["id"])
     return Accepted(run["id"], created=True)
 
@@ -160,6 +175,25 @@ async def request_cancel(tx: Tx, run_id: UUID) -> bool:
         await record(tx, asked, Change("run.cancel_requested", "running"))
     tx.cancel(run_id)
     return True
+
+
+async def release(tx: Tx, *where: ColumnElement[bool]) -> list[UUID]:
+    """Let go of the queued runs on hold that `where` names; workers are told after commit."""
+    freed = await tx.all(
+        update(runs)
+        .where(runs.c.status == "queued", runs.c.hold.is_not(None), *where)
+        .values(
+            hold=None,
+            available_at=func.greatest(runs.c.available_at, func.now()),
+            updated_at=func.now(),
+            version=runs.c.version + 1,
+        )
+        .returning(runs.c.id, runs.c.project_id, runs.c.version)
+    )
+    for run in freed:
+        await record(tx, run, Change("run.queued", "queued", data={"released": True}))
+        tx.hint(run["id"])
+    return [run["id"] for run in freed]
 
 
 async def retry(tx: Tx, run_id: UUID, *, step_names: Collection[str] | None = None) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, func, select, text, update
 
 from app.core.db import Tx, transaction
 from app.core.rules import SYSTEM
@@ -23,6 +23,10 @@ _CLAIM = text("""
 WITH busy AS MATERIALIZED (
     SELECT project_id, kind, subject_id, count(*) AS n
     FROM runs WHERE status = 'running' GROUP BY project_id, kind, subject_id
+),
+lanes AS MATERIALIZED (
+    SELECT project_id, lane, count(*) AS n
+    FROM runs WHERE status = 'running' AND lane IS NOT NULL GROUP BY project_id, lane
 ),
 lost AS MATERIALIZED (
     SELECT id FROM runs
@@ -42,11 +46,15 @@ offers AS MATERIALIZED (
         SELECT runs.id, runs.priority, runs.available_at
         FROM runs
         WHERE runs.project_id = projects.id AND runs.status = 'queued'
-          AND runs.available_at <= now() AND runs.kind = ANY(:kinds)
+          AND runs.available_at <= now() AND runs.hold IS NULL AND runs.kind = ANY(:kinds)
           AND (runs.concurrency IS NULL OR runs.concurrency > (
               SELECT coalesce(sum(busy.n), 0) FROM busy
               WHERE busy.project_id = runs.project_id AND busy.kind = runs.kind
                 AND busy.subject_id IS NOT DISTINCT FROM runs.subject_id
+          ))
+          AND (runs.lane IS NULL OR runs.lane_limit > (
+              SELECT coalesce(sum(lanes.n), 0) FROM lanes
+              WHERE lanes.project_id = runs.project_id AND lanes.lane = runs.lane
           ))
         ORDER BY runs.priority DESC, runs.available_at, runs.id
         LIMIT 20
@@ -81,7 +89,7 @@ _STAMP = text("""
 UPDATE runs SET hinted_at = now(), hint_count = hint_count + 1
 WHERE id IN (
     SELECT id FROM runs
-    WHERE (status = 'queued' AND available_at <= now() OR status = 'running' AND lease_until < now())
+    WHERE (status = 'queued' AND available_at <= now() AND hold IS NULL OR status = 'running' AND lease_until < now())
       AND (hinted_at IS NULL
            OR hinted_at < now() - make_interval(secs => least(60, 5 * 2 ^ (least(hint_count, 5) - 1))))
     ORDER BY available_at
@@ -118,7 +126,7 @@ async def claim(
 
     First a run whose worker is gone; then of the project with the fewest running runs, below
     its limit, the one of highest priority, then the oldest. Claims at the same instant can
-    overshoot `project_limit`; a run's own `concurrency` holds exactly.
+    overshoot `project_limit`; a run's own `concurrency` and `lane_limit` hold exactly.
     """
     parameters = {
         "worker_id": worker_id,
@@ -133,7 +141,7 @@ async def claim(
                 run = await tx.one(_CLAIM, parameters)
                 if run is None:
                     return None
-                if run["concurrency"] is not None and run["losses"] == 0:
+                if run["losses"] == 0:
                     await _check_room(tx, run)
                 return await _begin(tx, run)
         except _NoRoom:
@@ -141,22 +149,33 @@ async def claim(
 
 
 class _NoRoom(Exception):
-    """Another worker has just taken the last place of this kind and subject."""
+    """Another worker has just taken the last place of this subject or lane."""
 
 
 async def _check_room(tx: Tx, run: RowMapping) -> None:
-    """One claimer of a kind and subject at a time, each counting what the others committed."""
-    group = f"{run['project_id']}/{run['kind']}/{run['subject_id']}"
-    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(group, 0))))
-    counted = await tx.one(
-        select(func.count().label("n")).where(
-            runs.c.status == "running",
-            runs.c.project_id == run["project_id"],
+    """One claimer of a subject or lane at a time, each counting what the others committed."""
+    if run["concurrency"] is not None:
+        subject = (
             runs.c.kind == run["kind"],
             runs.c.subject_id.is_not_distinct_from(run["subject_id"]),
         )
+        await _check_group(tx, run, f"{run['kind']}/{run['subject_id']}", subject, "concurrency")
+    if run["lane"] is not None:
+        lane = (runs.c.lane == run["lane"],)
+        await _check_group(tx, run, f"lane/{run['lane']}", lane, "lane_limit")
+
+
+async def _check_group(
+    tx: Tx, run: RowMapping, group: str, same: tuple[ColumnElement[bool], ...], limit: str
+) -> None:
+    lock = func.hashtextextended(f"{run['project_id']}/{group}", 0)
+    await tx.execute(select(func.pg_advisory_xact_lock(lock)))
+    counted = await tx.one(
+        select(func.count().label("n")).where(
+            runs.c.status == "running", runs.c.project_id == run["project_id"], *same
+        )
     )
-    if counted is not None and counted["n"] > run["concurrency"]:
+    if counted is not None and counted["n"] > run[limit]:
         raise _NoRoom
 
 

@@ -19,12 +19,14 @@ from sqlmodel import Field, SQLModel
 from app.core.tables import (
     Moment,
     big,
+    flag,
     json,
     moment,
     now_by_default,
     number,
     pk,
     string,
+    strings,
     table_of,
 )
 
@@ -46,7 +48,11 @@ def _run_id(*, primary: bool = False) -> Any:
 
 
 class Run(SQLModel, table=True):
-    """One piece of work that takes time. All times are PostgreSQL's."""
+    """One piece of work that takes time. All times are PostgreSQL's.
+
+    At most `concurrency` runs of a kind and subject, and at most `lane_limit` runs of a project's
+    `lane`, are running at once. A run on `hold` (the column says why) is claimed by nobody.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -104,6 +110,9 @@ class Run(SQLModel, table=True):
     max_attempts: int = number(3)
     losses: int = number(0)
     concurrency: int | None = number(null=True)
+    lane: str | None = string(null=True)
+    lane_limit: int | None = number(null=True)
+    hold: str | None = string(null=True)
     fence: int = Field(
         default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
     )
@@ -128,7 +137,12 @@ class Run(SQLModel, table=True):
 
 
 class RunStep(SQLModel, table=True):
-    """A part of a run: a block of a pipeline run, a stream of a sync."""
+    """A part of a run: a block of a pipeline run, a stream of a sync.
+
+    `upstream` names the steps that it needs. `available_at` is when it is tried next, and `wait`
+    why it is not at work now (`retry`, `poll`, `slot`, `limit`); `tries` counts what failed and was tried
+    again within the same run. `params` tell copies of one block apart.
+    """
 
     __tablename__ = "run_steps"
     __table_args__ = (
@@ -144,6 +158,11 @@ class RunStep(SQLModel, table=True):
     name: str = string()
     status: str = string("pending")
     attempt: int = number(0)
+    upstream: list[str] = strings()
+    params: dict[str, Any] | None = json()
+    tries: int = number(0)
+    wait: str | None = string(null=True)
+    available_at: Moment = moment()
     created_at: Moment = now_by_default()
     updated_at: Moment = now_by_default()
     started_at: Moment = moment()
@@ -186,7 +205,7 @@ class RunEvent(SQLModel, table=True):
 
 
 class WorkerRow(SQLModel, table=True):
-    """A worker that has reported itself; `seen_at` tells if it lives."""
+    """A worker that has reported itself; `seen_at` tells if it lives, `looked_at` if it takes work."""
 
     __tablename__ = "workers"
 
@@ -197,6 +216,9 @@ class WorkerRow(SQLModel, table=True):
     seen_at: Moment = now_by_default()
     slots: int = number(0)
     running: int = number(0)
+    looked_at: Moment = now_by_default()
+    is_draining: bool = flag()
+    project_run_limit: int | None = number(null=True)
     version: str = string("")
 
 

@@ -45,6 +45,7 @@ class BlockCall:
     `inputs` are the outputs of each upstream block in order, below `storage`, as is
     `output_dir`. `work_dir` is the project folder: working folder and import path of the code.
     `env` is the block's whole environment but for PATH, HOME and LANG, which have defaults.
+    `secrets` are the project's, by name; `warehouse_url` is the built-in database, if there is one.
     """
 
     run_id: str
@@ -61,6 +62,8 @@ class BlockCall:
     execution_date: datetime | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    warehouse_url: str | None = field(default=None, repr=False)
     timeout_s: float | None = None
     memory_bytes: int = 8 * 1024**3
     open_files: int = 1024
@@ -77,6 +80,7 @@ class BlockCall:
             "kwargs": dict(self.kwargs),
             "configuration": dict(self.configuration),
             "env": dict(self.env),
+            "secrets": dict(self.secrets),
         }
         return values.dumps(plain).encode()
 

@@ -21,6 +21,7 @@ from workers.execute import Outcome, RunContext
 from workers.pipelines.calls import BlockCall, BlockResult, LogRecord, Output
 from workers.pipelines.fork_server import ForkServer
 from workers.pipelines.hand_over import sample
+from workers.pipelines.layout import Surroundings, lay_out
 
 SAMPLE_ROWS = 100
 SAMPLE_BYTES = 64 * 1024
@@ -53,7 +54,8 @@ class PipelineKind:
         if plan is None:
             return Outcome("failed", reason="pipeline_gone", error="The pipeline was deleted.")
         with tempfile.TemporaryDirectory(prefix="isthmus-run-", ignore_cleanup_errors=True) as work:
-            walk = _Walk(self, context, plan, Path(work))
+            surroundings = await lay_out(plan.pipeline["project_id"], Path(work))
+            walk = _Walk(self, context, plan, surroundings)
             return await walk.run()
 
 
@@ -64,7 +66,7 @@ class _Walk:
     host: PipelineKind
     context: RunContext
     plan: reads.RunPlan
-    work_dir: Path
+    surroundings: Surroundings
     outputs: dict[str, tuple[Output, ...]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
@@ -189,12 +191,14 @@ class _Walk:
             content=block["content"],
             storage=storage.root,
             output_dir=storage.step_folder(run_id, step_id, self.context.fence),
-            work_dir=self.work_dir,
+            work_dir=self.surroundings.repo_path,
             inputs=tuple(self.outputs[u] for u in self.plan.upstream(block["uuid"])),
             kwargs=self._kwargs(),
             execution_date=self.plan.facet["execution_date"],
             configuration=block["configuration"] or {},
             env=self.host.block_env,
+            secrets=self.surroundings.secrets,
+            warehouse_url=self.host.settings.warehouse_url or None,
             timeout_s=block["timeout_s"],
             memory_bytes=self.host.settings.block_memory_bytes,
         )
@@ -224,7 +228,7 @@ class _Walk:
             "pipeline_uuid": facet["pipeline_uuid"],
             "pipeline_run_id": facet["number"],
             "trigger_name": facet["trigger_name"],
-            "repo_path": str(self.work_dir),
+            "repo_path": str(self.surroundings.repo_path),
             "run_id": str(self.context.run_id),
             "attempt": self.context.attempt,
         }

@@ -52,12 +52,14 @@ async def start_run(
         default=str,
     )
     present = await blocks_of(tx, pipeline["id"])
+    upstream = {b["uuid"]: b["upstream_blocks"] for b in present if b["type"] in RUNNABLE}
     accepted = await ledger.accept(
         tx,
         project_id=pipeline["project_id"],
         kind=KIND,
         subject_id=pipeline["id"],
-        steps=[b["uuid"] for b in present if b["type"] in RUNNABLE],
+        steps=list(upstream),
+        upstream={uuid: [u for u in names if u in upstream] for uuid, names in upstream.items()},
         timeout_s=settings.get("timeout") or None,
         schedule_id=trigger["id"] if trigger and fire_at else None,
         fire_at=fire_at,
