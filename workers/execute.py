@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
@@ -17,7 +18,7 @@ from app.core.rules import SYSTEM
 from app.runs import fenced
 from app.runs.claim import Claim, beat
 from app.runs.fenced import LeaseLost, LogLine
-from app.runs.states import RunEnd, StepEnd
+from app.runs.states import RunEnd, StepEnd, StepWait
 from app.settings import Work
 
 log = structlog.get_logger()
@@ -68,6 +69,13 @@ class Outcome:
     retry: bool = False
 
 
+@dataclass(frozen=True)
+class Parked:
+    """What a kind returns when nothing in its run can go on for `delay_s` seconds."""
+
+    delay_s: float
+
+
 class RunContext:
     """What a kind gets: the run, and the ways to write about it.
 
@@ -85,6 +93,14 @@ class RunContext:
         self.stopping: Stop | None = None
         self._last_log_seq = claim.last_log_seq
         self._log_order = asyncio.Lock()
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that the run's timeout left it at its claim: it counts from the first beginning."""
+        if self.run["timeout_s"] is None:
+            return None
+        gone: timedelta = self.run["updated_at"] - self.run["started_at"]
+        return max(0.0, float(self.run["timeout_s"]) - gone.total_seconds())
 
     @property
     def params(self) -> dict[str, Any]:
@@ -115,13 +131,21 @@ class RunContext:
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, 1.0)
 
-    async def queue_step(self, name: str) -> None:
-        """Note that a step waits for a free slot."""
-        await self.write(lambda tx: fenced.queue_step(tx, self.run_id, self.fence, name))
+    async def queue_step(self, name: str, wait: StepWait = "slot") -> None:
+        """Note that a step waits for a free slot, or for the run's own limit."""
+        await self.write(lambda tx: fenced.queue_step(tx, self.run_id, self.fence, name, wait))
 
     async def start_step(self, name: str) -> None:
         """Note that a step has begun."""
         await self.write(lambda tx: fenced.start_step(tx, self.run_id, self.fence, name))
+
+    async def wait_step(self, name: str, wait: StepWait, delay_s: float, *, tries: int) -> None:
+        """Note when a step polls or is tried next."""
+        await self.write(
+            lambda tx: fenced.wait_step(
+                tx, self.run_id, self.fence, name, wait, delay_s, tries=tries
+            )
+        )
 
     async def finish_step(
         self,
@@ -133,10 +157,12 @@ class RunContext:
         reason: str | None = None,
         error: str | None = None,
         traceback: str | None = None,
+        also: Callable[[Tx], Awaitable[None]] | None = None,
     ) -> None:
-        """Note how a step has ended, and what it left behind."""
-        await self.write(
-            lambda tx: fenced.finish_step(
+        """Note how a step has ended, and what it left behind; `also` happens with it or not at all."""
+
+        async def verb(tx: Tx) -> None:
+            await fenced.finish_step(
                 tx,
                 self.run_id,
                 self.fence,
@@ -148,7 +174,10 @@ class RunContext:
                 error=error,
                 traceback=traceback,
             )
-        )
+            if also is not None:
+                await also(tx)
+
+        await self.write(verb)
 
     async def log(self, lines: Sequence[LogLine]) -> None:
         """Append lines to the run's log, in the order of the calls."""
@@ -166,7 +195,7 @@ async def _in_transaction(verb: Callable[[Tx], Awaitable[T]]) -> T:
         return await verb(tx)
 
 
-Kind = Callable[[RunContext], Awaitable[Outcome]]
+Kind = Callable[[RunContext], Awaitable[Outcome | Parked]]
 
 KINDS: dict[str, Kind] = {}
 """What this worker can do; it claims no run of another kind."""
@@ -180,9 +209,9 @@ class Execution:
         self._settings = settings
         self._last_beat = claimed_at
         self._look = asyncio.Event()
-        self._work: asyncio.Task[Outcome] | None = None
-        timeout_s = claim.run["timeout_s"]
-        self._deadline = None if timeout_s is None else claimed_at + timeout_s
+        self._work: asyncio.Task[Outcome | Parked] | None = None
+        left_s = self.context.left_s
+        self._deadline = None if left_s is None else claimed_at + left_s
         self._log = log.bind(run_id=str(claim.run_id), fence=claim.fence)
 
     def overdue(self, now: float) -> bool:
@@ -220,7 +249,7 @@ class Execution:
             pulse.cancel()
             await asyncio.wait([pulse])
 
-    async def _settle(self, work: asyncio.Task[Outcome]) -> None:
+    async def _settle(self, work: asyncio.Task[Outcome | Parked]) -> None:
         run = self.context
         if run.stopping is Stop.LEASE_LOST:
             raise LeaseLost(str(run.run_id))
@@ -228,6 +257,10 @@ class Execution:
             await self._give_back(0, consume_attempt=False)
             return
         outcome = self._outcome(work)
+        if isinstance(outcome, Parked):
+            await run.write(lambda tx: fenced.park(tx, run.run_id, run.fence, outcome.delay_s))
+            self._log.info("run.parked", delay_s=round(outcome.delay_s, 1))
+            return
         if outcome.retry and run.attempt < run.run["max_attempts"]:
             longest = min(RETRY_LONGEST_S, RETRY_BASE_S * 2 ** (run.attempt - 1))
             await self._give_back(longest * random.uniform(0.5, 1.0), consume_attempt=True)
@@ -245,7 +278,7 @@ class Execution:
         )
         self._log.info("run.finished", status=outcome.status, reason=outcome.reason)
 
-    def _outcome(self, work: asyncio.Task[Outcome]) -> Outcome:
+    def _outcome(self, work: asyncio.Task[Outcome | Parked]) -> Outcome | Parked:
         if _has_result(work):
             return work.result()
         error = None if work.cancelled() else work.exception()
@@ -256,7 +289,11 @@ class Execution:
             return Outcome("cancelled")
         if stopping is Stop.TIMEOUT:
             limit = self.context.run["timeout_s"]
-            return Outcome("failed", reason="timeout", error=f"The run took longer than {limit} s.")
+            cancelled = self.context.params.get("timeout_status") == "cancelled"
+            error_text = f"The run took longer than {limit} s."
+            return Outcome(
+                "cancelled" if cancelled else "failed", reason="timeout", error=error_text
+            )
         if error is None:
             return Outcome("failed", reason="error", error="The run's work was given up.")
         self._log.error("run.broke", error="".join(traceback.format_exception(error)))
@@ -326,5 +363,5 @@ class Execution:
             pass
 
 
-def _has_result(work: asyncio.Task[Outcome]) -> bool:
+def _has_result(work: asyncio.Task[Outcome | Parked]) -> bool:
     return not work.cancelled() and work.exception() is None

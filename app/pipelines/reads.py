@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import RowMapping, Select, extract, func, select
 
 from app.core.db import reading
 from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
@@ -38,7 +38,11 @@ async def started_run(run_id: UUID) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a worker needs to execute a pipeline run, as it is now."""
+    """What a worker needs to execute a pipeline run, as it is now.
+
+    `steps` have two more columns: seconds until they may go on (`wait_s`) and since they first
+    began (`since_s`), by PostgreSQL's clock.
+    """
 
     facet: RowMapping
     pipeline: RowMapping
@@ -47,30 +51,24 @@ class RunPlan:
     steps: Sequence[RowMapping]
 
     @property
-    def step_ids(self) -> dict[str, int]:
-        """Numbers of the steps by name."""
-        return {step["name"]: step["id"] for step in self.steps}
-
-    @property
     def allows_failures(self) -> bool:
         """Whether blocks beside a failed one go on (trigger setting `allow_blocks_to_fail`)."""
         settings = (self.trigger["settings"] if self.trigger else None) or {}
         return bool(settings.get("allow_blocks_to_fail"))
 
-    def condition_of(self, name: str) -> str | None:
-        """The conditional block that is attached to a block, if there is one."""
-        attached = (
-            uuid
-            for uuid, block in self.blocks.items()
-            if block["type"] == "conditional" and name in block["upstream_blocks"]
-        )
-        return next(attached, None)
+    def attached(self, kind: str, name: str) -> list[RowMapping]:
+        """The `conditional` or `callback` blocks of a block, in the pipeline's order."""
+        found = (b for b in self.blocks.values() if b["type"] == kind)
+        return [block for block in found if name in block["upstream_blocks"]]
 
-    def upstream(self, name: str) -> list[str]:
-        """The steps whose outputs a block gets, in the block's order."""
-        block = self.blocks.get(name)
-        steps = {step["name"] for step in self.steps}
-        return [u for u in block["upstream_blocks"] if u in steps] if block else []
+    def upstream(self, step: RowMapping) -> list[str]:
+        """The steps that a step needs, in its block's order."""
+        if step["upstream"] is not None:
+            return list(step["upstream"])
+        # Accepted by a version that did not write them down.
+        block = self.blocks.get(step["name"])
+        names = {other["name"] for other in self.steps}
+        return [u for u in block["upstream_blocks"] if u in names] if block else []
 
 
 async def run_plan(run_id: UUID) -> RunPlan | None:
@@ -86,9 +84,17 @@ async def run_plan(run_id: UUID) -> RunPlan | None:
         facet = facets[0]
         owners = await rows(select(pipelines).where(pipelines.c.id == facet["pipeline_id"]))
         starters = await rows(select(triggers).where(triggers.c.id == facet["trigger_id"]))
-        listed = await rows(select(blocks).where(blocks.c.pipeline_id == facet["pipeline_id"]))
+        listed = await rows(
+            select(blocks)
+            .where(blocks.c.pipeline_id == facet["pipeline_id"])
+            .order_by(blocks.c.position, blocks.c.id)
+        )
         steps = await rows(
-            select(run_steps)
+            select(
+                run_steps,
+                extract("epoch", run_steps.c.available_at - func.now()).label("wait_s"),
+                extract("epoch", func.now() - run_steps.c.started_at).label("since_s"),
+            )
             .where(run_steps.c.run_id == run_id)
             .order_by(run_steps.c.position, run_steps.c.id)
         )

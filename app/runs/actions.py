@@ -8,7 +8,18 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Update,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from app.core.db import Tx
@@ -196,9 +207,17 @@ async def release(tx: Tx, *where: ColumnElement[bool]) -> list[UUID]:
     return [run["id"] for run in freed]
 
 
-async def retry(tx: Tx, run_id: UUID, *, step_names: Collection[str] | None = None) -> bool:
+async def retry(
+    tx: Tx,
+    run_id: UUID,
+    *,
+    step_names: Collection[str] | None = None,
+    drop: Collection[str] = (),
+    upstream: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> bool:
     """Queue an ended run again, for its steps that have not succeeded and for those named.
 
+    Steps in `drop` are forgotten; those in `upstream` need the steps given there from now on.
     False, and nothing changes, for a run that has not ended, and for one that has succeeded
     when no step is named.
     """
@@ -209,7 +228,12 @@ async def retry(tx: Tx, run_id: UUID, *, step_names: Collection[str] | None = No
     unknown = set(step_names or ()) - {row["name"] for row in await tx.all(known)}
     if unknown:
         raise Invalid(f"The run has no step {min(unknown)!r}.", "UNKNOWN_STEP")
-    names = await reset_steps(tx, run_id, step_names or ())
+    for name, needed in upstream.items():
+        await tx.execute(_step(run_id, name).values(upstream=list(needed), params=None))
+    gone = (run_steps.c.run_id == run_id, run_steps.c.name.in_(list(drop)))
+    await tx.execute(delete(run_steps).where(*gone))
+    names = await reset_steps(tx, run_id, step_names or (), ended_too=True)
+    await tx.execute(update(run_steps).where(run_steps.c.run_id == run_id).values(tries=0))
     again = await tx.one(
         update(runs)
         .where(runs.c.id == run_id)
@@ -235,6 +259,10 @@ async def retry(tx: Tx, run_id: UUID, *, step_names: Collection[str] | None = No
     await record(tx, again, Change("run.queued", "queued", data={"retry": True, "steps": names}))
     tx.hint(run_id)
     return True
+
+
+def _step(run_id: UUID, name: str) -> Update:
+    return update(run_steps).where(run_steps.c.run_id == run_id, run_steps.c.name == name)
 
 
 async def _lock(tx: Tx, run_id: UUID) -> RowMapping:

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, bindparam, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.types import DateTime
 
 from app.core.db import Tx
 from app.runs.record import Change, end_run, record, reset_steps
-from app.runs.states import RunEnd, StepEnd, StepStatus, step_sources
+from app.runs.states import RunEnd, StepEnd, StepStatus, StepWait, step_sources
 from app.runs.tables import run_logs, run_steps, runs
 
 
@@ -35,15 +35,64 @@ class LogLine:
     at: datetime | None = None
 
 
-async def queue_step(tx: Tx, run_id: UUID, fence: int, name: str) -> None:
-    """Note that a step waits for a free slot."""
-    await _move_step(tx, run_id, fence, name, "queued", {})
+@dataclass(frozen=True)
+class NewStep:
+    """A step that a run gets while it runs; `params` tell copies of one block apart."""
+
+    name: str
+    position: int
+    upstream: Sequence[str]
+    params: dict[str, Any]
+
+
+async def queue_step(tx: Tx, run_id: UUID, fence: int, name: str, wait: StepWait = "slot") -> None:
+    """Note that a step could begin, but for a free `slot` or the run's own `limit`."""
+    await _move_step(tx, run_id, fence, name, "queued", {"wait": wait})
 
 
 async def start_step(tx: Tx, run_id: UUID, fence: int, name: str) -> None:
-    """Note that a step has begun."""
-    started = {"started_at": func.now(), "attempt": run_steps.c.attempt + 1}
+    """Note that a step has begun; what it polled or tried before belongs to the same beginning."""
+    started = {
+        "started_at": func.coalesce(run_steps.c.started_at, func.now()),
+        "attempt": run_steps.c.attempt + 1,
+        "wait": None,
+        "available_at": None,
+    }
     await _move_step(tx, run_id, fence, name, "running", started)
+
+
+async def wait_step(
+    tx: Tx, run_id: UUID, fence: int, name: str, wait: StepWait, delay_s: float, *, tries: int
+) -> None:
+    """Note that a running step goes on in `delay_s` seconds: its next `poll`, or its `retry`."""
+    values = {"wait": wait, "available_at": _in_seconds(delay_s), "tries": tries}
+    data = {"wait": wait, "delay_s": delay_s}
+    await _move_step(tx, run_id, fence, name, "pending", values, data)
+
+
+async def fan_out(
+    tx: Tx, run_id: UUID, fence: int, copies: Sequence[NewStep], originals: Sequence[NewStep]
+) -> dict[str, int]:
+    """Give the run copies of steps; each original then only waits for its copies.
+
+    Returns the ids of all steps by name.
+    """
+    run = await _raise_version(tx, run_id, fence)
+    if copies:
+        rows = [
+            {**vars(step), "run_id": run_id, "project_id": run["project_id"]} for step in copies
+        ]
+        await tx.execute(insert_or_skip(run_steps).on_conflict_do_nothing(), rows)
+    for step in originals:
+        await tx.execute(
+            update(run_steps)
+            .where(run_steps.c.run_id == run_id, run_steps.c.name == step.name)
+            .values(upstream=list(step.upstream), params=step.params)
+        )
+    names = [step.name for step in copies]
+    await record(tx, run, Change("steps.added", "pending", data={"steps": names}))
+    ids = select(run_steps.c.name, run_steps.c.id).where(run_steps.c.run_id == run_id)
+    return {row["name"]: row["id"] for row in await tx.all(ids)}
 
 
 async def finish_step(
@@ -62,6 +111,8 @@ async def finish_step(
     """Note how a step has ended, and what it left behind."""
     values = {
         "finished_at": func.now(),
+        "wait": None,
+        "available_at": None,
         "outputs": storable(list(outputs)),
         "metrics": storable(metrics),
         "reason": reason,
@@ -138,7 +189,27 @@ async def finish(
 async def give_back(
     tx: Tx, run_id: UUID, fence: int, *, delay_s: float = 0, consume_attempt: bool
 ) -> None:
-    """Queue the run again, for `delay_s` seconds later; a cancel that was asked for ends it."""
+    """Queue the run again, for `delay_s` seconds later; a cancel that was asked for ends it.
+
+    Unfinished steps become pending; where the attempt counts, those as well that failed.
+    """
+    if await _held(tx, run_id, fence):
+        names = await reset_steps(tx, run_id, ended_too=consume_attempt)
+        data = {"delay_s": delay_s, "attempt_consumed": consume_attempt, "steps": names}
+        await _queue(tx, run_id, delay_s, data, attempts=0 if consume_attempt else 1)
+
+
+async def park(tx: Tx, run_id: UUID, fence: int, delay_s: float) -> None:
+    """Give the worker up until `delay_s` seconds have passed, since nothing in the run can go on.
+
+    No attempt is used up, and steps keep the times at which they poll or are tried again.
+    """
+    if await _held(tx, run_id, fence):
+        await _queue(tx, run_id, delay_s, {"parked": True, "delay_s": delay_s}, attempts=1)
+
+
+async def _held(tx: Tx, run_id: UUID, fence: int) -> bool:
+    """Lock the run; False where a cancel was asked for, which has ended it now."""
     held = await tx.one(
         select(runs.c.cancel_requested_at)
         .where(runs.c.id == run_id, runs.c.fence == fence, runs.c.status == "running")
@@ -146,19 +217,24 @@ async def give_back(
     )
     if held is None:
         raise LeaseLost(str(run_id))
-    if held["cancel_requested_at"] is not None:
-        await end_run(tx, run_id, "cancelled")
-        return
-    names = await reset_steps(tx, run_id)
+    if held["cancel_requested_at"] is None:
+        return True
+    await end_run(tx, run_id, "cancelled")
+    return False
+
+
+async def _queue(
+    tx: Tx, run_id: UUID, delay_s: float, data: dict[str, Any], *, attempts: int
+) -> None:
     given = await tx.one(
         update(runs)
         .where(runs.c.id == run_id)
         .values(
             status="queued",
-            available_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, float(delay_s)),
+            available_at=_in_seconds(delay_s),
             updated_at=func.now(),
             lease_until=None,
-            attempt=runs.c.attempt - (0 if consume_attempt else 1),
+            attempt=runs.c.attempt - attempts,
             losses=0,
             hinted_at=None if delay_s else func.now(),
             hint_count=0 if delay_s else 1,
@@ -167,14 +243,23 @@ async def give_back(
         .returning(runs.c.id, runs.c.project_id, runs.c.version)
     )
     assert given is not None
-    data = {"delay_s": delay_s, "attempt_consumed": consume_attempt, "steps": names}
     await record(tx, given, Change("run.queued", "queued", data=data))
     if not delay_s:
         tx.hint(run_id)
 
 
+def _in_seconds(delay_s: float) -> ColumnElement[Any]:
+    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, float(delay_s))
+
+
 async def _move_step(
-    tx: Tx, run_id: UUID, fence: int, name: str, status: StepStatus, values: dict[str, Any]
+    tx: Tx,
+    run_id: UUID,
+    fence: int,
+    name: str,
+    status: StepStatus,
+    values: dict[str, Any],
+    data: dict[str, Any] | None = None,
 ) -> None:
     run = await _raise_version(tx, run_id, fence)
     step = (run_steps.c.run_id == run_id, run_steps.c.name == name)
@@ -191,7 +276,7 @@ async def _move_step(
             was = found["status"] if found else "missing"
             raise ValueError(f"Step {name!r} is {was} and cannot become {status}.")
     kind = "step.finished" if "finished_at" in values else f"step.{status}"
-    await record(tx, run, Change(kind, status, name))
+    await record(tx, run, Change(kind, status, name, data))
 
 
 async def _raise_version(tx: Tx, run_id: UUID, fence: int) -> RowMapping:

@@ -83,6 +83,8 @@ async def end_run(
                 )
             ),
             reason=reason,
+            wait=None,
+            available_at=None,
             finished_at=func.now(),
             updated_at=func.now(),
         )
@@ -103,19 +105,22 @@ async def end_run(
     return True
 
 
-async def reset_steps(tx: Tx, run_id: UUID, names: Collection[str] = ()) -> list[str]:
-    """Make steps that have not succeeded, and those named, pending again; returns their names."""
+async def reset_steps(
+    tx: Tx, run_id: UUID, names: Collection[str] = (), *, ended_too: bool = False
+) -> list[str]:
+    """Make unfinished steps, and those named, pending again; returns the names of what changed.
+
+    `ended_too`: those as well that have ended without success.
+    """
+    left = run_steps.c.status.in_(("queued", "running"))
+    again = run_steps.c.status.not_in(("pending", "succeeded")) if ended_too else left
     rows = await tx.all(
         update(run_steps)
-        .where(
-            run_steps.c.run_id == run_id,
-            or_(
-                run_steps.c.status.not_in(("pending", "succeeded")),
-                run_steps.c.name.in_(list(names)),
-            ),
-        )
+        .where(run_steps.c.run_id == run_id, or_(again, run_steps.c.name.in_(list(names))))
         .values(
             status="pending",
+            wait=None,
+            available_at=None,
             started_at=None,
             finished_at=None,
             updated_at=func.now(),

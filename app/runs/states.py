@@ -16,6 +16,8 @@ StepStatus = Literal[
     "skipped",
 ]
 StepEnd = Literal["succeeded", "failed", "cancelled", "upstream_failed", "skipped"]
+StepWait = Literal["poll", "retry", "slot", "limit"]
+"""Why a step that could be at work is not: its next poll or try, a free slot, the run's limit."""
 
 RUN_MOVES: Mapping[RunStatus, frozenset[RunStatus]] = {
     "queued": frozenset({"running", "cancelled"}),

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -26,7 +27,6 @@ from app.core.tables import (
     number,
     pk,
     string,
-    strings,
     table_of,
 )
 
@@ -139,7 +139,8 @@ class Run(SQLModel, table=True):
 class RunStep(SQLModel, table=True):
     """A part of a run: a block of a pipeline run, a stream of a sync.
 
-    `upstream` names the steps that it needs. `available_at` is when it is tried next, and `wait`
+    `upstream` names the steps that it needs (null: written by a version that did not know it).
+    `available_at` is when it is tried next, and `wait`
     why it is not at work now (`retry`, `poll`, `slot`, `limit`); `tries` counts what failed and was tried
     again within the same run. `params` tell copies of one block apart.
     """
@@ -158,7 +159,7 @@ class RunStep(SQLModel, table=True):
     name: str = string()
     status: str = string("pending")
     attempt: int = number(0)
-    upstream: list[str] = strings()
+    upstream: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text), nullable=True))
     params: dict[str, Any] | None = json()
     tries: int = number(0)
     wait: str | None = string(null=True)

@@ -40,17 +40,28 @@ class Graph:
         assert made["errors"] == []
         uuid = str(made["pipeline"]["uuid"])
         for block, (code, upstream) in blocks.items():
-            added = self(
-                "mutation($p: String!, $n: String!, $c: String!, $u: [String!]) { blockCreate("
-                "input: {pipeline: {uuid: $p}, name: $n, type: CUSTOM, content: $c, "
-                "upstreamBlocks: $u}) { errors { message } } }",
-                p=uuid,
-                n=block,
-                c=code,
-                u=list(upstream),
-            )["blockCreate"]
-            assert added["errors"] == []
+            self.block(uuid, block, code, upstream)
         return uuid
+
+    def block(
+        self, pipeline: str, name: str, code: str, upstream: Sequence[str], **more: Any
+    ) -> None:
+        """Add a block; `type` is CUSTOM unless given, and what only an update takes is set so."""
+        made = {"pipeline": {"uuid": pipeline}, "name": name, "content": code, "type": "CUSTOM"}
+        later = {n: more.pop(n) for n in ("retryConfig", "timeoutS") if n in more}
+        self._done("blockCreate", {**made, "upstreamBlocks": list(upstream), **more})
+        if later:
+            path = {"path": {"pipeline": pipeline, "block": name}}
+            self._done("blockUpdate", {"by": path, **later})
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run."""
+        self._done("pipelineRunCancel", {"by": {"id": run_id}})
+
+    def _done(self, mutation: str, given: Mapping[str, Any]) -> None:
+        kind = mutation[0].upper() + mutation[1:]
+        query = f"mutation($i: {kind}Input!) {{ {mutation}(input: $i) {{ errors {{ message }} }} }}"
+        assert self(query, i=given)[mutation]["errors"] == []
 
     def start(self, pipeline: str, variables: Mapping[str, Any] | None = None) -> str:
         """Start a run of a pipeline; returns its id."""

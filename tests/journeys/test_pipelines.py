@@ -213,21 +213,6 @@ def test_trigger_that_fires_once_runs_once_and_switches_itself_off(graph: Graph)
     assert found["nextFireAt"] is None
 
 
-def test_block_with_a_condition_does_not_run_while_conditions_are_not_evaluated(
-    graph: Graph,
-) -> None:
-    uuid = graph.pipeline("gated", {"export": (LOAD.replace("{rows}", "[1]"), [])})
-    graph(
-        'mutation($p: String!) { blockCreate(input: {pipeline: {uuid: $p}, name: "gate", '
-        'type: CONDITIONAL, upstreamBlocks: ["export"]}) { errors { message } } }',
-        p=uuid,
-    )
-    run = graph.ended(graph.start(uuid))
-    step = run["steps"]["export"]
-    assert (run["status"], step["status"], step["reason"]) == ("FAILED", "FAILED", "unsupported")
-    assert not [line for line in run["logs"]["nodes"] if line["message"].startswith("loading")]
-
-
 def test_block_outlives_the_death_of_its_fork_server(graph: Graph) -> None:
     orphan = (
         "import os, signal\n@custom\ndef orphan(*args, **kwargs):\n"

@@ -15,18 +15,22 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
+from app.core.ids import slug
 from app.core.protection import open_process
 from workers.pipelines import hand_over, os_guards
 from workers.pipelines.block_channel import Channel, capture_output
-from workers.pipelines.calls import BlockCall, Output
+from workers.pipelines.calls import BlockCall
 from workers.pipelines.decorators import Decorated, offer_for_import
 from workers.pipelines.values import UnsupportedValue
 
-RUNNABLE_TYPES = ("data_loader", "transformer", "data_exporter", "custom")
+VALUE_TYPES = ("data_loader", "transformer", "data_exporter", "custom")
+RUNNABLE_TYPES = (*VALUE_TYPES, "sensor", "conditional", "callback")
 NEVER_RUN_TYPES = ("markdown", "scratchpad")
+DECORATORS = {"conditional": "condition"}
+"""Types whose functions have a decorator of another name."""
 
 _CHANNEL = 3
 _OURS = ("app", "workers", "rest_compat")
@@ -67,14 +71,14 @@ def run_in_child(guardian: int, channel_fd: int, output_fd: int) -> NoReturn:
 
 def run_call(call: BlockCall, log: Callable[[str, str], None]) -> dict[str, Any]:
     """Run the block's code and say how it went: the fields of a BlockResult but its metrics."""
-    outputs: list[Output] = []
+    report: dict[str, Any] = {"ok": False, "outputs": []}
     try:
         _settle(call)
-        _run(call, log, outputs)
+        _run(call, log, report)
     except BaseException as error:
         _allow_report(call.memory_bytes)
-        return {"ok": False, "outputs": [vars(o) for o in outputs], **_described(error, call)}
-    return {"ok": True, "outputs": [vars(output) for output in outputs]}
+        return {**report, **_described(error, call)}
+    return {**report, "ok": True}
 
 
 def _isolate(guardian: int, channel_fd: int, output_fd: int) -> Channel:
@@ -148,25 +152,73 @@ def _allow_report(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
-def _run(call: BlockCall, log: Callable[[str, str], None], outputs: list[Output]) -> None:
+def _run(call: BlockCall, log: Callable[[str, str], None], report: dict[str, Any]) -> None:
     _check_runnable(call)
     decorated = Decorated()
     offer_for_import(decorated)
-    inputs = [hand_over.read_value(upstream, call.storage) for upstream in call.inputs]
+    inputs = [hand_over.read_input(upstream, call.storage) for upstream in call.inputs]
     _execute(call, decorated)
-    functions = decorated.functions(call.block_type)
+    if call.block_type == "callback":
+        _call_back(call, decorated, inputs)
+        return
+    name = DECORATORS.get(call.block_type, call.block_type)
+    functions = decorated.functions(name)
     if not functions:
         raise BlockFault(
             f"Block {call.block_uuid} does not have any decorated functions. Make sure that a "
-            f"function in the block is decorated with @{call.block_type}."
+            f"function in the block is decorated with @{name}."
         )
     kwargs = _kwargs(call)
-    value = _call_block(call, functions[0], inputs, kwargs)
+    if call.block_type in VALUE_TYPES:
+        value = _call_block(call, functions[0], inputs, kwargs)
+        _store(call, value, report)
+        _run_tests(call, log, decorated.functions("test"), value, kwargs)
+    else:
+        said = [bool(_call_block(call, function, inputs, kwargs)) for function in functions]
+        report["verdict"] = all(said)
+
+
+def _store(call: BlockCall, value: Any, report: dict[str, Any]) -> None:
     try:
-        outputs.extend(hand_over.write_outputs(value, call.output_dir, call.storage))
+        stored = hand_over.write_outputs(value, call.output_dir, call.storage)
     except UnsupportedValue as error:
         raise BlockFault(f"Block {call.block_uuid}: {error}", "unsupported") from None
-    _run_tests(call, log, decorated.functions("test"), value, kwargs)
+    report["outputs"] = [vars(output) for output in stored]
+    if call.configuration.get("dynamic"):
+        report["items"] = _item_keys(call, value)
+
+
+def _item_keys(call: BlockCall, value: Any) -> list[str]:
+    """A key for each item of `[items, metadata]`: the metadata's `block_uuid`, or the position."""
+    items: Any = value[0] if isinstance(value, (list, tuple)) and value else None
+    if not isinstance(items, list) and not hasattr(items, "iloc"):
+        raise BlockFault(
+            f"Dynamic block {call.block_uuid} must return a list of items, or a data frame, inside a "
+            "list: [items], or [items, metadata].",
+            "dynamic",
+        )
+    about = value[1] if len(value) > 1 and isinstance(value[1], list) else []
+    keys: list[str] = []
+    for position in range(len(items)):
+        own = about[position] if position < len(about) else None
+        named = own.get("block_uuid") if isinstance(own, dict) else None
+        key = slug(str(named))[:200] if named else str(position)
+        keys.append(f"{key}_{position}" if key in keys else key)
+    return keys
+
+
+def _call_back(call: BlockCall, decorated: Decorated, inputs: list[Any]) -> None:
+    """Call what is meant for the event with the parent's data; parents that failed have none."""
+    kwargs = _kwargs(call)
+    kwargs["pipeline_run"] = SimpleNamespace(**kwargs.get("pipeline_run", {}))
+    if "__error" in kwargs:
+        kwargs["__error"] = Exception(kwargs["__error"])
+    for function in decorated.callbacks(call.event or "success"):
+        parameters = inspect.signature(function).parameters
+        takes = any(p.kind in (p.POSITIONAL_ONLY, _EITHER) for p in parameters.values())
+        takes = takes or _has(parameters, inspect.Parameter.VAR_POSITIONAL)
+        data = inputs[0] if inputs else None
+        _call_block(call, function, [data] if takes else [], kwargs)
 
 
 def _check_runnable(call: BlockCall) -> None:
@@ -211,6 +263,10 @@ def _kwargs(call: BlockCall) -> dict[str, Any]:
         "configuration": dict(call.configuration),
         "logger": logging.getLogger(f"block.{call.block_uuid}"),
     }
+    for upstream in call.inputs:
+        # As variables do, what an item brings along fills only names that are free.
+        for name, value in hand_over.read_item_metadata(upstream, call.storage).items():
+            kwargs.setdefault(name, value)
     if call.execution_date is not None:
         kwargs["execution_date"] = call.execution_date
         kwargs["ds"] = call.execution_date.strftime("%Y-%m-%d")

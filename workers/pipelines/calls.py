@@ -38,12 +38,36 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Input:
+    """What a block gets of one upstream step, by the outputs that are stored below the storage.
+
+    Its value; or the one `item` of a dynamic block's; or, with `is_list`, the list of the values of
+    all parts, which are the copies of a block that reduces.
+    """
+
+    parts: tuple[tuple[Output, ...], ...]
+    item: int | None = None
+    is_list: bool = False
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Input":
+        """The input that `vars` and JSON made plain."""
+        parts = tuple(tuple(Output(**output) for output in part) for part in plain["parts"])
+        return cls(parts, plain["item"], plain["is_list"])
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON can have it."""
+        parts = [[vars(output) for output in part] for part in self.parts]
+        return {"parts": parts, "item": self.item, "is_list": self.is_list}
+
+
+@dataclass(frozen=True)
 class BlockCall:
     """One execution of one block.
 
     `kwargs` are the merged variables of the run (dates and decimals may be among them);
-    `inputs` are the outputs of each upstream block in order, below `storage`, as is
-    `output_dir`. `work_dir` is the project folder: working folder and import path of the code.
+    `inputs` are what it gets of each upstream block, in order; `output_dir` lies below
+    `storage`, as they do. `event` is what a callback is called for. `work_dir` is the project folder: working folder and import path of the code.
     `env` is the block's whole environment but for PATH, HOME and LANG, which have defaults.
     `secrets` are the project's, by name; `warehouse_url` is the built-in database, if there is one.
     """
@@ -57,7 +81,8 @@ class BlockCall:
     storage: Path
     output_dir: Path
     work_dir: Path
-    inputs: tuple[tuple[Output, ...], ...] = ()
+    inputs: tuple[Input, ...] = ()
+    event: str | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     execution_date: datetime | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
@@ -76,7 +101,7 @@ class BlockCall:
             "storage": str(self.storage),
             "output_dir": str(self.output_dir),
             "work_dir": str(self.work_dir),
-            "inputs": [[vars(output) for output in upstream] for upstream in self.inputs],
+            "inputs": [upstream.to_plain() for upstream in self.inputs],
             "kwargs": dict(self.kwargs),
             "configuration": dict(self.configuration),
             "env": dict(self.env),
@@ -90,9 +115,7 @@ class BlockCall:
         plain = values.loads(content)
         for name in ("storage", "output_dir", "work_dir"):
             plain[name] = Path(plain[name])
-        plain["inputs"] = tuple(
-            tuple(Output(**output) for output in upstream) for upstream in plain["inputs"]
-        )
+        plain["inputs"] = tuple(Input.from_plain(upstream) for upstream in plain["inputs"])
         return cls(**plain)
 
 
@@ -118,6 +141,7 @@ class BlockMetrics:
 class BlockResult:
     """How a block ended.
 
+    `verdict` is what a sensor or a condition said; `items` are the keys of a dynamic block's items.
     `reason` is None for success and for an exception of the user's code; else `timeout`,
     `memory`, `killed` (by a signal that was not ours, or `kill_all`), `exited` (the process
     ended itself), `tests`, `unsupported` or `worker_lost`.
@@ -129,6 +153,8 @@ class BlockResult:
     error: str | None = None
     traceback: str | None = None
     reason: str | None = None
+    verdict: bool | None = None
+    items: tuple[str, ...] | None = None
     metrics: BlockMetrics = BlockMetrics()
 
 

@@ -17,7 +17,7 @@ from pyarrow import ipc
 
 from app.core.files import write_aside
 from workers.pipelines import tables, values
-from workers.pipelines.calls import Kind, Output
+from workers.pipelines.calls import Input, Kind, Output
 
 # A list longer than this without a table in it is stored as one output: one file and one
 # ledger entry for each of a million numbers would serve nobody.
@@ -38,6 +38,25 @@ def read_value(outputs: list[Output] | tuple[Output, ...], root: Path) -> Any:
     """What a downstream block gets for these outputs of one upstream block."""
     items = [_read(output, root) for output in outputs]
     return items[0] if len(items) == 1 else items
+
+
+def read_input(given: Input, root: Path) -> Any:
+    """What a block gets of one upstream step."""
+    if given.is_list:
+        return [read_value(part, root) for part in given.parts]
+    if given.item is None:
+        return read_value(given.parts[0], root)
+    items = _read(given.parts[0][0], root)
+    return items.iloc[[given.item]] if hasattr(items, "iloc") else items[given.item]
+
+
+def read_item_metadata(given: Input, root: Path) -> dict[str, Any]:
+    """What a dynamic block said about the item, beside its key."""
+    if given.item is None or len(given.parts[0]) < 2:
+        return {}
+    described = _read(given.parts[0][1], root)
+    own = described[given.item] if isinstance(described, list) else None
+    return {k: v for k, v in own.items() if k != "block_uuid"} if isinstance(own, dict) else {}
 
 
 def sample(output: Output, root: Path, limit: int = 10) -> dict[str, Any]:

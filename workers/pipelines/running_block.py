@@ -34,6 +34,8 @@ _QUIET_S = 2.0
 _GIVE_UP_S = 15.0
 _FILE = re.compile(r"(output_[0-9]{1,7})\.(?:arrow|json)")
 
+_KEY = re.compile(r"\w{1,255}")
+
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Pipe = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 
@@ -262,11 +264,14 @@ class RunningBlock:
         }
         try:
             outputs = tuple(self._output(output) for output in result["outputs"])
+            items = None if result.get("items") is None else _item_keys(result["items"])
         except (KeyError, TypeError, ValueError):
             return _failed("exited", "The block's report cannot be read.", metrics)
         return BlockResult(
             ok=result.get("ok") is True and texts["error"] is None,
             outputs=outputs,
+            items=items,
+            verdict=None if result.get("verdict") is None else result["verdict"] is True,
             metrics=metrics,
             **texts,
         )
@@ -287,6 +292,13 @@ class RunningBlock:
         ):
             raise ValueError(output)
         return output
+
+
+def _item_keys(told: list[str]) -> tuple[str, ...]:
+    """Keys of a dynamic block's items as reported; they become parts of names of steps."""
+    if len(set(told)) < len(told) or not all(_KEY.fullmatch(key) for key in told):
+        raise ValueError(told)
+    return tuple(told)
 
 
 def _failed(reason: str, error: str, metrics: BlockMetrics | None = None) -> BlockResult:

@@ -167,9 +167,7 @@ def upgrade() -> None:
     )
     op.add_column(
         "run_steps",
-        sa.Column(
-            "upstream", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("upstream", postgresql.ARRAY(sa.Text()), nullable=True),
     )
     op.add_column(
         "run_steps", sa.Column("params", postgresql.JSONB(astext_type=sa.Text()), nullable=True)

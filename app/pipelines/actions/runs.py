@@ -204,21 +204,36 @@ async def retry_run(subject: Subject, run_id: UUID, from_block: str | None = Non
             raise Invalid("The run has not finished yet.", "NOT_FINISHED")
         if row["status"] == "succeeded" and from_block is None:
             raise Invalid("The run succeeded. Name a block to run again from.", "NOT_FAILED")
-        names: set[str] | None = None
-        if from_block is not None:
-            present = await blocks_of(tx, row["subject_id"])
-            graph = {b["uuid"]: b["upstream_blocks"] for b in present}
-            if from_block not in graph:
-                raise Invalid(
-                    f"Block {from_block} does not exist in the pipeline.", "BLOCK_UNKNOWN"
-                )
-            steps = select(run_steps.c.name).where(run_steps.c.run_id == run_id)
-            # Attached blocks, and blocks that are newer than the run, have no step in it.
-            ran = {step["name"] for step in await tx.all(steps)} | {from_block}
-            names = ran & ({from_block} | dag.descendants(graph, from_block))
-        await ledger.retry(tx, run_id, step_names=names)
+        again = await _steps_again(tx, row, from_block) if from_block is not None else {}
+        await ledger.retry(tx, run_id, **again)
         await tx.audit("run.retry", "PipelineRun", run_id, project_id=row["project_id"])
     return run_id
+
+
+async def _steps_again(tx: db.Tx, run: RowMapping, from_block: str) -> dict[str, Any]:
+    """What `ledger.retry` is to do with the steps of a block and of all that depend on it.
+
+    Copies of what is behind a dynamic block go if that block runs again: it may find other items.
+    """
+    present = await blocks_of(tx, run["subject_id"])
+    graph = {block["uuid"]: block["upstream_blocks"] for block in present}
+    first = from_block.partition(":")[0]
+    if first not in graph:
+        raise Invalid(f"Block {from_block} does not exist in the pipeline.", "BLOCK_UNKNOWN")
+    again = {first} | dag.descendants(graph, first)
+    names, drop, upstream = {first}, [], {}
+    steps = select(run_steps.c.name, run_steps.c.params).where(run_steps.c.run_id == run["id"])
+    for step in await tx.all(steps):
+        params = step["params"] or {}
+        stale = params.get("source") in again
+        if stale and "item" in params:
+            drop.append(step["name"])
+            continue
+        if stale:
+            upstream[step["name"]] = params["upstream"]
+        if step["name"].partition(":")[0] in again:
+            names.add(step["name"])
+    return {"step_names": names, "drop": drop, "upstream": upstream}
 
 
 async def _lock_run(tx: db.Tx, run_id: UUID) -> RowMapping:

@@ -128,7 +128,7 @@ async def test_step_moves_to_exactly_the_states_that_the_table_allows(
             async with db.transaction(SYSTEM) as tx:
                 if after == "pending":
                     # Only those that have not succeeded unless they are named.
-                    moved = await reset_steps(tx, run_id, ["a"]) == ["a"]
+                    moved = await reset_steps(tx, run_id, ["a"], ended_too=True) == ["a"]
                 elif after == "queued":
                     await fenced.queue_step(tx, run_id, fence, "a")
                 elif after == "running":

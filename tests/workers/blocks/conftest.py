@@ -11,7 +11,7 @@ import pytest
 
 from app.core.files import Storage
 from workers.pipelines import hand_over
-from workers.pipelines.calls import BlockCall, BlockResult, LogRecord
+from workers.pipelines.calls import BlockCall, BlockResult, Input, LogRecord
 from workers.pipelines.fork_server import ForkServer
 
 
@@ -46,7 +46,7 @@ class Bench:
             "storage": self.storage.root,
             "output_dir": self.storage.step_folder("run", step, self.fence),
             "work_dir": self.project,
-            "inputs": tuple(self.store(value) for value in upstream),
+            "inputs": tuple(Input((self.store(value),)) for value in upstream),
         }
         return BlockCall(**{**given, **parts})
 

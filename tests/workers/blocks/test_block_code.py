@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from workers.pipelines.calls import Input
+
 GUARDED = """
     if 'data_loader' not in globals():
         from mage_ai.data_preparation.decorators import data_loader
@@ -54,7 +56,7 @@ async def test_function_of_the_blocks_own_type_is_run(bench: Any, kind: str) -> 
     assert await bench.value(code, block_type=kind) == [kind, "helped"]
 
 
-@pytest.mark.parametrize("kind", ["sensor", "conditional", "callback", "dbt"])
+@pytest.mark.parametrize("kind", ["dbt", "extension"])
 async def test_type_that_cannot_run_yet_is_named(bench: Any, kind: str) -> None:
     result = await bench.run("", block_type=kind)
     assert (result.ok, result.reason) == (False, "unsupported")
@@ -347,7 +349,7 @@ async def test_large_frame_arrives_downstream(bench: Any) -> None:
     total = bench.call(
         "@transformer\ndef f(df): return int(df['n'].sum())", block_type="transformer"
     )
-    call = replace(total, inputs=(result.outputs,))
+    call = replace(total, inputs=(Input((result.outputs,)),))
     assert bench.read(await bench.server.run(call, bench.keep)) == 499999500000
 
 
