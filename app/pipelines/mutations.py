@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from strawberry.scalars import JSON
 
 from app.core.db import reading
 from app.core.errors import NotFound
 from app.core.ids import global_id
+from app.graphql.compiler.declare import Scoped
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
 from app.graphql.rows import fetch_one
@@ -141,11 +142,17 @@ async def _block_key(by: BlockBy) -> dict[str, Any]:
     return {"block_id": block_id, "pipeline_id": owner}
 
 
+def _conditions(info: Info, named: Scoped) -> tuple[ColumnElement[bool], ...]:
+    if named.needs_project:
+        info.context.subject.call_project()
+    return named.conditions
+
+
 async def _run_key(info: Info, by: PipelineRunBy) -> UUID:
     statement = (
         select(runs.c.id)
         .join(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)
-        .where(run_named(info, by))
+        .where(*_conditions(info, run_named(by)))
     )
     async with reading() as connection:
         found = await connection.scalar(statement)
@@ -170,16 +177,19 @@ async def _before(info: Info, type_name: str, by: Any) -> Any:
     """The object as the caller sees it before it is deleted."""
     info.context.subject.require_known()
     if type_name == "Pipeline":
-        return await fetch_one(info, type_name, pipeline_named(info, by), "pipeline")
+        named = _conditions(info, pipeline_named(by))
+        return await fetch_one(info, type_name, and_(*named), "pipeline")
     if type_name == "Block":
-        return await fetch_one(info, type_name, block_named(info, by), "block")
+        named = _conditions(info, block_named(by))
+        return await fetch_one(info, type_name, and_(*named), "block")
     return await _trigger(info, trigger_key(by))
 
 
 async def _pipeline_id(info: Info, by: PipelineBy) -> int:
     info.context.subject.require_known()
     async with reading() as connection:
-        found = await connection.scalar(select(t.pipelines.c.id).where(pipeline_named(info, by)))
+        named = select(t.pipelines.c.id).where(*_conditions(info, pipeline_named(by)))
+        found = await connection.scalar(named, info.context.parameters())
     if found is None:
         raise NotFound("The pipeline does not exist.")
     return int(found)
