@@ -8,7 +8,6 @@ from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 
 import orjson
-import structlog
 from graphql import GraphQLError
 from graphql.execution import (
     ExecutionResult,
@@ -65,8 +64,6 @@ __all__ = [
 
 DEFAULTS = GraphQLSettings()
 READS = Counter("isthmus_graphql_reads", "Read operations by how they were answered.", ["tier"])
-
-log = structlog.get_logger("graphql")
 
 
 @dataclass(frozen=True)
@@ -170,9 +167,8 @@ async def _compiled(
     try:
         async with asyncio.timeout(seconds) as clock:
             text = await compiler.read(schema, operation, coerced, context)
-    except compiler.StepsAside as reason:
+    except compiler.StepsAside:
         READS.labels("executed").inc()
-        log.debug("compiler.steps_aside", operation=operation.name, reason=str(reason))
         return None
     except TimeoutError as error:
         late = timed_out() if clock.expired() else from_exception(error, context.request_id)

@@ -60,6 +60,11 @@ class PagePlan:
     mark: ColumnElement[str]
     keys: int
 
+    @property
+    def last_place(self) -> ColumnElement[int]:
+        """The place of its last row; rows that are passed over have places, too."""
+        return self.size if self.offset is None else self.size + self.offset
+
     def cursor(self, rows: FromClause) -> ColumnElement[str]:
         """The cursor of each of these rows."""
         return sql.cursor(self.mark, [rows.c[f"s{i}"] for i in range(self.keys)])

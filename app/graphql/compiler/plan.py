@@ -238,7 +238,7 @@ class Planner:
         def build() -> FromClause:
             outer = select(*finish(rows)).select_from(rows)
             if made.needs_place:
-                outer = outer.where(rows.c.place <= page.size)
+                outer = outer.where(rows.c.place <= page.last_place)
             return outer.order_by(*sql.ordered_by(rows, made.keys)).subquery(self._name("x"))
 
         return build
@@ -472,7 +472,7 @@ def _page_info_value(
             return more if page.backwards else page.started
         case "startCursor" | "endCursor":
             last = (name == "endCursor") != page.backwards
-            kept = select(page.cursor(found)).where(found.c.place <= page.size)
+            kept = select(page.cursor(found)).where(found.c.place <= page.last_place)
             place: ColumnElement[Any] = found.c.place
             return kept.order_by(place.desc() if last else place.asc()).limit(1).scalar_subquery()
     raise StepsAside(f"the field {name} of pageInfo")

@@ -33,6 +33,8 @@ class StepsAside(Exception):
 
 class _StandIn:
     source: Source
+    whole: Source | None = None
+    """Of the only item of a list that stands in for a list: where that comes from."""
 
 
 class _Text(_StandIn, str):
@@ -48,10 +50,6 @@ class _Real(_StandIn, float):
 
 
 class _Moment(_StandIn, datetime):
-    pass
-
-
-class _Items(_StandIn, list[Any]):
     pass
 
 
@@ -103,15 +101,24 @@ def stand_in(value: Any, source: Source) -> Any:
         object.__setattr__(made, "source", source)
         return made
     elif isinstance(value, list):
-        made = _Items(value)
+        # Lists are copied on their way, their items are not.
+        item = stand_in(value[0] if value else "", _one_item)
+        item.whole = source
+        return [item]
     else:
         raise StepsAside(f"a value of type {type(value).__name__}")
     made.source = source
     return made
 
 
+def _one_item(_: Values) -> Any:
+    raise StepsAside("one item of a list")
+
+
 def source_of(value: Any) -> Source | None:
     """Where a stand-in's value comes from; None for a value that is itself."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], _StandIn):
+        return value[0].whole
     return value.source if isinstance(value, _StandIn) else None
 
 
