@@ -19,7 +19,7 @@ from strawberry import Schema
 from app.core.errors import DomainError
 from app.graphql.compiler.pages import Cursor, PageCheck
 from app.graphql.compiler.patches import Patch
-from app.graphql.compiler.plan import Planned, Planner
+from app.graphql.compiler.plan import Bound, Planned, Planner
 from app.graphql.compiler.selection import Selections
 from app.graphql.compiler.standins import Source, StepsAside, Values, shape, source_of, stand_ins
 from app.graphql.context import Context
@@ -28,6 +28,8 @@ MAX_PLANS = 64
 MAX_LIST = 1000
 MAX_OPERANDS = 5000
 VIEWER = "viewer_"
+RARELY_FULL = 10
+"""Lists that are bounded by nature hold a tenth of what they may, or less."""
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
 
@@ -60,11 +62,15 @@ class Plan:
     cursors: tuple[Cursor, ...]
     patches: tuple[Patch, ...]
     needs_project: bool
+    lists: tuple[Bound, ...]
 
     def bind(self, values: Values, context: Context) -> list[Any]:
         """The parameters of a request; DomainError or StepsAside where it must go another way."""
         for check in self.checks:
             check(values, context.max_page)
+        if sum(one.most(values) for one in self.lists) > context.max_objects * RARELY_FULL:
+            # Perhaps its lists are short. Normal execution counts what there is.
+            raise StepsAside("an answer that could be too large")
         if self.needs_project:
             context.subject.call_project()
         bound = [parameter.value(values, context) for parameter in self.parameters]
@@ -176,6 +182,7 @@ def _compiled(planned: Planned) -> Plan:
         cursors=tuple(planned.cursors),
         patches=tuple(planned.patches),
         needs_project=planned.needs_project,
+        lists=tuple(planned.lists),
     )
 
 

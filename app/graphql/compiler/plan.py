@@ -1,6 +1,7 @@
 """One statement for one read operation, made of the declarations that the types carry."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -22,12 +23,15 @@ from app.graphql.compiler.declare import (
     RootOne,
     SqlType,
 )
-from app.graphql.compiler.pages import Cursor, PageCheck, PagePlan, page_plan
+from app.graphql.compiler.pages import Cursor, PageCheck, PagePlan, page_plan, value_of
 from app.graphql.compiler.patches import Patch
 from app.graphql.compiler.selection import Selected, Selections
-from app.graphql.compiler.standins import StepsAside
-from app.graphql.connections import sorts
+from app.graphql.compiler.standins import StepsAside, Values
+from app.graphql.connections import DEFAULT_PAGE, sorts
 from app.graphql.filters import Sort, conditions
+
+LONGEST_LIST = 500
+"""How many rows a list that is bounded by nature has at most."""
 
 Finish = Callable[[FromClause], list[ColumnElement[Any]]]
 Place = tuple[str, ...]
@@ -42,7 +46,20 @@ class Planned:
     cursors: list[Cursor] = field(default_factory=list)
     patches: list[Patch] = field(default_factory=list)
     needs_project: bool = False
-    objects: list[Any] = field(default_factory=list)
+    lists: list["Bound"] = field(default_factory=list)
+
+
+@dataclass
+class Bound:
+    """How many objects a list has at most, and the lists inside each of them."""
+
+    size: Any
+    inside: list["Bound"] = field(default_factory=list)
+
+    def most(self, values: Values) -> int:
+        """Objects in the whole of it."""
+        size = value_of(self.size, values)
+        return int(size) * (1 + sum(inner.most(values) for inner in self.inside))
 
 
 class Planner:
@@ -56,6 +73,18 @@ class Planner:
         self.opened = opened
         self.planned = Planned(select())
         self._numbers = count(1)
+        self._lists = self.planned.lists
+
+    @contextmanager
+    def _list(self, size: Any) -> Iterator[None]:
+        """While the rows of a list are planned, other lists are inside each of them."""
+        bound, outside = Bound(size), self._lists
+        outside.append(bound)
+        self._lists = bound.inside
+        try:
+            yield
+        finally:
+            self._lists = outside
 
     def plan(self) -> Planned:
         """The whole operation; StepsAside where anything in it cannot be compiled."""
@@ -84,14 +113,12 @@ class Planner:
                 selected, declared.target, declared.listing, given, scope, place
             )
         if isinstance(declared, RootOne | RootList):
-            target = self._target(declared.target)
             named = declared.named(given)
             self.planned.needs_project |= named.needs_project
             order = [Sort(column, False, False) for column in getattr(declared, "order", ())]
             rows = self._rows(
                 declared.target, selected.sets, named.conditions, order, declared.limit, place
             )
-            del target
             if isinstance(declared, RootOne):
                 return sql.object_of(rows, as_text=True)
             return sql.list_of(rows, as_text=True).scalar_subquery()
@@ -139,10 +166,11 @@ class Planner:
         of_type = declare.types()[target]
         keys = sorts(given["order_by"], listing.sort_columns, listing.default_order, of_type.key)
         page = page_plan(self, selected, target, given, keys, self.opened)
-        rows = self._page_rows(fields, of_type, where, keys, page, place, parent)
         parts: list[tuple[str, ColumnElement[Any]]] = []
-        for one in fields:
-            parts.append((one.name, self._connection_field(one, type_, rows, where, page)))
+        with self._list(given["last"] or given["first"] or DEFAULT_PAGE):
+            rows = self._page_rows(fields, of_type, where, keys, page, place, parent)
+            for one in fields:
+                parts.append((one.name, self._connection_field(one, type_, rows, where, page)))
         if parent is None:
             return _object_text(parts)
         pairs = [piece for name, value in parts for piece in (sql.text(name), value)]
@@ -302,8 +330,9 @@ class Planner:
         if parent is not None:
             inner = inner.correlate(parent)
         rows = inner.subquery(self._name("p"))
-        outer = select(*finish(rows)).select_from(rows).order_by(*sql.ordered_by(rows, keys))
-        return outer.subquery(self._name("x"))
+        with self._list(LONGEST_LIST if limit is None else limit):
+            outer = select(*finish(rows)).select_from(rows)
+        return outer.order_by(*sql.ordered_by(rows, keys)).subquery(self._name("x"))
 
     # --- objects -------------------------------------------------------------------------------
 

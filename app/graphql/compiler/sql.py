@@ -33,6 +33,9 @@ def text(value: str) -> ColumnElement[str]:
     return literal_column("'" + value.replace("'", "''") + "'", Text)
 
 
+UTC = text("UTC")
+
+
 def joined(pieces: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
     """The pieces one behind the other; constants that touch become one."""
     whole: Any = None
@@ -43,7 +46,7 @@ def joined(pieces: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
 
 def moment(column: ColumnElement[Any]) -> ColumnElement[str]:
     """`2026-11-21T23:17:33.000000Z`, as the scalar DateTime is written."""
-    return func.to_char(func.timezone("UTC", column), MOMENT + '"Z"')
+    return func.to_char(func.timezone(UTC, column), text(MOMENT + '"Z"'))
 
 
 def scalar(column: ColumnElement[Any], type_: GraphQLOutputType) -> ColumnElement[Any]:
@@ -78,7 +81,7 @@ def _word(column: ColumnElement[Any], type_: GraphQLEnumType) -> ColumnElement[s
 def global_id(type_name: str, key: ColumnElement[Any]) -> ColumnElement[str]:
     """The opaque Relay id of a row."""
     named = text(f"{type_name}:").op("||")(key)
-    return func.encode(func.convert_to(named, "UTF8"), text("base64"))
+    return func.encode(func.convert_to(named, text("UTF8")), text("base64"))
 
 
 def cursor(mark: ColumnElement[str], values: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
@@ -86,14 +89,17 @@ def cursor(mark: ColumnElement[str], values: Sequence[ColumnElement[Any]]) -> Co
     pieces: list[ColumnElement[Any]] = [text('["'), mark, text('"')]
     for value in values:
         pieces += [text(","), func.coalesce(_as_json(value), text("null"))]
-    encoded = func.encode(func.convert_to(joined([*pieces, text("]")]), "UTF8"), text("base64"))
+    encoded = func.encode(
+        func.convert_to(joined([*pieces, text("]")]), text("UTF8")), text("base64")
+    )
     return func.translate(encoded, literal_column("E'+/=\\n'"), text("-_"))
 
 
 def _as_json(value: ColumnElement[Any]) -> ColumnElement[str]:
     if isinstance(value.type, DateTime):
-        plain = func.to_char(func.timezone("UTC", value), MOMENT)
-        return joined([text('"'), func.replace(plain, ".000000", ""), text('+00:00"')])
+        plain = func.to_char(func.timezone(UTC, value), text(MOMENT))
+        short = func.replace(plain, text(".000000"), text(""))
+        return joined([text('"'), short, text('+00:00"')])
     return cast(func.to_json(value), Text)
 
 
