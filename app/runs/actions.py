@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import delete as delete_rows
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from app.core.db import Tx
@@ -235,6 +236,18 @@ async def retry(tx: Tx, run_id: UUID, *, step_names: Collection[str] | None = No
     await record(tx, again, Change("run.queued", "queued", data={"retry": True, "steps": names}))
     tx.hint(run_id)
     return True
+
+
+async def delete(tx: Tx, run_id: UUID) -> None:
+    """Delete a run with its steps, logs and events; one that has not ended is cancelled first.
+
+    The worker that holds it finds nothing to hold any more and stops its blocks.
+    """
+    run = await _lock(tx, run_id)
+    if run["status"] not in RUN_ENDS:
+        await end_run(tx, run_id, "cancelled")
+        tx.cancel(run_id)
+    await tx.execute(delete_rows(runs).where(runs.c.id == run_id))
 
 
 async def _lock(tx: Tx, run_id: UUID) -> RowMapping:
