@@ -29,7 +29,9 @@ class PipelineRunsPayload:
     """The pipeline, and how many runs it was about."""
 
     pipeline: Pipeline | None = strawberry.field(default=None, description="The pipeline.")
-    count: int = strawberry.field(default=0, description="How many runs were changed or made.")
+    count: int | None = strawberry.field(
+        default=None, description="How many runs were changed or made."
+    )
     errors: list[PipelineError] = strawberry.field(default_factory=list, description=ERRORS)
 
 

@@ -41,7 +41,8 @@ def answer(fault: Fault, call: Call) -> Answer:
             return Answer(403, _declared(403, "unauthorized_access", fault.message, 403))
         return _told(call, 403, "unauthorized_access", NO_ACCESS)
     if fault.code == "NOT_OFFERED":
-        message = f"The {action(call)} action is disabled for {resource(call)}."
+        message = f"The {action(call)} action is disabled for {resource(call)}. {fault.message}"
+        message = message.rstrip()
         return _told(call, 403, "unauthorized_access", message)
     if fault.code == "NOT_FOUND":
         return _not_found(fault, call)
@@ -128,7 +129,8 @@ def _not_found(fault: Fault, call: Call) -> Answer:
     if by_trigger_token(call):
         text = "{'code': 404, 'message': 'Record not found.', 'type': 'record_not_found'}"
         return _exception(call, 404, "record_not_found", text)
-    if call.segments[0] == "pipelines" and fault.reason != "UNKNOWN_PATH":
+    creates = call.method == "POST" and len(call.segments) == 1
+    if (call.segments[0] == "pipelines" or creates) and fault.reason != "UNKNOWN_PATH":
         return _exception(call, 404, "record_not_found", fault.message)
     return _told(call, 404, "record_not_found", "Record not found.")
 
