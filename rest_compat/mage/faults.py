@@ -22,6 +22,8 @@ OWN_STATUS = {
     "PAYLOAD_TOO_LARGE": (413, "payload_too_large"),
 }
 """Faults that Mage's server does not know, with the HTTP status that says what to do."""
+KNOWN_TEXTS = {"INTERVAL_INVALID": "Cron expression is invalid."}
+"""Faults for which callers know the words of Mage's server."""
 RUNS_OF_SCHEDULE = "pipeline_runs"
 _CAPITAL = re.compile(r"(?<=[a-z])([A-Z])")
 _COERCION = re.compile(r"Variable '\$(\w+)' has invalid value(?: at \.?([^:]*))?: (.*)", re.DOTALL)
@@ -143,7 +145,8 @@ def _invalid(fault: Fault, call: Call) -> Answer:
     if fault.reason == "NAME_MISSING" and resource(call) == "pipeline_schedules":
         detail = {"error": "name cannot be empty.", "metadata": {"key": "name", "value": None}}
         return _told(call, 200, "record_invalid", "Record is invalid.", detail)
-    return _exception(call, 400, "record_invalid", plain(fault.message))
+    message = KNOWN_TEXTS.get(fault.reason or "") or plain(fault.message)
+    return _exception(call, 400, "record_invalid", message)
 
 
 def plain(message: str) -> str:

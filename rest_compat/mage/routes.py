@@ -41,7 +41,7 @@ PIPELINES = (
     Route("PUT", PIPELINE, "PipelineRunsCancel", vp.cancellation, sp.pipeline_after_runs, when=vp.run_action("cancelled")),
     Route("PUT", PIPELINE, "PipelineRunsRepeat", vp.repetition, sp.pipeline_after_runs, when=vp.run_action("retry")),
     Route("PUT", PIPELINE, "PipelineRunsRetry", vp.all_failed, sp.pipeline_after_runs, when=vp.run_action("retry_incomplete_block_runs")),
-    Route("PUT", PIPELINE, "PipelineUpdate", vp.pipeline_changes, single("pipeline", sp.pipeline_detail)),
+    Route("PUT", PIPELINE, "PipelineUpdate", vp.pipeline_changes, single("pipeline", sp.pipeline_changed)),
     Route("DELETE", PIPELINE, "PipelineDelete", v.by_uuid, one_pipeline),
     Route("GET", f"{PIPELINE}/blocks", "BlockList", v.by_uuid, sp.blocks),
     Route("POST", f"{PIPELINE}/blocks", "BlockCreate", vp.new_block, single("block", sp.block)),

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from rest_compat.dialect import Call
-from rest_compat.mage.page import values
+from rest_compat.mage.page import integer, values
 from rest_compat.mage.shape import Row, missing_pipeline, row_of
 from rest_compat.mage.shape_runs import one_step
 
@@ -51,12 +52,19 @@ def _log_item(
             elif step is not None and (not wanted or step.startswith(wanted)):
                 of_steps.append(_file(step, owner, lines, types))
     item = {
-        "block_run_logs": of_steps[:MAX_FILES],
-        "pipeline_run_logs": of_runs[:MAX_FILES],
+        "block_run_logs": _newest(of_steps, call),
+        "pipeline_run_logs": _newest(of_runs, call),
         "total_block_run_log_count": len(of_steps),
         "total_pipeline_run_log_count": len(of_runs),
     }
     return {"logs": [item], "metadata": {}}
+
+
+def _newest(files: list[dict[str, Any]], call: Call) -> list[dict[str, Any]]:
+    """The files that were written last: as many as asked, at most 20."""
+    limit = integer(call, "_limit", MAX_FILES) or 0
+    ordered = sorted(files, key=itemgetter("modified_timestamp"), reverse=True)
+    return ordered[: min(limit, MAX_FILES)]
 
 
 def _file(name: str, owner: Row, lines: list[Row], types: Mapping[str, str]) -> dict[str, Any]:

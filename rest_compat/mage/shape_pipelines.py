@@ -1,6 +1,7 @@
 """From an operation's data to Mage's bodies: pipelines, blocks, variables and tags."""
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from app.core.errors import NotFound
@@ -33,8 +34,13 @@ def pipeline(row: Row, _: Call | None = None) -> dict[str, Any]:
     return _pipeline(row, block)
 
 
-def pipeline_detail(row: Row, _: Call | None = None) -> dict[str, Any]:
-    """A pipeline as it is read and updated."""
+def pipeline_changed(row: Row, _: Call | None = None) -> dict[str, Any]:
+    """A pipeline as it is updated."""
+    return {**_pipeline(row, block), "extensions": {}}
+
+
+def pipeline_detail(row: Row) -> dict[str, Any]:
+    """A pipeline as it is read."""
     return {**_pipeline(row, block_in_detail), "extensions": {}}
 
 
@@ -79,7 +85,8 @@ def pipelines(data: Any, call: Call) -> dict[str, Any]:
     for row in found["nodes"]:
         made = pipeline(row)
         if "schedules" in row:
-            made["schedules"] = [_schedule_in_pipeline(s, row["uuid"]) for s in row["schedules"]]
+            oldest_first = sorted(row["schedules"], key=itemgetter("id"))
+            made["schedules"] = [_schedule_in_pipeline(s, row["uuid"]) for s in oldest_first]
         rows.append(made)
     more = found["pageInfo"]["hasNextPage"] if call.query.get("_limit") else None
     facts = {"count": found["totalCount"], "results": len(rows), "next": more}
@@ -96,7 +103,7 @@ def read_pipeline(data: Any, call: Call) -> dict[str, Any]:
 def pipeline_after_runs(data: Any, _: Call) -> dict[str, Any]:
     """The pipeline whose runs were changed, with the attributes that were changed along."""
     row = data.get("changed", data["payload"])["pipeline"]
-    return {"pipeline": pipeline_detail(row), "metadata": None}
+    return {"pipeline": pipeline_changed(row), "metadata": None}
 
 
 def pipeline_variables(data: Any, call: Call) -> dict[str, Any]:

@@ -68,7 +68,9 @@ BODIES = {
     "POST /api/pipelines": {"pipeline": {"name": "made"}},
     "POST /api/pipelines/{uuid}/blocks": {"block": {"name": "made", "type": "custom"}},
     "POST /api/pipelines/{uuid}/pipeline_schedules": {"pipeline_schedule": {"name": "made"}},
-    "POST /api/pipeline_schedules": {"pipeline_schedule": {"name": "made", "pipeline_uuid": "{uuid}"}},
+    "POST /api/pipeline_schedules": {
+        "pipeline_schedule": {"name": "made", "pipeline_uuid": "{uuid}"}
+    },
     "POST /api/pipelines/{uuid}/variables": {"variable": {"name": "color", "value": "red"}},
     "PUT /api/pipeline_runs/{id}": {"pipeline_run": {"status": "cancelled"}},
     "POST /api/users": {"user": {"username": "made", "password": "long enough"}},
@@ -101,7 +103,9 @@ class World:
         if caller in self.tokens:
             headers["OAUTH-TOKEN"] = self.tokens[caller]
         address = path.format(**{**self.values, "id": self._number(path)})
-        body = json.dumps(BODIES[key]).replace("{uuid}", self.values["uuid"]) if key in BODIES else ""
+        body = (
+            json.dumps(BODIES[key]).replace("{uuid}", self.values["uuid"]) if key in BODIES else ""
+        )
         return await self.client.request(method, address, headers=headers, content=body)
 
     def _number(self, path: str) -> str:

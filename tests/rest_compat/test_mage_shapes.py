@@ -199,7 +199,9 @@ def test_trigger_token_comes_from_the_path_or_the_bearer() -> None:
     headers = Headers({"Authorization": "bearer  abc ", "Idempotency-Key": "k"})
     made = variables_runs.token_run(call("POST", path={"id": "3"}, headers=headers))["input"]
     assert (made["triggerNumber"], made["token"], made["idempotencyKey"]) == (3, "abc", "k")
-    in_path = variables_runs.token_run(call("POST", path={"id": "3", "token": "t"}, headers=headers))
+    in_path = variables_runs.token_run(
+        call("POST", path={"id": "3", "token": "t"}, headers=headers)
+    )
     assert in_path["input"]["token"] == "t"
 
 
