@@ -112,11 +112,15 @@ _TAGS = "Tags are words on pipelines and triggers: set them there, by the attrib
 _PROJECTS = (
     "Projects are made and changed over GraphQL: projectCreate, projectUpdate, projectDelete."
 )
+_LISTED = "Read the list: it holds all that there is to know of each."
 _BACKFILLS = "Backfills are not made yet."
 NOT_OFFERED = (
     NotOffered("GET", "/api/sessions", _SESSIONS, is_documented=True),
     NotOffered("GET", "/api/sessions/{any}", _SESSIONS, is_documented=True),
     NotOffered("DELETE", "/api/sessions/{any}", _SESSIONS, is_documented=True),
+    NotOffered("GET", "/api/roles/{id}", _LISTED),
+    NotOffered("GET", "/api/tags/{id}", _LISTED),
+    NotOffered("GET", "/api/projects/{id}", _LISTED),
     NotOffered("POST", "/api/roles", _ROLES),
     NotOffered("PUT", "/api/roles/{id}", _ROLES),
     NotOffered("DELETE", "/api/roles/{id}", _ROLES),

@@ -271,6 +271,16 @@ async def test_what_is_not_offered_says_what_to_do_instead(
     assert (wanted.status_code, wanted.json()["status"]) == (403, 403)
 
 
+async def test_pipeline_that_is_read_and_sent_back_stays_as_it_is(
+    call: Call, trigger: dict[str, Any]
+) -> None:
+    before = (await call("GET", "/api/pipelines/flow")).json()["pipeline"]
+    sent = await call("PUT", "/api/pipelines/flow", {"pipeline": before})
+    assert "error" not in sent.json(), sent.text
+    after = (await call("GET", "/api/pipelines/flow")).json()["pipeline"]
+    assert {**after, "updated_at": None} == {**before, "updated_at": None}
+
+
 async def test_copy_may_have_spaces_in_its_name_and_templates_are_ignored(
     call: Call, trigger: dict[str, Any]
 ) -> None:
