@@ -19,6 +19,7 @@ from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
 from app.pipelines.mutations import PipelineMutation
 from app.pipelines.queries import PipelineQuery
+from app.pipelines.run_mutations import PipelineRunMutation
 from app.pipelines.types import PipelineRun
 from app.projects.mutations import ProjectMutation
 from app.projects.queries import ProjectQuery
@@ -100,7 +101,7 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(AccessMutation, ProjectMutation, PipelineMutation):
+class Mutation(AccessMutation, ProjectMutation, PipelineMutation, PipelineRunMutation):
     """The root of changes."""
 
 

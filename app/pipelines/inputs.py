@@ -84,12 +84,15 @@ class PipelineCreateInput:
     )
 
 
-@strawberry.input(description="New code for one block.")
+@strawberry.input(description="New code for one block, or a new place for it in the graph.")
 class BlockContentInput:
-    """A block and its code."""
+    """A block, its code and its upstream blocks."""
 
     uuid: str = strawberry.field(description="The block's uuid.")
     content: str | None = strawberry.field(default=None, description="Its code; null leaves it.")
+    upstream_blocks: list[str] | None = strawberry.field(
+        default=None, description="Uuids of blocks whose outputs it gets; null leaves them."
+    )
 
 
 @strawberry.input(description="Changes of a pipeline; what is left out stays.")
@@ -130,7 +133,7 @@ class PipelineUpdateInput:
         default=UNSET, description="Kept for callers; not used."
     )
     block_contents: list[BlockContentInput] | None = strawberry.field(
-        default=None, description="New code for blocks."
+        default=None, description="New code and new upstream blocks for blocks."
     )
     triggers_status: TriggerStatus | None = strawberry.field(
         default=None, description="Switch all its triggers on or off."

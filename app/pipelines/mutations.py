@@ -117,14 +117,15 @@ class StartedRunPayload:
     errors: list[PipelineError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
-def _pipeline_key(by: PipelineBy) -> dict[str, Any]:
+def pipeline_key(by: PipelineBy) -> dict[str, Any]:
+    """The argument by which a verb knows the pipeline."""
     if by.id:
         return {"pipeline_id": int_key(by.id, "Pipeline", "pipeline")}
     return {"uuid": by.uuid or ""}
 
 
 def _owner_key(by: PipelineBy) -> dict[str, Any]:
-    key = _pipeline_key(by)
+    key = pipeline_key(by)
     return {"pipeline_uuid": key["uuid"]} if "uuid" in key else key
 
 
@@ -141,7 +142,8 @@ async def _block_key(by: BlockBy) -> dict[str, Any]:
     return {"block_id": block_id, "pipeline_id": owner}
 
 
-async def _run_key(info: Info, by: PipelineRunBy) -> UUID:
+async def run_key(info: Info, by: PipelineRunBy) -> UUID:
+    """The row key of a run; NotFound where there is none."""
     statement = (
         select(runs.c.id)
         .join(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)
@@ -267,7 +269,7 @@ class PipelineMutation:
     async def pipeline_update(self, info: Info, input: PipelineUpdateInput) -> PipelinePayload:
         """Change a pipeline."""
         values = _nullable(_stored(given(input, *_PIPELINE_FIELDS)), "description", "executor_type")
-        contents = [{"uuid": b.uuid, "content": b.content} for b in input.block_contents or []]
+        contents = [vars(block) for block in input.block_contents or []]
         status = str(input.triggers_status.value) if input.triggers_status else None
         changed = await pipeline_verbs.update_pipeline(
             info.context.subject,
@@ -275,7 +277,7 @@ class PipelineMutation:
             block_contents=contents,
             triggers_status=status,
             expected_version=input.expected_version,
-            **_pipeline_key(input.by),
+            **pipeline_key(input.by),
         )
         return PipelinePayload(pipeline=await _pipeline(info, changed))
 
@@ -283,7 +285,7 @@ class PipelineMutation:
     async def pipeline_delete(self, info: Info, input: PipelineDeleteInput) -> PipelinePayload:
         """Delete a pipeline; the payload shows it as it was."""
         was = await _before(info, "Pipeline", input.by)
-        await pipeline_verbs.delete_pipeline(info.context.subject, **_pipeline_key(input.by))
+        await pipeline_verbs.delete_pipeline(info.context.subject, **pipeline_key(input.by))
         return PipelinePayload(pipeline=was, deleted_id=was.id if was else None)
 
     @mutation(BlockPayload, PipelineError, "Add a block to a pipeline.")
@@ -411,7 +413,7 @@ class PipelineMutation:
     ) -> PipelineRunPayload:
         """Cancel a run."""
         info.context.subject.require_known()
-        run_id = await _run_key(info, input.by)
+        run_id = await run_key(info, input.by)
         return await _run(info, await run_verbs.cancel_run(info.context.subject, run_id))
 
     @mutation(
@@ -424,6 +426,6 @@ class PipelineMutation:
     ) -> PipelineRunPayload:
         """Retry a run."""
         info.context.subject.require_known()
-        run_id = await _run_key(info, input.by)
+        run_id = await run_key(info, input.by)
         subject = info.context.subject
         return await _run(info, await run_verbs.retry_run(subject, run_id, input.from_block))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ARRAY, Text, cast, exists, func, select
+from sqlalchemy import ARRAY, Float, Text, cast, exists, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 from strawberry.scalars import JSON
 
@@ -185,6 +185,15 @@ def _run_count(*statuses: str) -> Any:
     return make
 
 
+def _runtime_average(c: Any) -> Any:
+    took = func.extract("epoch", runs.c.finished_at - runs.c.started_at).label("took")
+    done = select(took).join(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)
+    done = done.where(t.pipeline_runs.c.trigger_id == c.id, runs.c.status == "succeeded")
+    last = done.order_by(t.pipeline_runs.c.number.desc()).limit(100).correlate(c.id.table)
+    averaged = select(func.avg(last.lateral().c.took))
+    return cast(averaged.scalar_subquery(), Float)
+
+
 def _last_status(c: Any) -> Any:
     newest = select(runs.c.status).join(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)
     newest = newest.where(t.pipeline_runs.c.trigger_id == c.id)
@@ -229,6 +238,10 @@ class Trigger(Node, Timestamped):
         _run_count("queued", "running"), "How many of its runs have not ended."
     )
     last_run_status: str | None = expression(_last_status, "Status of its newest run.")
+    runtime_average: float | None = expression(
+        _runtime_average,
+        "Seconds that its last succeeded runs took on average, at most 100 of them.",
+    )
     pipeline: LazyPipeline | None = one("Pipeline", t.triggers.c.pipeline_id, "What it starts.")
     created_at: datetime = column(t.triggers.c.created_at, "When it was made.")
     updated_at: datetime = column(t.triggers.c.updated_at, "When it was last changed.")

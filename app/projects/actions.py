@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, func, select, text
 
-from app.access.actions import set_role
+from app.access.roles import set_role
 from app.access.tables import memberships, roles, users
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row

@@ -1,6 +1,7 @@
 """Enums, filters and orderings of runs of every kind."""
 
 import enum
+from typing import Any
 
 import strawberry
 
@@ -86,9 +87,12 @@ class RunStepFilter:
         default=UNSET, description="By status."
     )
     started_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By start.")
+    pipeline_uuid: StringFilter | None = strawberry.field(
+        default=UNSET, description="By the uuid of the pipeline that ran."
+    )
 
 
-STEP_COLUMNS = {
+STEP_COLUMNS: dict[str, Any] = {
     "number": t.run_steps.c.id,
     "name": t.run_steps.c.name,
     "status": t.run_steps.c.status,

@@ -299,6 +299,16 @@ async def _block(world: World, _: str) -> tuple[Variables, str]:
     return {"id": made}, made
 
 
+@_case(
+    "blocks",
+    "query($p: ID!) { blocks(projectId: $p, first: 100, orderBy: [{field: NUMBER,"
+    " direction: DESC}]) { nodes { id } } }",
+)
+async def _blocks(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.block(await world.pipeline(), "c")
+    return {"p": global_id("Project", world.home)}, global_id("Block", made)
+
+
 @_case("triggers", "query($p: ID!) { triggers(projectId: $p, first: 100) { nodes { id } } }")
 async def _triggers(world: World, _: str) -> tuple[Variables, str]:
     made = await rows.trigger(await world.pipeline())
@@ -384,6 +394,18 @@ async def _pipeline_update(world: World, _: str) -> Variables:
     return {"by": {"id": made}, "description": "new"}
 
 
+@_mutation("pipelineVariableSet", "pipeline { id }")
+async def _variable_set(world: World, _: str) -> Variables:
+    made = global_id("Pipeline", await world.pipeline())
+    return {"pipeline": {"id": made}, "name": "color", "value": "red"}
+
+
+@_mutation("pipelineVariableDelete", "pipeline { id }")
+async def _variable_delete(world: World, _: str) -> Variables:
+    made = await rows.pipeline(world.home, variables={"color": "red"})
+    return {"pipeline": {"id": global_id("Pipeline", made)}, "name": "color"}
+
+
 @_mutation("pipelineDelete", "deletedId")
 async def _pipeline_delete(world: World, _: str) -> Variables:
     return {"by": {"id": global_id("Pipeline", await world.pipeline())}}
@@ -459,6 +481,32 @@ async def _run_cancel(world: World, _: str) -> Variables:
 async def _run_retry(world: World, _: str) -> Variables:
     made = await rows.run(await world.pipeline(), status="failed", steps={"a": "failed"})
     return {"by": {"id": made.global_id}}
+
+
+@_mutation("pipelineRunsCancel", "pipeline { id } count")
+async def _runs_cancel(world: World, _: str) -> Variables:
+    made = await world.pipeline()
+    await rows.run(made)
+    return {"pipeline": {"id": global_id("Pipeline", made)}}
+
+
+@_mutation("pipelineRunsRepeat", "pipeline { id } count")
+async def _runs_repeat(world: World, _: str) -> Variables:
+    made = await world.pipeline()
+    run = await rows.run(made, status="failed")
+    return {"pipeline": {"id": global_id("Pipeline", made)}, "runs": [{"number": run.number}]}
+
+
+@_mutation("pipelineRunsRetry", "pipeline { id } count")
+async def _runs_retry(world: World, _: str) -> Variables:
+    made = await world.pipeline()
+    await rows.run(made, status="failed", steps={"a": "failed"})
+    return {"pipeline": {"id": global_id("Pipeline", made)}}
+
+
+@_mutation("pipelineRunDelete", "deletedId")
+async def _run_delete(world: World, _: str) -> Variables:
+    return {"by": {"id": (await rows.run(await world.pipeline())).global_id}}
 
 
 # --- any object ------------------------------------------------------------------------------

@@ -121,6 +121,11 @@ ARGUMENTS: dict[str, list[str]] = {
     ],
     "pipeline": ['(by: {id: "$Pipeline"})', '(by: {uuid: "$uuid"})'],
     "block": ['(by: {id: "$Block"})', '(by: {path: {pipeline: "$uuid", block: "$block"}})'],
+    "blocks": [
+        "",
+        '(projectId: "$Project")',
+        '(where: {pipeline: {uuid: {eq: "$uuid"}}, uuid: {eq: "$block"}})',
+    ],
     "triggers": [
         "",
         '(projectId: "$Project")',
@@ -138,7 +143,12 @@ ARGUMENTS: dict[str, list[str]] = {
     "pipelineRun": ['(by: {id: "$PipelineRun"})', "(by: {number: $run})"],
     "runs": ["", '(projectId: "$Project")'],
     "run": ['(id: "$PipelineRun")'],
-    "runSteps": ["", '(projectId: "$Project")', '(where: {name: {eq: "$block"}})'],
+    "runSteps": [
+        "",
+        '(projectId: "$Project")',
+        '(where: {name: {eq: "$block"}})',
+        '(where: {pipelineUuid: {eq: "$uuid"}})',
+    ],
     "runStep": ['(id: "$RunStep")'],
 }
 TYPES = (
@@ -324,6 +334,12 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         "pipelineRunCreate": '{of: {pipeline: {id: "$Pipeline"}}}',
         "pipelineRunCancel": '{by: {id: "$PipelineRun"}}',
         "pipelineRunRetry": '{by: {id: "$PipelineRun"}}',
+        "pipelineRunsCancel": '{pipeline: {id: "$Pipeline"}}',
+        "pipelineRunsRepeat": '{pipeline: {id: "$Pipeline"}, runs: []}',
+        "pipelineRunsRetry": '{pipeline: {id: "$Pipeline"}}',
+        "pipelineRunDelete": '{by: {id: "$PipelineRun"}}',
+        "pipelineVariableSet": '{pipeline: {id: "$Pipeline"}, name: "x", value: 1}',
+        "pipelineVariableDelete": '{pipeline: {id: "$Pipeline"}, name: "x"}',
     }
     mutation = SCHEMA.mutation_type
     assert mutation is not None

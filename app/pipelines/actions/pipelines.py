@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, select, update
 
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
@@ -17,6 +17,7 @@ from app.pipelines.actions._shared import (
     check_values,
     lock_pipeline,
 )
+from app.pipelines.actions.blocks import set_blocks
 from app.pipelines.actions.triggers import activation
 from app.pipelines.kinds import PIPELINE_TYPES
 from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
@@ -91,8 +92,8 @@ async def update_pipeline(
 ) -> int:
     """Change a pipeline; a new name gives it a new uuid, and triggers and runs follow.
 
-    `block_contents` sets the code of blocks ({uuid, content}); `triggers_status` switches all of
-    the pipeline's triggers.
+    `block_contents` sets code and upstream blocks of blocks ({uuid, content, upstream_blocks}; what
+    is None stays); `triggers_status` switches all of the pipeline's triggers.
     """
     checked = _checked(values)
     async with db.transaction(subject) as tx:
@@ -106,7 +107,7 @@ async def update_pipeline(
                 .where(pipeline_runs.c.pipeline_id == row["id"])
                 .values(pipeline_uuid=changed["uuid"])
             )
-        await _set_contents(tx, row["id"], block_contents)
+        await set_blocks(tx, changed, block_contents)
         if triggers_status is not None:
             await _switch_triggers(tx, row["id"], triggers_status)
         fields = [*sorted(checked), *(["blocks"] if block_contents else [])]
@@ -153,23 +154,6 @@ async def _taken(tx: db.Tx, project_id: int, uuid: str) -> bool:
         pipelines.c.project_id == project_id, pipelines.c.uuid == uuid
     )
     return await tx.one(statement) is not None
-
-
-async def _set_contents(tx: db.Tx, pipeline_id: int, contents: Sequence[Mapping[str, Any]]) -> None:
-    for item in contents:
-        if item.get("content") is None:
-            continue
-        check_values({"content": item["content"]})
-        await tx.execute(
-            update(blocks)
-            .where(blocks.c.pipeline_id == pipeline_id, blocks.c.uuid == str(item.get("uuid")))
-            .values(
-                content=item["content"],
-                status="updated",
-                version=blocks.c.version + 1,
-                updated_at=func.now(),
-            )
-        )
 
 
 async def _switch_triggers(tx: db.Tx, pipeline_id: int, status: str) -> None:

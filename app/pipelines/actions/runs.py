@@ -14,7 +14,7 @@ from app.core.changes import update_row
 from app.core.errors import Invalid, NotFound, Unauthenticated
 from app.core.rules import Subject
 from app.pipelines import dag
-from app.pipelines.actions._shared import blocks_of, check_json, lock_row
+from app.pipelines.actions._shared import blocks_of, check_variables, lock_row
 from app.pipelines.actions.triggers import activation
 from app.pipelines.kinds import RUNNABLE
 from app.pipelines.tables import pipeline_runs, pipelines, triggers
@@ -22,7 +22,6 @@ from app.runs import actions as ledger
 from app.runs.tables import run_steps, runs
 
 KIND = "pipeline"
-MAX_VARIABLES = 256 * 1024
 KEY_LENGTH = 255
 
 
@@ -113,7 +112,7 @@ async def trigger_pipeline(
     idempotency_key: str | None = None,
 ) -> UUID:
     """Start a run by right of membership: of a trigger's pipeline, or of a pipeline itself."""
-    _check_variables(variables)
+    check_variables(variables)
     _check_key(idempotency_key)
     async with db.transaction(subject) as tx:
         trigger = None
@@ -150,8 +149,8 @@ async def trigger_by_token(
     Raises NotFound for an unknown trigger, Invalid for one that no call may start, and
     Unauthenticated for a wrong token.
     """
-    _check_variables(variables)
-    _check_variables(event_variables)
+    check_variables(variables)
+    check_variables(event_variables)
     _check_key(idempotency_key)
     async with db.transaction(subject) as tx:
         trigger = await tx.one(
@@ -201,7 +200,10 @@ async def retry_run(subject: Subject, run_id: UUID, from_block: str | None = Non
     async with db.transaction(subject) as tx:
         row = await _lock_run(tx, run_id)
         if row["status"] in ("queued", "running"):
-            raise Invalid("The run has not finished yet.", "NOT_FINISHED")
+            raise Invalid(
+                "The run has not ended yet. Wait for its end or cancel it, then retry.",
+                "NOT_FINISHED",
+            )
         if row["status"] == "succeeded" and from_block is None:
             raise Invalid("The run succeeded. Name a block to run again from.", "NOT_FAILED")
         again = await _steps_again(tx, row, from_block) if from_block is not None else {}
@@ -259,13 +261,3 @@ def _check_key(key: str | None) -> None:
         raise Invalid(
             f"An idempotency key has 1 to {KEY_LENGTH} characters.", path=("idempotencyKey",)
         )
-
-
-def _check_variables(variables: Mapping[str, Any] | None) -> None:
-    if variables is None:
-        return
-    if not isinstance(variables, Mapping):
-        raise Invalid("variables must be an object.", path=("variables",))
-    check_json(variables, "variables")
-    if len(orjson.dumps(variables, default=str)) > MAX_VARIABLES:
-        raise Invalid(f"variables are larger than {MAX_VARIABLES} bytes.", path=("variables",))
