@@ -19,13 +19,17 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from app.core.protection import open_process
+from workers.mage_shim import offer
 from workers.pipelines import hand_over, os_guards
 from workers.pipelines.block_channel import Channel, capture_output
 from workers.pipelines.calls import BlockCall, Output
-from workers.pipelines.decorators import Decorated, offer_for_import
+from workers.pipelines.decorators import Decorated
+from workers.pipelines.sql import block as sql_block
+from workers.pipelines.sql.errors import SqlFault
 from workers.pipelines.values import UnsupportedValue
 
 RUNNABLE_TYPES = ("data_loader", "transformer", "data_exporter", "custom")
+LANGUAGES = ("python", "sql")
 NEVER_RUN_TYPES = ("markdown", "scratchpad")
 
 _CHANNEL = 3
@@ -150,8 +154,11 @@ def _allow_report(memory_bytes: int) -> None:
 
 def _run(call: BlockCall, log: Callable[[str, str], None], outputs: list[Output]) -> None:
     _check_runnable(call)
+    if call.language == "sql":
+        outputs.extend(_stored(call, _run_sql(call, log)))
+        return
     decorated = Decorated()
-    offer_for_import(decorated)
+    offer.install(call, decorated.decorators)
     inputs = [hand_over.read_value(upstream, call.storage) for upstream in call.inputs]
     _execute(call, decorated)
     functions = decorated.functions(call.block_type)
@@ -162,11 +169,22 @@ def _run(call: BlockCall, log: Callable[[str, str], None], outputs: list[Output]
         )
     kwargs = _kwargs(call)
     value = _call_block(call, functions[0], inputs, kwargs)
+    outputs.extend(_stored(call, value))
+    _run_tests(call, log, decorated.functions("test"), value, kwargs)
+
+
+def _run_sql(call: BlockCall, log: Callable[[str, str], None]) -> Any:
     try:
-        outputs.extend(hand_over.write_outputs(value, call.output_dir, call.storage))
+        return sql_block.run(call, _kwargs(call), log)
+    except SqlFault as error:
+        raise BlockFault(str(error), error.reason) from None
+
+
+def _stored(call: BlockCall, value: Any) -> list[Output]:
+    try:
+        return hand_over.write_outputs(value, call.output_dir, call.storage)
     except UnsupportedValue as error:
         raise BlockFault(f"Block {call.block_uuid}: {error}", "unsupported") from None
-    _run_tests(call, log, decorated.functions("test"), value, kwargs)
 
 
 def _check_runnable(call: BlockCall) -> None:
@@ -178,9 +196,10 @@ def _check_runnable(call: BlockCall) -> None:
             f"{', '.join(RUNNABLE_TYPES)}.",
             "unsupported",
         )
-    if call.language != "python":
+    if call.language not in LANGUAGES:
         raise BlockFault(
-            f"Blocks of language {call.language} are not supported yet. Supported: python.",
+            f"Blocks of language {call.language} are not supported. "
+            f"Supported: {', '.join(LANGUAGES)}.",
             "unsupported",
         )
 

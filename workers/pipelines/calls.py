@@ -38,6 +38,15 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Upstream:
+    """What a block needs to know of one upstream block beside its outputs."""
+
+    uuid: str
+    language: str = "python"
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class BlockCall:
     """One execution of one block.
 
@@ -46,6 +55,7 @@ class BlockCall:
     `output_dir`. `work_dir` is the project folder: working folder and import path of the code.
     `env` is the block's whole environment but for PATH, HOME and LANG, which have defaults.
     `secrets` are the project's, by name; `warehouse_url` is the built-in database, if there is one.
+    `upstream` says whose outputs the `inputs` are; DuckDB files lie in `database_dir`.
     """
 
     run_id: str
@@ -58,12 +68,14 @@ class BlockCall:
     output_dir: Path
     work_dir: Path
     inputs: tuple[tuple[Output, ...], ...] = ()
+    upstream: tuple[Upstream, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     execution_date: datetime | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     warehouse_url: str | None = field(default=None, repr=False)
+    database_dir: Path | None = None
     timeout_s: float | None = None
     memory_bytes: int = 8 * 1024**3
     open_files: int = 1024
@@ -77,6 +89,8 @@ class BlockCall:
             "output_dir": str(self.output_dir),
             "work_dir": str(self.work_dir),
             "inputs": [[vars(output) for output in upstream] for upstream in self.inputs],
+            "upstream": [dict(vars(block)) for block in self.upstream],
+            "database_dir": str(self.database_dir) if self.database_dir else None,
             "kwargs": dict(self.kwargs),
             "configuration": dict(self.configuration),
             "env": dict(self.env),
@@ -93,7 +107,15 @@ class BlockCall:
         plain["inputs"] = tuple(
             tuple(Output(**output) for output in upstream) for upstream in plain["inputs"]
         )
+        plain["upstream"] = tuple(Upstream(**block) for block in plain["upstream"])
+        folder = plain["database_dir"]
+        plain["database_dir"] = Path(folder) if folder else None
         return cls(**plain)
+
+    @property
+    def pipeline_uuid(self) -> str:
+        """The pipeline that the run belongs to, as its variables name it."""
+        return str(self.kwargs.get("pipeline_uuid") or "pipeline")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from app.pipelines.schedule import ONCE, next_slot
 from app.runs.fenced import LogLine
 from app.settings import Work
 from workers.execute import Outcome, RunContext
-from workers.pipelines.calls import BlockCall, BlockResult, LogRecord, Output
+from workers.pipelines.calls import BlockCall, BlockResult, LogRecord, Output, Upstream
 from workers.pipelines.fork_server import ForkServer
 from workers.pipelines.hand_over import sample
 from workers.pipelines.layout import Surroundings, lay_out
@@ -193,15 +193,23 @@ class _Walk:
             output_dir=storage.step_folder(run_id, step_id, self.context.fence),
             work_dir=self.surroundings.repo_path,
             inputs=tuple(self.outputs[u] for u in self.plan.upstream(block["uuid"])),
+            upstream=tuple(map(self._upstream, self.plan.upstream(block["uuid"]))),
             kwargs=self._kwargs(),
             execution_date=self.plan.facet["execution_date"],
             configuration=block["configuration"] or {},
             env=self.host.block_env,
             secrets=self.surroundings.secrets,
             warehouse_url=self.host.settings.warehouse_url or None,
+            database_dir=storage.root / "databases" / str(self.plan.pipeline["project_id"]),
             timeout_s=block["timeout_s"],
             memory_bytes=self.host.settings.block_memory_bytes,
         )
+
+    def _upstream(self, uuid: str) -> Upstream:
+        block = self.plan.blocks.get(uuid)
+        if block is None:
+            return Upstream(uuid)
+        return Upstream(uuid, block["language"], block["configuration"] or {})
 
     def _kwargs(self) -> dict[str, Any]:
         """Variables by rank (pipeline, trigger, run; events fill gaps), then the built-ins."""

@@ -47,6 +47,7 @@ class Bench:
             "output_dir": self.storage.step_folder("run", step, self.fence),
             "work_dir": self.project,
             "inputs": tuple(self.store(value) for value in upstream),
+            "upstream": parts.pop("upstream_blocks", ()),
         }
         return BlockCall(**{**given, **parts})
 
