@@ -116,6 +116,8 @@ async def test_duckdb_templates(bench: Any, tmp_path: Path) -> None:
     loading = LOADER.replace("postgres import", "duckdb import").replace("Postgres", "DuckDB")
     got = await bench.value(loading.replace("QUERY", "'SELECT * FROM orders'"), **parts)
     assert got["n"].tolist() == [1, 2]
+    two = await bench.run(loading.replace("QUERY", "'SELECT 1; SELECT 2'"), **parts)
+    assert two.error.startswith("These are 2 statements.")
 
 
 async def test_old_configuration_import(bench: Any, warehouse: str) -> None:

@@ -217,6 +217,47 @@ async def test_types_arrive(sql: Sql) -> None:
     assert all(pd.isna(second[name]) for name in second if name not in ("i", "b"))
 
 
+async def test_rarer_types_arrive_as_plain_values(sql: Sql) -> None:
+    await sql.raw("CREATE TYPE mood AS ENUM ('ok'); CREATE TYPE pair AS (a int, b text)")
+    frame = await sql.frame(
+        """
+        SELECT 'ok'::mood AS mood, (1, 'x')::pair AS pair, ARRAY[1, 2] AS arr,
+               ARRAY['{"a": 1}'::jsonb] AS docs, point(1, 2) AS p, B'101' AS bits,
+               '03:04:05+02'::timetz AS t, 'infinity'::numeric AS inf, '1.5'::money AS m,
+               int4range(1, 1) AS empty, '10.0.0.0/8'::cidr AS net, 'a'::"char" AS c
+        FROM generate_series(1, 2)
+        """
+    )
+    first, second = frame.to_dict("records")
+    assert first == second
+    assert first == {
+        "mood": "ok",
+        "pair": {"a": 1, "b": "x"},
+        "arr": [1, 2],
+        "docs": [{"a": 1}],
+        "p": [1.0, 2.0],
+        "bits": "101",
+        "t": "03:04:05+02:00",
+        "inf": Decimal("Infinity"),
+        "m": "$1.50",
+        "empty": "empty",
+        "net": "10.0.0.0/8",
+        "c": "a",
+    }
+    await sql.raw("DROP TABLE p_b; DROP TYPE mood; DROP TYPE pair")
+
+
+async def test_what_a_database_cannot_hold_is_rounded_or_refused(sql: Sql) -> None:
+    times = pd.DataFrame({"at": pd.to_datetime(["2026-01-01 00:00:00.123456789"])})
+    got = await sql.frame("SELECT * FROM {{ df_1 }}", upstream=(times,))
+    assert got["at"].tolist() == [pd.Timestamp("2026-01-01 00:00:00.123456")]
+    assert sql.bench.lines[:-1] == []
+    empty = await sql.run("SELECT * FROM {{ df_1 }}", upstream=(pd.DataFrame(),))
+    assert empty.error.endswith("has no columns and cannot be a table.")
+    far = await sql.run("SELECT '4000-01-01 BC'::date AS d")
+    assert not far.ok and "driver reports" in far.error
+
+
 async def test_query_without_rows_gives_a_frame_with_its_columns(sql: Sql) -> None:
     frame = await sql.frame("SELECT 1 AS n, now() AS at, '{}'::jsonb AS j WHERE false")
     assert (list(frame.columns), len(frame)) == (["n", "at", "j"], 0)
@@ -415,7 +456,7 @@ async def test_errors_tell_the_databases_message_and_place(sql: Sql) -> None:
     hint = await sql.run("SELECT nam FROM (SELECT 1 AS name) t")
     assert 'Hint: Perhaps you meant to reference the column "t.name".' in hint.error
     two = await sql.run("SELECT 1; SELECT 2")
-    assert "This block holds 2 statements." in two.error
+    assert "These are 2 statements." in two.error
     none = await sql.raw("-- nothing")
     assert none.error == "The block holds no SQL statement."
     wide = await sql.run("SELECT 'infinity'::date - 'x'::date AS n")

@@ -69,7 +69,9 @@ class DuckSession:
 
     def query(self, text: str, limit: int | None = None) -> pd.DataFrame:
         """The rows of one query, or the first `limit` of them."""
-        frame = self._try(lambda: self._run(self._parsed(text)[-1], limit))
+        statements = self._parsed(text)
+        check_single(len(statements))
+        frame = self._try(lambda: self._run(statements[0], limit))
         if frame is None:
             raise SqlFault("The query returns no rows: it is a statement without a result.")
         return frame

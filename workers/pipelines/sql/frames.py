@@ -132,13 +132,10 @@ def values_of(series: pd.Series, kind: str) -> list[Any]:
     missing = series.isna().to_numpy()
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(object)
-    if kind in ("timestamp", "timestamptz") and series.dtype.kind == "M":
-        values: Any = series.dt.to_pydatetime() if kind == "timestamp" else series.tolist()
-        values = list(values)
-    elif kind == "interval" and series.dtype.kind == "m":
-        values = list(series.dt.to_pytimedelta())
-    else:
-        values = series.tolist()
+    if kind in ("timestamp", "timestamptz", "interval") and series.dtype.kind in "mM":
+        # Python's own times, and the databases', have no nanoseconds.
+        series = series.dt.as_unit("us").astype(object)
+    values = series.tolist()
     convert = _CONVERT.get(kind)
     if convert is not None:
         return [None if m else convert(v) for v, m in zip(values, missing, strict=True)]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import ssl
 from collections.abc import Awaitable, Iterable
 from typing import Any, TypeVar
 
@@ -223,17 +224,24 @@ async def _connect(target: PostgresTarget, label: str) -> Any:
     for address in addresses:
         try:
             connection = await _connect_to(address, target, label)
-        except (OSError, TimeoutError) as error:
-            told = os.strerror(error.errno) if error.errno else "no answer in time"
+        except OSError as error:
             if address == addresses[-1]:
                 place = (
                     "the built-in database" if target.trusted else f"{target.host}:{target.port}"
                 )
-                raise SqlFault(f"Cannot connect to {place}: {told}.") from None
+                raise SqlFault(f"Cannot connect to {place}: {_told(error)}.") from None
         else:
             await _prepare(connection, target)
             return connection
     raise SqlFault(f"The host {target.host} has no address.")
+
+
+def _told(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLError):
+        return "TLS cannot be agreed on"
+    return os.strerror(error.errno) if error.errno else "the connection was closed"
 
 
 async def _connect_to(address: str, target: PostgresTarget, label: str) -> Any:

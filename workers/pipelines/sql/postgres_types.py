@@ -68,9 +68,7 @@ def _column(kind: Any, values: Sequence[Any]) -> pd.Series:
     arrow = _ARROW.get(kind.name) if kind.schema in ("pg_catalog", "public") else None
     if arrow is not None:
         return frames.column(pa.array(values, arrow))
-    series = pd.Series([None] * len(values), dtype=object)
-    series[:] = [_plain(value) for value in values]
-    return series
+    return pd.Series([_plain(value) for value in values], dtype=object)
 
 
 def _plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ def check_single(statements: int) -> None:
     """Refuse what is not one query."""
     if statements != 1:
         raise SqlFault(
-            f"This block holds {statements} statements. Write one query, or turn on raw SQL "
+            f"These are {statements} statements. Write one query, or turn on raw SQL "
             "(use_raw_sql) to run several."
         )
 
