@@ -85,7 +85,7 @@ class ConfigFileLoader(Settings):
     def use(self, profile: str, path: Path) -> None:
         """Read a profile."""
         try:
-            self.config = profiles.read_profile(path, profile, self.call.secrets)
+            self.config = profiles.read_profile(path, profile, self.call.secrets, os.environ)
         except SqlFault as error:
             raise ValueError(str(error)) from None
 

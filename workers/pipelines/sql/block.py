@@ -29,6 +29,7 @@ def run(call: BlockCall, variables: Mapping[str, Any], log: Log) -> Any:
                 call.content,
                 {key: value for key, value in variables.items() if key != "logger"},
                 call.secrets,
+                call.env,
                 upstream.table,
                 upstream.value,
             )
@@ -78,7 +79,9 @@ def open_session(call: BlockCall, target: Target) -> Session:
 
 def _profile(call: BlockCall, name: str) -> dict[str, Any]:
     path = call.work_dir / profiles.FILE_NAME
-    return profiles.read_profile(path, name, call.secrets) if path.exists() else {}
+    if not path.exists():
+        return {}
+    return profiles.read_profile(path, name, call.secrets, call.env)
 
 
 def _run(call: BlockCall, session: Session, text: str, log: Log) -> Any:

@@ -1,7 +1,6 @@
 """io_config.yaml: rendered with environment and secrets, read as YAML, one profile of it."""
 
 import logging
-import os
 import secrets as random
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +16,15 @@ FILE_NAME = "io_config.yaml"
 _log = logging.getLogger("io_config")
 
 
-def read_profile(path: Path, name: str, secrets: Mapping[str, str]) -> dict[str, Any]:
+def read_profile(
+    path: Path, name: str, secrets: Mapping[str, str], env: Mapping[str, str]
+) -> dict[str, Any]:
     """The settings of one profile; SqlFault, without any value of the file, if there are none."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise SqlFault(f"{path.name} cannot be read: {type(error).__name__}.") from None
-    profiles = _parsed(text, secrets, path.name)
+    profiles = _parsed(text, secrets, env, path.name)
     profile = profiles.get(name)
     if not isinstance(profile, dict):
         known = sorted(str(key) for key, value in profiles.items() if isinstance(value, dict))
@@ -31,7 +32,9 @@ def read_profile(path: Path, name: str, secrets: Mapping[str, str]) -> dict[str,
     return {str(key): value for key, value in profile.items()}
 
 
-def _parsed(text: str, secrets: Mapping[str, str], file_name: str) -> dict[Any, Any]:
+def _parsed(
+    text: str, secrets: Mapping[str, str], env: Mapping[str, str], file_name: str
+) -> dict[Any, Any]:
     # Secrets take their places after the file is parsed: no sign in them can change its meaning.
     places: dict[str, str] = {}
 
@@ -45,11 +48,10 @@ def _parsed(text: str, secrets: Mapping[str, str], file_name: str) -> dict[Any, 
         places[place] = secrets[name]
         return place
 
-    def variable(name: str, default: Any = "") -> Any:
-        return os.environ.get(name, default)
-
     environment = SandboxedEnvironment()
-    environment.globals.update(env_var=variable, mage_secret_var=secret)
+    environment.globals.update(
+        env_var=lambda name, default="": env.get(name, default), mage_secret_var=secret
+    )
     try:
         read = yaml.safe_load(environment.from_string(text).render())
     except TemplateError as error:

@@ -1,6 +1,5 @@
 """The text of an SQL block: a Jinja template over variables, upstream blocks, secrets."""
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ def render(
     text: str,
     variables: Mapping[str, Any],
     secrets: Mapping[str, str],
+    env: Mapping[str, str],
     upstream_table: Callable[[int], str],
     upstream_value: Callable[[str | None], Any],
 ) -> str:
@@ -27,7 +27,7 @@ def render(
     """
     environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
     environment.globals.update(
-        env_var=_env_var,
+        env_var=lambda name, default=None: _env_var(env, name, default),
         mage_secret_var=lambda name, *_: _secret(secrets, name),
         variables=lambda name, default=None: _variable(variables, name, default),
         block_output=lambda uuid=None, **_: upstream_value(uuid),
@@ -68,14 +68,10 @@ class _Reference:
         return self._upstream_table(self._number - 1)
 
 
-_MISSING: Any = object()
-
-
-def _env_var(name: str, default: Any = _MISSING) -> Any:
-    value = os.environ.get(name, default)
-    if value is _MISSING:
+def _env_var(env: Mapping[str, str], name: str, default: Any) -> Any:
+    if name not in env and default is None:
         raise SqlFault(f"The environment of blocks has no variable {name}.")
-    return value
+    return env.get(name, default)
 
 
 def _secret(secrets: Mapping[str, str], name: str) -> str:
