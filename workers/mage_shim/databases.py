@@ -1,5 +1,6 @@
 """`mage_ai.io.postgres` and `mage_ai.io.duckdb`: databases for the code of Python blocks."""
 
+import contextlib
 import logging
 from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar
@@ -42,6 +43,11 @@ class Database:
         if self._session is not None and kind is None:
             self.commit()
         self.close()
+
+    def __del__(self) -> None:
+        # As psycopg2 does: what was forgotten must not hold locks until the block ends.
+        with contextlib.suppress(Exception):
+            self.close()
 
     def open(self) -> None:
         """Connect, unless it is done."""

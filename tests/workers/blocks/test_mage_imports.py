@@ -159,6 +159,17 @@ return [first, second['n'].tolist(), connect().sample('public', 't', 1)['n'].tol
     assert got == [None, [1, 3], [1]]
 
 
+async def test_forgotten_connection_holds_no_lock(block: Any) -> None:
+    got = await block("""
+with connect() as c:
+    c.execute('CREATE TABLE t (n int)')
+connect().execute('LOCK TABLE t')
+connect().export([{'n': 1}], 'public', 't', if_exists='append')
+return [[len(connect().load('SELECT n FROM t'))]]
+""")
+    assert got == [1]
+
+
 async def test_parameters_are_values_and_not_statements(block: Any) -> None:
     got = await block(
         """

@@ -148,8 +148,12 @@ async def test_limit_bounds_the_output_and_not_the_table(
     query = "SELECT generate_series(1, 5) AS n"
     frame = await sql.frame(query, configuration={"limit": 2})
     assert (len(frame), await rows(database, "SELECT count(*) FROM p_b")) == (2, [(5,)])
+    cut = "The output is cut to 2 rows, the limit of this block's configuration."
+    assert (sql.bench.logs[-1].level, sql.bench.lines[-1]) == ("WARNING", cut)
     raw = await sql.frame(query, configuration={"limit": "3", "use_raw_sql": True})
     assert len(raw) == 3
+    assert len(await sql.frame(query, configuration={"limit": 5})) == 5
+    assert "cut" not in sql.bench.lines[-1]
     wrong = await sql.run(query, configuration={"limit": "many"})
     assert "must be a whole number above 0, not 'many'" in wrong.error
 
@@ -401,6 +405,7 @@ async def test_template_sees_variables_environment_and_secrets(sql: Sql) -> None
         ("{{ mage_secret_var('x') }}", "This project has no secret x."),
         ("{{ ().__class__.__mro__ }}", "The template cannot be filled in: access to attribute"),
         ("{{ block_output('z') }}", "Block z is no upstream block of this one."),
+        ("{{ block_output(parse=1) }}", "The template cannot be filled in: TypeError"),
         ("{{ 1 / 0 }}", "The template cannot be filled in: ZeroDivisionError"),
     ],
 )

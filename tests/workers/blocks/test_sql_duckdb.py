@@ -43,7 +43,7 @@ class Duck:
 
 @pytest.fixture
 def duck(bench: Any, tmp_path: Path) -> Duck:
-    return Duck(bench, tmp_path / "databases" / "1")
+    return Duck(bench, tmp_path / "database's \\ folder" / "1")
 
 
 async def test_query_in_memory_over_upstream_frames(duck: Duck) -> None:

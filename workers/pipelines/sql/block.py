@@ -85,8 +85,17 @@ def _profile(call: BlockCall, name: str) -> dict[str, Any]:
 
 
 def _run(call: BlockCall, session: Session, text: str, log: Log) -> Any:
+    limit = _limit(call.configuration)
+    # One more, to know whether the limit has cut anything.
+    frame = _rows(call, session, text, limit + 1 if limit else None, log)
+    if limit is None or frame is None or len(frame) <= limit:
+        return frame
+    log("WARNING", f"The output is cut to {limit} rows, the limit of this block's configuration.")
+    return frame.head(limit)
+
+
+def _rows(call: BlockCall, session: Session, text: str, limit: int | None, log: Log) -> Any:
     configuration = call.configuration
-    limit = _limit(configuration)
     if _is_true(configuration.get("use_raw_sql")):
         return session.run_script(text, limit)
     own = Upstream(call.block_uuid, "sql", configuration)

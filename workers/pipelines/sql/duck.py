@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from workers.pipelines.sql import frames
 from workers.pipelines.sql.errors import SqlFault, redact
-from workers.pipelines.sql.names import Table, quote, real_name
+from workers.pipelines.sql.names import Table, literal, quote, real_name
 from workers.pipelines.sql.rules import RESULT, check_policy, check_single, drop_statement
 from workers.pipelines.sql.targets import MEMORY, DuckTarget
 
@@ -40,9 +40,9 @@ class DuckSession:
         self._hidden = tuple(hidden)
         self._open = False
         self._connection = _connect(target.path, memory_bytes)
-        allowed = [str(folder) for folder in folders]
+        allowed = ", ".join(literal(str(folder)) for folder in folders)
         # No file outside these folders, no network, no extension, and no way to change that.
-        self.execute(f"SET allowed_directories = {allowed!r}")
+        self.execute(f"SET allowed_directories = [{allowed}]")
         self.execute("SET TimeZone = 'UTC'")
         self.execute("SET enable_external_access = false")
         self.execute("SET lock_configuration = true")

@@ -30,7 +30,7 @@ def render(
         env_var=lambda name, default=None: _env_var(env, name, default),
         mage_secret_var=lambda name, *_: _secret(secrets, name),
         variables=lambda name, default=None: _variable(variables, name, default),
-        block_output=lambda uuid=None, **_: upstream_value(uuid),
+        block_output=lambda uuid=None: upstream_value(uuid),
     )
     try:
         template = environment.from_string(text)
