@@ -159,6 +159,21 @@ return [first, second['n'].tolist(), connect().sample('public', 't', 1)['n'].tol
     assert got == [None, [1, 3], [1]]
 
 
+async def test_loader_works_inside_asynchronous_code_and_threads(block: Any) -> None:
+    got = await block("""
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+def load(n):
+    with connect() as c:
+        return int(c.load(f'SELECT {n} AS n')['n'][0])
+async def main():
+    return load(1)
+with ThreadPoolExecutor(4) as pool:
+    return [asyncio.run(main()), *pool.map(load, range(2, 6))]
+""")
+    assert got == [1, 2, 3, 4, 5]
+
+
 async def test_forgotten_connection_holds_no_lock(block: Any) -> None:
     got = await block("""
 with connect() as c:

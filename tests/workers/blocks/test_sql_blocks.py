@@ -152,6 +152,8 @@ async def test_limit_bounds_the_output_and_not_the_table(
     assert (sql.bench.logs[-1].level, sql.bench.lines[-1]) == ("WARNING", cut)
     raw = await sql.frame(query, configuration={"limit": "3", "use_raw_sql": True})
     assert len(raw) == 3
+    runs = {"limit": 2, "limit_in_pipeline_run": 4}
+    assert len(await sql.frame(query, configuration=runs)) == 4
     assert len(await sql.frame(query, configuration={"limit": 5})) == 5
     assert "cut" not in sql.bench.lines[-1]
     wrong = await sql.run(query, configuration={"limit": "many"})

@@ -184,8 +184,10 @@ def _is_true(value: Any) -> bool:
 
 
 def _limit(configuration: Mapping[str, Any]) -> int | None:
-    value = configuration.get("limit")
-    if value in (None, ""):
+    # The first is what newer Mage has for runs; the second it heeds in its editor only.
+    named = (configuration.get(key) for key in ("limit_in_pipeline_run", "limit"))
+    value = next((value for value in named if value not in (None, "")), None)
+    if value is None:
         return None
     try:
         limit = int(str(value))

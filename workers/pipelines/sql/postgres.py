@@ -5,8 +5,9 @@ import contextlib
 import logging
 import os
 import ssl
-from collections.abc import Awaitable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
 
 import asyncpg
 import pandas as pd
@@ -19,6 +20,7 @@ from workers.pipelines.sql.statements import Statement, split
 from workers.pipelines.sql.targets import PostgresTarget
 
 T = TypeVar("T")
+P = ParamSpec("P")
 _log = logging.getLogger("postgres")
 # A block that is killed cannot say so: its server looks this often whether it is still there.
 _LOOK_S = 2
@@ -39,14 +41,14 @@ class PostgresSession:
             self._connection = self._run(_connect(target, label))
             self._connection.add_log_listener(self._notice)
         except BaseException:
-            self._runner.close()
+            _outside_loops(self._runner.close)
             raise
 
     def close(self) -> None:
         """End the session; an open transaction is rolled back."""
         with contextlib.suppress(Exception):
-            self._runner.run(self._connection.close(timeout=5))
-        self._runner.close()
+            _outside_loops(self._runner.run, self._connection.close(timeout=5))
+        _outside_loops(self._runner.close)
 
     def table(self, written: str, schema: str | None = None) -> Table:
         """The table of that name in a schema, by default the connection's."""
@@ -207,7 +209,7 @@ class PostgresSession:
             return await work
 
         try:
-            return self._runner.run(awaited())
+            return _outside_loops(self._runner.run, awaited())
         except SqlFault:
             raise
         except asyncpg.PostgresError as error:
@@ -217,6 +219,16 @@ class PostgresSession:
         except (asyncpg.InterfaceError, ValueError, OverflowError, TypeError) as error:
             message = f"The database's driver reports: {error}"
         raise SqlFault(redact(message, self._hidden))
+
+
+def _outside_loops(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Call what drives a loop of its own, in another thread if one runs in this one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work(*args, **options)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work, *args, **options).result()
 
 
 async def _connect(target: PostgresTarget, label: str) -> Any:
