@@ -1,6 +1,7 @@
 """SQL blocks on a real PostgreSQL: templates, tables, types, errors, and what they may not reach."""
 
 import asyncio
+import random
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, time
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from tests.servers import SessionServers, database_name
 from workers.pipelines.calls import BlockResult, Upstream
+from workers.pipelines.sql.names import literal
 
 PASSWORD = "canary-of-the-password"
 
@@ -529,6 +531,18 @@ async def test_query_of_a_killed_block_ends_on_the_server(
     else:
         assert (await task).reason == "timeout"
     await until(0)
+
+
+@pytest.mark.parametrize("conforming", ["on", "off"])
+async def test_literals_are_read_as_the_values_that_they_were(
+    database: AsyncConnection, conforming: str
+) -> None:
+    dice = random.Random(7)
+    texts = ["".join(dice.choices("'\\\"$%;-:/*\n aE\u00fc", k=12)) for _ in range(500)]
+    await database.exec_driver_sql(f"SET standard_conforming_strings = {conforming}")
+    found = await database.exec_driver_sql(f"SELECT {literal(texts)}")
+    assert found.scalar() == texts
+    await database.exec_driver_sql("RESET standard_conforming_strings")
 
 
 # Connections by profile
