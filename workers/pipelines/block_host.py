@@ -20,14 +20,18 @@ from typing import Any, NoReturn
 
 from app.core.ids import slug
 from app.core.protection import open_process
+from workers.mage_shim import offer
 from workers.pipelines import hand_over, os_guards
 from workers.pipelines.block_channel import Channel, capture_output
 from workers.pipelines.calls import BlockCall
-from workers.pipelines.decorators import Decorated, offer_for_import
+from workers.pipelines.decorators import Decorated
+from workers.pipelines.sql import block as sql_block
+from workers.pipelines.sql.errors import SqlFault
 from workers.pipelines.values import UnsupportedValue
 
 VALUE_TYPES = ("data_loader", "transformer", "data_exporter", "custom")
 RUNNABLE_TYPES = (*VALUE_TYPES, "sensor", "conditional", "callback")
+LANGUAGES = ("python", "sql")
 NEVER_RUN_TYPES = ("markdown", "scratchpad")
 DECORATORS = {"conditional": "condition"}
 """Types whose functions have a decorator of another name."""
@@ -154,8 +158,11 @@ def _allow_report(memory_bytes: int) -> None:
 
 def _run(call: BlockCall, log: Callable[[str, str], None], report: dict[str, Any]) -> None:
     _check_runnable(call)
+    if call.language == "sql":
+        _store(call, _run_sql(call, log), report)
+        return
     decorated = Decorated()
-    offer_for_import(decorated)
+    offer.install(call, decorated.decorators)
     inputs = [hand_over.read_input(upstream, call.storage) for upstream in call.inputs]
     _execute(call, decorated)
     if call.block_type == "callback":
@@ -221,6 +228,13 @@ def _call_back(call: BlockCall, decorated: Decorated, inputs: list[Any]) -> None
         _call_block(call, function, [data] if takes else [], kwargs)
 
 
+def _run_sql(call: BlockCall, log: Callable[[str, str], None]) -> Any:
+    try:
+        return sql_block.run(call, _kwargs(call), log)
+    except SqlFault as error:
+        raise BlockFault(str(error), error.reason) from None
+
+
 def _check_runnable(call: BlockCall) -> None:
     if call.block_type in NEVER_RUN_TYPES:
         raise BlockFault(f"Blocks of type {call.block_type} are never run.", "unsupported")
@@ -230,9 +244,11 @@ def _check_runnable(call: BlockCall) -> None:
             f"{', '.join(RUNNABLE_TYPES)}.",
             "unsupported",
         )
-    if call.language != "python":
+    languages = LANGUAGES if call.block_type in VALUE_TYPES else ("python",)
+    if call.language not in languages:
         raise BlockFault(
-            f"Blocks of language {call.language} are not supported yet. Supported: python.",
+            f"Blocks of language {call.language} are not supported. "
+            f"Supported: {', '.join(languages)}.",
             "unsupported",
         )
 
