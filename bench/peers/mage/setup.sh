@@ -15,6 +15,6 @@ target=${1:-${ISTHMUS_BENCH_MAGE:-$HOME/.cache/isthmus-bench/mage}}
 }
 "${PYTHON:-python3.11}" -m venv "$target"
 "$target/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: \
-    -c "$here/constraints.txt" mage-ai==0.9.80 psycopg2-binary
+    -c "$here/constraints.txt" mage-ai==0.9.80 psycopg2-binary sshtunnel
 "$target/bin/mage" --help > /dev/null
 echo "Mage 0.9.80 is in $target"
