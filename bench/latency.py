@@ -5,17 +5,19 @@ The caller's clock and the server's are the same machine's, so polling adds noth
 
 import re
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from seed import Trigger, wait_for_runs
+from seed import STALLED_S, Trigger, wait_for_runs
 from sides import Side
 
-RUN_LIMIT_S = 300.0
+BURST_LIMIT_S = 240.0
 OWN = re.compile(r"own work took ([0-9.]+) s")
 
 
@@ -28,18 +30,35 @@ class Spent:
 
 
 def one_by_one(side: Side, trigger: Trigger, count: int) -> list[float]:
-    """Seconds of each of `count` runs; the seeding has warmed up what there is to warm up."""
-    return [_one(side, trigger)[0] for _ in range(count)]
+    """Seconds of each of `count` runs; the seeding has warmed up what there is to warm up.
+
+    A run that a server has left lying is told and left out, which flatters that server.
+    """
+    seconds = []
+    for _ in range(count):
+        try:
+            seconds.append(_one(side, trigger)[0])
+        except TimeoutError as error:
+            print(f"{error}: left out", file=sys.stderr)
+    return seconds
 
 
 def at_once(side: Side, trigger: Trigger, count: int) -> float:
-    """Completed runs a minute when `count` are triggered together."""
+    """Completed runs a minute when `count` are triggered together.
+
+    Mage at times leaves a queued block until another run comes: then those runs count that have
+    completed within the limit, over the time of the last of them.
+    """
     began = time.time()
     with ThreadPoolExecutor(count) as pool:
         ids = list(pool.map(lambda _: trigger.fire(side), range(count)))
-    wait_for_runs(side, ids, within_s=RUN_LIMIT_S)
-    ended = max(_completed(_run(side, run_id)) for run_id in ids)
-    return 60 * count / (ended - began)
+    with suppress(TimeoutError):
+        wait_for_runs(side, ids, within_s=BURST_LIMIT_S)
+    runs = [_run(side, run_id) for run_id in ids]
+    ended = [_completed(run) for run in runs if run["status"] == "completed"]
+    if len(ended) < count:
+        print(f"{side.name}: {len(ended)} of {count} runs completed", file=sys.stderr)
+    return 60 * len(ended) / (max(ended) - began)
 
 
 def own_and_wall(side: Side, trigger: Trigger, count: int) -> Spent:
@@ -67,7 +86,7 @@ def _spent(side: Side, trigger: Trigger) -> Spent:
 def _one(side: Side, trigger: Trigger) -> tuple[float, int]:
     began = time.time()
     run_id = trigger.fire(side)
-    wait_for_runs(side, [run_id], within_s=RUN_LIMIT_S)
+    wait_for_runs(side, [run_id], within_s=STALLED_S)
     return _completed(_run(side, run_id)) - began, run_id
 
 

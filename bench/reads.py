@@ -14,7 +14,7 @@ IDLE_S = 15.0
 
 @dataclass(frozen=True)
 class Read:
-    """A request to repeat, and the key of what it must answer with how many items."""
+    """A request to repeat, and how often before anything counts."""
 
     path: str
     warm_up: int = 20

@@ -88,7 +88,9 @@ def mage(folder: Path, port: int, environment: Path) -> Iterator[Side]:
         "MAGE_DATA_DIR": str(folder / "data"),
         "REQUIRE_USER_AUTHENTICATION": "false",
     }
-    subprocess.run([program, "init", "bench"], cwd=folder, env=environ, check=True, stdout=-3)
+    subprocess.run(
+        [program, "init", "bench"], cwd=folder, env=environ, check=True, stdout=subprocess.DEVNULL
+    )
     settings = folder / "bench" / "metadata.yaml"
     settings.write_text(settings.read_text().replace("help_improve_mage: true", ""))
     command = [program, "start", "bench", "--host", "127.0.0.1", "--port", str(port)]
