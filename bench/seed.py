@@ -24,7 +24,7 @@ def {function}(*args, **kwargs):
     """Gives back a small number."""
     return {number}
 '''
-STALLED_S = 120.0
+STALLED_S = 90.0
 ENDED = ("completed", "failed", "cancelled")
 
 
