@@ -68,7 +68,7 @@ def _table(peer: Figures | None, ours: Figures | None) -> list[str]:
     rows.append(_throughput_row(peer, ours))
     if ours and ours.data:
         rows.append(_data_row(ours.data))
-    return [*rows, *_idle_row(peer, ours)]
+    return [*filter(None, rows), *_idle_row(peer, ours)]
 
 
 def _read_row(path: str, connections: int, peer: Figures | None, ours: Figures | None) -> str:
@@ -111,6 +111,8 @@ def _idle_row(peer: Figures | None, ours: Figures | None) -> list[str]:
 def _row(
     what: str, theirs: float, mine: float, unit: str, ratio: str, target: str, met: bool
 ) -> str:
+    if not theirs and not mine:
+        return ""
     cells = [f"{value:.3g} {unit}".strip() if value else "" for value in (theirs, mine)]
     mark = _mark(met) if theirs and mine else ""
     return f"| {what} | {cells[0]} | {cells[1]} | {ratio} | {target}{mark} |"
