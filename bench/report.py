@@ -113,9 +113,13 @@ def _row(
 ) -> str:
     if not theirs and not mine:
         return ""
-    cells = [f"{value:.3g} {unit}".strip() if value else "" for value in (theirs, mine)]
+    cells = [f"{_number(value)} {unit}".strip() if value else "" for value in (theirs, mine)]
     mark = _mark(met) if theirs and mine else ""
     return f"| {what} | {cells[0]} | {cells[1]} | {ratio} | {target}{mark} |"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _mark(met: bool) -> str:
