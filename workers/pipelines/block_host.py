@@ -87,7 +87,6 @@ def run_call(call: BlockCall, log: Callable[[str, str], None]) -> dict[str, Any]
 
 def _isolate(guardian: int, channel_fd: int, output_fd: int) -> Channel:
     os.setsid()
-    os_guards.drop_capabilities()
     os_guards.die_with_parent(guardian)
     open_process()
     # Copies first: the numbers given may themselves be among 0 to 3.
@@ -117,7 +116,7 @@ def _settle(call: BlockCall) -> None:
     sys.argv = [call.block_uuid]
     sys.path.insert(0, str(call.work_dir))
     # Our package names are likely names of the user's own modules. What we need is loaded.
-    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
+    for name in _OUR_MODULES or our_modules():
         _KEPT.append(sys.modules.pop(name))
     importlib.invalidate_caches()
     random = sys.modules.get("numpy.random")
@@ -130,6 +129,17 @@ def _settle(call: BlockCall) -> None:
 
 
 _KEPT: list[ModuleType] = []
+_OUR_MODULES: list[str] = []
+
+
+def our_modules() -> list[str]:
+    """Names of our own modules that are loaded."""
+    return [name for name in sys.modules if name.partition(".")[0] in _OURS]
+
+
+def remember_modules() -> None:
+    """Look for our modules once, in the fork server, and not in each block."""
+    _OUR_MODULES[:] = our_modules()
 
 
 def _address_space() -> int:
