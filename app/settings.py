@@ -99,6 +99,7 @@ class Work(BaseSettings):
     lease_s: float = Field(30, gt=0.5)
     reconcile_s: float = Field(1, gt=0)
     schedule_s: float = Field(1, gt=0)
+    look_s: float = Field(10, ge=0.1)
     drain_s: float = Field(25, ge=0)
     kill_grace_s: float = Field(10, ge=0)
     block_slots: int = Field(0, ge=0, description="Parallel block processes; 0 means one per core.")

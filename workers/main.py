@@ -19,8 +19,9 @@ from app.settings import Settings
 from workers import hand_off
 from workers.execute import KINDS
 from workers.executor import Executor
-from workers.loops import presence, reconciler, retention, scheduler
+from workers.loops import reconciler, retention, scheduler
 from workers.loops.every import every
+from workers.loops.presence import Presence
 from workers.pipelines.run_pipeline import PipelineKind
 
 log = structlog.get_logger()
@@ -44,6 +45,7 @@ async def work(settings: Settings) -> int:
     pipelines = PipelineKind(limits, Storage(places.storage_dir), limits.block_environment())
     await pipelines.start()
     executor = Executor(worker_id, limits, {"pipeline": pipelines, **KINDS})
+    presence = Presence(executor, limits)
     told = _listen_to_signals(executor)
     executor.start()
     claiming = [
@@ -60,7 +62,7 @@ async def work(settings: Settings) -> int:
     ]
     holding = [
         _task(events.listen(events.CANCELS, lambda run_id: executor.cancel_asked(run_id.decode()))),
-        _task(every(presence.INTERVAL_S, partial(presence.report, executor, limits), "presence")),
+        _task(every(presence.interval_s, presence.report, "presence")),
     ]
     log.info(
         "worker.started",
@@ -77,7 +79,7 @@ async def work(settings: Settings) -> int:
     await executor.drain()
     await _end(holding)
     await pipelines.close()
-    await presence.leave(executor)
+    await presence.leave()
     await outbox.disconnect()
     await db.disconnect()
     log.info("worker.ended", worker=worker_id)
