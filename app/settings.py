@@ -135,6 +135,26 @@ class Work(BaseSettings):
         return self.lease_s * 5 / 6
 
 
+class Outside(BaseSettings):
+    """How we call others, and how others reach us."""
+
+    model_config = _config()
+
+    outgoing_private: bool = True
+    public_host: str = Field(
+        "http://localhost:6789", validation_alias=AliasChoices("MAGE_PUBLIC_HOST")
+    )
+
+
+class Client(BaseSettings):
+    """Where `isthmus run` and `isthmus logs` find a server, and who they are there."""
+
+    model_config = _config()
+
+    url: str = "http://127.0.0.1:6789"
+    client_key: str = ""
+
+
 class Settings:
     """All settings of this process, read once from the environment."""
 
@@ -143,6 +163,8 @@ class Settings:
         self.access = Access()  # type: ignore[call-arg]
         self.door = Door()  # type: ignore[call-arg]
         self.work = Work()  # type: ignore[call-arg]
+        self.outside = Outside()  # type: ignore[call-arg]
+        self.client = Client()  # type: ignore[call-arg]
 
 
 @lru_cache(maxsize=1)
