@@ -1,6 +1,5 @@
 """Lines for people: plain ones, and on a terminal a last line that changes in place."""
 
-import os
 import shutil
 import sys
 import time
@@ -44,7 +43,7 @@ class Screen:
     """Standard output."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self._terminal = sys.stdout.isatty()
         self._began = time.monotonic()
 
     @property
