@@ -101,12 +101,12 @@ class Executor:
                 self.look()
 
     async def _told_to_look(self) -> None:
-        """Return when somebody asks for a look; after `look_s` without any it asks itself."""
+        """Return when somebody asks for a look; after `look_s` of silence take what there is."""
         try:
             async with asyncio.timeout(self._settings.look_s):
                 await self._wake.wait()
         except TimeoutError:
-            self._looks += 1
+            self._looks = self._settings.run_slots
         self._wake.clear()
 
     async def _claim(self) -> Claim | None:
