@@ -79,11 +79,14 @@ async def _first_answer(
 
 async def _answer(target: httpx2.URL, address: str, body: bytes, headers: Mapping[str, str]) -> int:
     timeout = httpx2.Timeout(WHOLE_S, connect=CONNECT_S)
+    # Whom to trust may come from the environment (SSL_CERT_FILE), a proxy may not.
+    trust = httpx2.create_ssl_context()
     async with (
-        httpx2.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False) as client,
+        httpx2.AsyncClient(timeout=timeout, verify=trust, trust_env=False) as client,
         client.stream(
             "POST",
             target.copy_with(host=address),
+            follow_redirects=False,
             content=body,
             headers=dict(headers),
             extensions={"sni_hostname": _host(target)},

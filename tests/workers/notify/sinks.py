@@ -2,15 +2,22 @@
 
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 @dataclass
@@ -35,9 +42,35 @@ class HttpSink:
         return f"http://{host}:{self.port}{path}"
 
 
+def certificate(folder: Path, name: str) -> Path:
+    """A certificate for a host that vouches for itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    plain = serialization.NoEncryption()
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain
+    )
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + encoded)
+    return path
+
+
 @contextmanager
-def http_sink() -> Iterator[HttpSink]:
-    """A server on a free port of this machine."""
+def http_sink(tls: Path | None = None) -> Iterator[HttpSink]:
+    """A server on a free port of this machine; with a certificate's file it speaks HTTPS."""
     sink = HttpSink()
 
     class Handler(BaseHTTPRequestHandler):
@@ -55,6 +88,10 @@ def http_sink() -> Iterator[HttpSink]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         sink.port = server.server_address[1]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield sink
@@ -67,29 +104,43 @@ class SmtpSink:
 
     port: int = 0
     refused: int | None = None
+    tls: int = 0
     logins: list[str] = field(default_factory=list)
     receivers: list[str] = field(default_factory=list)
     mails: list[Message] = field(default_factory=list)
 
 
 @contextmanager
-def smtp_sink() -> Iterator[SmtpSink]:
-    """A server on a free port that offers a login and no TLS."""
+def smtp_sink(tls: Path | None = None) -> Iterator[SmtpSink]:
+    """A server on a free port that offers a login; with a certificate's file STARTTLS too."""
     sink = SmtpSink()
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             self._say("220 sink")
-            for line in self.rfile:
+            while line := self.rfile.readline():
                 word = line.split()[0].upper() if line.split() else b""
+                if word == b"STARTTLS" and tls:
+                    self._start_tls(tls)
+                    continue
                 if word == b"QUIT":
                     self._say("221 bye")
                     return
                 self._answer(word, line.decode().strip())
 
+        def _start_tls(self, own: Path) -> None:
+            self._say("220 go on")
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(own)
+            self.request = context.wrap_socket(self.request, server_side=True)
+            sink.tls += 1
+            self.rfile = self.request.makefile("rb")
+            self.wfile = self.request.makefile("wb", buffering=0)
+
         def _answer(self, word: bytes, line: str) -> None:
             if word == b"EHLO":
-                self._say("250-sink\r\n250 AUTH PLAIN")
+                offers = "250-STARTTLS\r\n" if tls else ""
+                self._say(f"250-sink\r\n{offers}250 AUTH PLAIN")
             elif word == b"AUTH":
                 sink.logins.append(line.split()[-1])
                 self._say("235 ok")
@@ -106,9 +157,7 @@ def smtp_sink() -> Iterator[SmtpSink]:
 
         def _mail(self) -> Message:
             lines = []
-            for line in self.rfile:
-                if line == b".\r\n":
-                    break
+            while (line := self.rfile.readline()) not in (b".\r\n", b""):
                 lines.append(line)
             return cast(Message, message_from_bytes(b"".join(lines), policy=default))
 

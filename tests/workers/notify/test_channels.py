@@ -4,13 +4,14 @@ import asyncio
 import base64
 import socket
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.outgoing import Outgoing, own_servers
 from app.pipelines.actions.alerts import CHANNELS as NAMED
-from tests.workers.notify.sinks import HttpSink, SmtpSink, http_sink, smtp_sink
+from tests.workers.notify.sinks import HttpSink, SmtpSink, certificate, http_sink, smtp_sink
 from tests.workers.notify.test_message import known
 from workers.notify.channels import CHANNELS, Notice
 from workers.notify.failure import NotSent
@@ -106,6 +107,21 @@ async def test_statuses_say_if_trying_again_helps(http: HttpSink, status: int, a
     assert len(http.posted) == 1  # a redirect is not followed
 
 
+async def test_the_certificate_must_be_of_the_name_though_the_address_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = certificate(tmp_path, "localhost")
+    with http_sink(own) as sink:
+        named = {"webhook_url": sink.url(f"/{CANARY}", "localhost").replace("http:", "https:")}
+        unknown = await refused("slack_config", named)
+        assert "not to be trusted" in str(unknown) and not unknown.again
+        monkeypatch.setenv("SSL_CERT_FILE", str(own))
+        assert await send("slack_config", named) == "localhost"
+        other = {"webhook_url": sink.url(f"/{CANARY}").replace("http:", "https:")}
+        assert "not to be trusted" in str(await refused("slack_config", other))
+        assert len(sink.posted) == 1
+
+
 async def test_a_closed_port_may_open_again() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -196,6 +212,21 @@ async def test_a_login_is_never_sent_without_the_tls_that_was_asked_for(smtp: Sm
     failure = await refused("email_config", config)
     assert "smtp_starttls" in str(failure) and not failure.again
     assert smtp.logins == [] and smtp.mails == []
+
+
+async def test_starttls_compares_the_certificate_with_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = certificate(tmp_path, "localhost")
+    with smtp_sink(own) as sink:
+        config = mailbox(sink, smtp_starttls=True, smtp_user="me", smtp_password=CANARY)
+        assert "not to be trusted" in str(await refused("email_config", config))
+        monkeypatch.setenv("SSL_CERT_FILE", str(own))
+        refusal = await refused("email_config", {**config, "smtp_host": "127.0.0.1"})
+        assert "not to be trusted" in str(refusal)
+        assert sink.logins == [] and sink.tls == 0
+        assert await send("email_config", config) == "localhost"
+        assert (len(sink.mails), len(sink.logins), sink.tls) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(("code", "again"), [(450, True), (550, False)])
