@@ -98,6 +98,46 @@ def schema(
         sys.exit(f"{path} is stale: run `isthmus schema`.")
 
 
+Url = Annotated[str, typer.Option(help="Which server; else ISTHMUS_URL.")]
+Key = Annotated[str, typer.Option(help="Which API key; else ISTHMUS_CLIENT_KEY, or that of dev.")]
+
+
+@app.command("run")
+def run_pipeline(
+    pipeline: Annotated[str, typer.Argument(help="The pipeline's uuid or name.")],
+    var: Annotated[
+        list[str] | None, typer.Option(help="A variable as name=value; JSON where it is some.")
+    ] = None,
+    vars_json: Annotated[str, typer.Option(help="Variables as a JSON object.")] = "",
+    follow: Annotated[bool, typer.Option(help="Show progress and lines until the end.")] = True,
+    url: Url = "",
+    key: Key = "",
+) -> None:
+    """Start a pipeline: 0 it succeeded, 1 it failed, 2 it was cancelled, 3 it did not start."""
+    from app.cli import run
+    from app.cli._calls import Caller
+
+    try:
+        variables = run.variables(var or [], vars_json)
+    except run.BadVariables as error:
+        raise typer.BadParameter(str(error)) from error
+    raise SystemExit(run.run_pipeline(Caller(url, key), pipeline, variables, follow=follow))
+
+
+@app.command("logs")
+def run_logs(
+    run: Annotated[str, typer.Argument(help="The run's number or id.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on to the end.")] = False,
+    url: Url = "",
+    key: Key = "",
+) -> None:
+    """Show how a run stands, why it waits, and what it wrote."""
+    from app.cli import logs
+    from app.cli._calls import Caller
+
+    raise SystemExit(logs.show_log(Caller(url, key), run, follow=follow))
+
+
 @keys.command("create")
 def key_create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],

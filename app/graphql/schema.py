@@ -20,7 +20,7 @@ from app.graphql.scalars import SCALARS
 from app.pipelines.mutations import PipelineMutation
 from app.pipelines.queries import PipelineQuery
 from app.pipelines.run_mutations import PipelineRunMutation
-from app.pipelines.types import PipelineRun
+from app.pipelines.types import NotificationRun, PipelineRun
 from app.projects.mutations import ProjectMutation
 from app.projects.queries import ProjectQuery
 from app.runs.queries import RunQuery
@@ -119,7 +119,7 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[PipelineRun],
+        types=[PipelineRun, NotificationRun],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
 

@@ -92,6 +92,31 @@ class BlockStatus(enum.Enum):
     FAILED = strawberry.enum_value("failed", description="It ran and failed.")
 
 
+@strawberry.enum(description="What a notification tells of.")
+class NotificationEvent(enum.Enum):
+    """Words of `alert_on`."""
+
+    TRIGGER_FAILURE = strawberry.enum_value("trigger_failure", description="A run has failed.")
+    TRIGGER_SUCCESS = strawberry.enum_value("trigger_success", description="A run has succeeded.")
+    TRIGGER_PASSED_SLA = strawberry.enum_value(
+        "trigger_passed_sla", description="A run takes longer than its trigger's `sla`."
+    )
+
+
+@strawberry.enum(description="How a notification is sent.")
+class NotificationChannel(enum.Enum):
+    """Keys of `notification_config`."""
+
+    SLACK = strawberry.enum_value("slack_config", description="A Slack webhook.")
+    TEAMS = strawberry.enum_value("teams_config", description="A Microsoft Teams webhook.")
+    DISCORD = strawberry.enum_value("discord_config", description="A Discord webhook.")
+    GOOGLE_CHAT = strawberry.enum_value("google_chat_config", description="A Google Chat webhook.")
+    WEBHOOK = strawberry.enum_value("webhook_config", description="JSON to any address.")
+    EMAIL = strawberry.enum_value("email_config", description="E-mail by SMTP.")
+    TELEGRAM = strawberry.enum_value("telegram_config", description="Not offered; fails.")
+    OPSGENIE = strawberry.enum_value("opsgenie_config", description="Not offered; fails.")
+
+
 PIPELINE_TYPES: tuple[str, ...] = tuple(str(member.value) for member in PipelineType)
 BLOCK_TYPES: tuple[str, ...] = tuple(str(member.value) for member in BlockType)
 LANGUAGES: tuple[str, ...] = tuple(str(member.value) for member in BlockLanguage)

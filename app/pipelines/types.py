@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ARRAY, Float, Text, cast, exists, func, select
+from sqlalchemy import ARRAY, BigInteger, Float, Text, cast, exists, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 from strawberry.scalars import JSON
 
@@ -21,6 +21,8 @@ from app.pipelines.kinds import (
     BlockLanguage,
     BlockStatus,
     BlockType,
+    NotificationChannel,
+    NotificationEvent,
     PipelineType,
     TriggerStatus,
     TriggerType,
@@ -29,6 +31,7 @@ from app.projects.types import Project
 from app.runs.rules import may_read as may_read_run
 from app.runs.tables import runs
 from app.runs.types import Run
+from app.runs.waits import run_for
 
 LazyBlock = Annotated["Block", strawberry.lazy("app.pipelines.types")]
 LazyTrigger = Annotated["Trigger", strawberry.lazy("app.pipelines.types")]
@@ -258,6 +261,11 @@ class Trigger(Node, Timestamped):
         return schedule.next_run_date(self._type, self._interval, self._timezone)  # type: ignore[attr-defined]
 
 
+def _number(run: Any) -> Any:
+    facet = t.pipeline_runs.alias()
+    return select(cast(facet.c.number, Text)).where(facet.c.run_id == run.id).scalar_subquery()
+
+
 @sql_type(
     runs,
     joins=[(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)],
@@ -297,4 +305,33 @@ class PipelineRun(Run):
     )
     executor_type: str = column(t.pipeline_runs.c.executor_type, "Kept for callers.")
     passed_sla: bool = column(t.pipeline_runs.c.passed_sla, "It took longer than it should.")
+    wait_for: list[str] = expression(
+        run_for(_number),
+        "Names of the steps that are tried again, or numbers of the runs that hold the places; "
+        "at most ten.",
+    )
     metrics: JSON | None = column(t.pipeline_runs.c.metrics, "Figures of the run.")
+
+
+@sql_type(
+    runs,
+    variant_of=("Run", "notification"),
+    policy=may_read_run,
+    description="A message about a pipeline run, sent by one channel.",
+)
+class NotificationRun(Run):
+    """A notification."""
+
+    event: NotificationEvent = expression(
+        lambda c: c.params["event"].astext, "What the message is about."
+    )
+    channel: NotificationChannel = expression(
+        lambda c: c.params["channel"].astext, "How it is sent."
+    )
+    pipeline: Pipeline | None = one(
+        "Pipeline", runs.c.subject_id, "Whose run it is about; null where it is gone."
+    )
+    about_number: int = expression(
+        lambda c: cast(c.params["number"].astext, BigInteger),
+        "Number of the pipeline run that it is about.",
+    )

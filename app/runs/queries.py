@@ -4,15 +4,17 @@ from typing import Annotated
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import func
 
 from app.core.errors import NotFound
 from app.core.ids import parse_global_id
 from app.graphql.connections import Connection
 from app.graphql.context import Info
 from app.graphql.payloads import int_key
-from app.graphql.rows import fetch_one, root_connection
+from app.graphql.rows import fetch_list, fetch_one, root_connection
 from app.projects.queries import PROJECT_ARGUMENT, in_project
 from app.runs import tables as t
+from app.runs import waits
 from app.runs.inputs import (
     RUN_COLUMNS,
     STEP_COLUMNS,
@@ -21,7 +23,7 @@ from app.runs.inputs import (
     RunStepFilter,
     RunStepOrder,
 )
-from app.runs.types import Run, RunStep
+from app.runs.types import Run, RunStep, Worker
 
 
 def run_key(given: str) -> UUID:
@@ -82,3 +84,10 @@ class RunQuery:
         condition = t.run_steps.c.id == int_key(id, "RunStep", "step")
         found: RunStep | None = await fetch_one(info, "RunStep", condition)
         return found
+
+    @strawberry.field(description="Workers seen within the last 15 seconds; at most 200.")
+    async def workers(self, info: Info) -> list[Worker]:
+        """Who does the work."""
+        info.context.subject.require_known()
+        seen = t.workers.c.seen_at > func.now() - waits.SEEN
+        return await fetch_list(info, "Worker", [t.workers.c.started_at], seen, limit=200)

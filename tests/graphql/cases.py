@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.ids import global_id
+from app.runs.tables import runs, workers
 from tests.factories import rows
 from tests.graphql.world import PASSWORD, World
 
@@ -376,6 +377,12 @@ async def _run_step(world: World, _: str) -> tuple[Variables, str]:
     return {"id": step}, step
 
 
+@_case("workers", "{ workers { id } }")
+async def _workers(_: World, __: str) -> tuple[Variables, str]:
+    made = await rows.row(workers, id=rows.unique("worker"), host="h", pid=1, version="1")
+    return {}, global_id("Worker", made["id"])
+
+
 @_mutation("pipelineCreate", "pipeline { id }")
 async def _pipeline_create(world: World, _: str) -> Variables:
     return {"name": rows.unique("new"), "projectId": global_id("Project", world.home)}
@@ -580,6 +587,13 @@ async def _node_trigger(world: World) -> object:
 @_node("PipelineRun")
 async def _node_run(world: World) -> object:
     return (await rows.run(await world.pipeline())).id
+
+
+@_node("NotificationRun")
+async def _node_notification(world: World) -> object:
+    params = {"event": "trigger_failure", "channel": "slack_config", "number": 1}
+    made = await rows.row(runs, project_id=world.home, kind="notification", params=params)
+    return made["id"]
 
 
 @_node("RunStep")

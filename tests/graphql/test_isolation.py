@@ -107,6 +107,7 @@ async def sides(app: Starlette) -> Sides:
 ARGUMENTS: dict[str, list[str]] = {
     "me": [""],
     "roles": [""],
+    "workers": [""],
     "users": ["", '(where: {username: {contains: "alfaalfa"}})'],
     "sessions": ["", "(allUsers: true)"],
     "apiKeys": ["", "(allUsers: true)", '(where: {name: {startsWith: "key"}})'],

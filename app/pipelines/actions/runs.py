@@ -15,6 +15,7 @@ from app.core.errors import Invalid, NotFound, Unauthenticated
 from app.core.rules import Subject
 from app.pipelines import dag
 from app.pipelines.actions._shared import blocks_of, check_variables, lock_row
+from app.pipelines.actions.alerts import expect_end
 from app.pipelines.actions.triggers import activation
 from app.pipelines.kinds import RUNNABLE
 from app.pipelines.tables import pipeline_runs, pipelines, triggers
@@ -208,6 +209,7 @@ async def retry_run(subject: Subject, run_id: UUID, from_block: str | None = Non
             raise Invalid("The run succeeded. Name a block to run again from.", "NOT_FAILED")
         again = await _steps_again(tx, row, from_block) if from_block is not None else {}
         await ledger.retry(tx, run_id, **again)
+        await expect_end(tx, run_id)
         await tx.audit("run.retry", "PipelineRun", run_id, project_id=row["project_id"])
     return run_id
 
