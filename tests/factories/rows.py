@@ -247,9 +247,10 @@ async def project_file_version(file_id: int, version: int = 1) -> int:
     return int(made["id"])
 
 
-async def project_secret(project_id: int) -> int:
+async def project_secret(project_id: int, name: str | None = None) -> int:
     """A secret that no key opens."""
-    made = await row(project_secrets, project_id=project_id, name=unique("secret"), sealed="v1")
+    named = name or unique("secret")
+    made = await row(project_secrets, project_id=project_id, name=named, sealed="v1")
     return int(made["id"])
 
 

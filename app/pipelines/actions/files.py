@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
 
 from app.access.installation import keys
 from app.core import db
@@ -142,7 +142,7 @@ async def _keep_version(tx: db.Tx, row: RowMapping) -> None:
     )
 
 
-def _versions_of(project_id: int, path: str) -> object:
+def _versions_of(project_id: int, path: str) -> ColumnElement[bool]:
     table = project_file_versions.c
     return (table.project_id == project_id) & (table.path == path)
 
