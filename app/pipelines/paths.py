@@ -1,9 +1,16 @@
-"""Which paths a project's files may have."""
+"""Which paths a project's files may have, and where Mage keeps the code of blocks."""
 
 from app.core.errors import Invalid
 
 PATH_LENGTH = 500
 PART_BYTES = 255
+_ENDINGS = {"python": "py", "sql": "sql", "yaml": "yaml", "r": "r", "markdown": "md"}
+
+
+def block_path(block_type: str, language: str, uuid: str) -> str:
+    """Where Mage looks for a block's code unless its configuration says otherwise."""
+    folder = "custom" if block_type == "custom" else f"{block_type}s"
+    return f"{folder}/{uuid}.{_ENDINGS[language]}"
 
 
 def fault_of_path(path: str) -> str | None:

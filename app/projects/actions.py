@@ -19,6 +19,11 @@ NAME_LENGTH = 150
 MAX_MEMBERS = 1000
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether a project's folder may have this name."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,149}", name) is not None
+
+
 async def create_project(subject: Subject, name: str, description: str | None) -> int:
     """Make a project whose first owner is the caller; owners of the installation only."""
     subject.require_owner()
@@ -186,7 +191,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
             )
         checked["name"] = name
     folder = checked.get("folder")
-    if folder is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,149}", folder):
+    if folder is not None and not is_folder_name(folder):
         raise Invalid(
             "A folder's name begins with a letter, has letters, digits, `_`, `-` and `.`, and at "
             f"most {NAME_LENGTH} characters.",
