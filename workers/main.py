@@ -21,15 +21,17 @@ from workers.execute import KINDS
 from workers.executor import Executor
 from workers.loops import presence, reconciler, retention, scheduler
 from workers.loops.every import every
+from workers.pipelines import layout
+from workers.pipelines.requirements import prepare
 from workers.pipelines.run_pipeline import PipelineKind
 
 log = structlog.get_logger()
 
 
-async def work(settings: Settings) -> int:
+async def work(settings: Settings, *, install: bool = False) -> int:
     """Work until SIGTERM or SIGINT, then drain; a second signal ends the drain's patience.
 
-    Returns the exit status.
+    Returns the exit status. With `install` it installs what projects require before it starts.
     """
     limits, places = settings.work, settings.places
     protect_process()
@@ -42,6 +44,9 @@ async def work(settings: Settings) -> int:
     outbox.connect(places.redis_url)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     pipelines = PipelineKind(limits, Storage(places.storage_dir), limits.block_environment())
+    layout.use_keys(settings.access.secret_keys)
+    if not await prepare(install=install, environ=limits.pip_environment()):
+        return 1
     await pipelines.start()
     executor = Executor(worker_id, limits, {"pipeline": pipelines, **KINDS})
     told = _listen_to_signals(executor)

@@ -43,7 +43,8 @@ class BlockCall:
 
     `kwargs` are the merged variables of the run (dates and decimals may be among them);
     `inputs` are the outputs of each upstream block in order, below `storage`, as is
-    `output_dir`. `work_dir` is the project folder: working folder and import path of the code.
+    `output_dir`. `work_dir` is the project folder: working folder and import path of the code,
+    as is the folder that it lies in, which is the run's own.
     `env` is the block's whole environment but for PATH, HOME and LANG, which have defaults.
     `secrets` are the project's, by name; `warehouse_url` is the built-in database, if there is one.
     """

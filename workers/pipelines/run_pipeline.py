@@ -21,7 +21,7 @@ from workers.execute import Outcome, RunContext
 from workers.pipelines.calls import BlockCall, BlockResult, LogRecord, Output
 from workers.pipelines.fork_server import ForkServer
 from workers.pipelines.hand_over import sample
-from workers.pipelines.layout import Surroundings, lay_out
+from workers.pipelines.layout import CannotLayOut, Surroundings, lay_out
 
 SAMPLE_ROWS = 100
 SAMPLE_BYTES = 64 * 1024
@@ -54,7 +54,10 @@ class PipelineKind:
         if plan is None:
             return Outcome("failed", reason="pipeline_gone", error="The pipeline was deleted.")
         with tempfile.TemporaryDirectory(prefix="isthmus-run-", ignore_cleanup_errors=True) as work:
-            surroundings = await lay_out(plan.pipeline["project_id"], Path(work))
+            try:
+                surroundings = await lay_out(plan.pipeline["project_id"], Path(work))
+            except CannotLayOut as error:
+                return Outcome("failed", reason="project_files", error=str(error))
             walk = _Walk(self, context, plan, surroundings)
             return await walk.run()
 

@@ -155,8 +155,9 @@ async def test_what_comes_out_of_the_small_one_lacks_just_what_was_told(
     assert (tmp_path / "out" / listed).stat().st_mode & 0o777 == 0o600
 
 
-async def test_everything_has_its_place_in_the_database(project: str) -> None:
-    await take(SMALL, project)
+async def test_everything_has_its_place_in_the_database(project: str, small: Path) -> None:
+    (small / "windows.csv").write_bytes(b"name\r\nada\n")
+    await take(small, project)
     (pipeline,) = await stored(pipelines, project)
     assert (pipeline["uuid"], pipeline["name"]) == ("greet", "Greet people")
     assert pipeline["concurrency_config"] == {"block_run_limit": 2}
@@ -169,7 +170,7 @@ async def test_everything_has_its_place_in_the_database(project: str) -> None:
     assert len(morning["token"]) == 32 and morning["token"] != TOKEN
     assert morning["next_fire_at"] is not None and morning["last_enabled_at"] is not None
     files = {file["path"]: file for file in await stored(project_files, project)}
-    assert files["people.csv"]["content"] == "name\nada lovelace\r\ngrace hopper\n"
+    assert files["windows.csv"]["content"] == "name\r\nada\n"
     assert files["io_config.yaml"]["content"] is None
     assert "canary" not in files["io_config.yaml"]["sealed"]
     assert "custom/orphan.py" in files and "transformers/greetings.py" not in files
