@@ -138,6 +138,8 @@ async def test_what_comes_out_of_the_small_one_lacks_just_what_was_told(
     said = await take(SMALL, project)
     assert "trigger never: 'every now and then' is no interval" in said
     assert "dates in its variables become text" in said
+    assert "Secrets that are asked for and not set: small_host" in said
+    assert "those that blocks see: SMALL_USER" in said
     await give(tmp_path / "out", project)
     before, after = files_below(SMALL), files_below(tmp_path / "out")
     assert set(after) == set(before)

@@ -1,7 +1,5 @@
 import os
 
-from mage_ai.data_preparation.shared.secrets import get_secret_value
-
 
 @data_loader
 def load_data(*args, **kwargs):
