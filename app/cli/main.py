@@ -21,10 +21,12 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 users = typer.Typer(help="Users.", no_args_is_help=True)
+secrets = typer.Typer(help="Secrets of projects.", no_args_is_help=True)
 imports = typer.Typer(help="Take projects over.", no_args_is_help=True)
 exports = typer.Typer(help="Write projects as others have them.", no_args_is_help=True)
 app.add_typer(keys, name="key")
 app.add_typer(users, name="user")
+app.add_typer(secrets, name="secret")
 app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
 
@@ -168,6 +170,9 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def import_mage(
     folder: Folder,
     project: ProjectUuid = "",
+    name: Annotated[
+        str, typer.Option("--folder", help="Name that blocks import it under; DIR's if left out.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, change nothing.")] = False,
     yes: Yes = False,
     prune: Annotated[bool, typer.Option("--prune", help="Delete what only Isthmus has.")] = False,
@@ -181,7 +186,7 @@ def import_mage(
     """Take a Mage project folder over; run it again to take over what has changed."""
     from app.cli.mage_project import commands
 
-    options = commands.ImportOptions(project, dry_run, prune, paused, tuple(secret or ()))
+    options = commands.ImportOptions(project, name, dry_run, prune, paused, tuple(secret or ()))
     _run(lambda: commands.import_mage(folder.resolve(), options, print, _asking(yes)))
 
 
@@ -204,8 +209,24 @@ def _asking(yes: bool) -> Callable[[str], bool]:
     return ask
 
 
+@secrets.command("set")
+def secret_set(
+    name: Annotated[str, typer.Argument(help="What blocks ask for it by.")],
+    project: ProjectUuid = "",
+) -> None:
+    """Set a project's secret; asks for the value (or reads a line from standard input)."""
+    from app.cli import _secrets
+
+    value = _typed("Value")
+    print(_run(lambda: _secrets.set_secret(name, value, project)))
+
+
 def _password() -> str:
+    return _typed("Password")
+
+
+def _typed(what: str) -> str:
     if sys.stdin.isatty():
-        typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        typed: str = typer.prompt(what, hide_input=True, confirmation_prompt=True)
         return typed
     return sys.stdin.readline().rstrip("\n")

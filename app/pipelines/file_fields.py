@@ -3,9 +3,14 @@
 from typing import Any
 
 import strawberry
+from sqlalchemy import Column, select
 
+from app.core.db import reading
+from app.core.errors import NotFound
+from app.core.ids import global_id
 from app.graphql.connections import Connection
 from app.graphql.context import Info
+from app.graphql.filters import UNSET
 from app.graphql.payloads import int_key, mutation
 from app.graphql.rows import fetch_one, root_connection
 from app.pipelines import tables as t
@@ -41,11 +46,21 @@ class ProjectFileSetInput:
     expected_version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
+@strawberry.input(description="Names one project file; exactly one field.", one_of=True)
+class ProjectFileBy:
+    """How a file is named."""
+
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
+    path: str | None = strawberry.field(
+        default=UNSET, description="By path, in the project of the call."
+    )
+
+
 @strawberry.input(description="Which project file to delete.")
 class ProjectFileDeleteInput:
     """A file."""
 
-    id: strawberry.ID = strawberry.field(description="The file.")
+    by: ProjectFileBy = strawberry.field(description="The file.")
 
 
 @strawberry.input(description="A project secret and its value.")
@@ -58,11 +73,21 @@ class ProjectSecretSetInput:
     expected_version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
+@strawberry.input(description="Names one project secret; exactly one field.", one_of=True)
+class ProjectSecretBy:
+    """How a secret is named."""
+
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
+    name: str | None = strawberry.field(
+        default=UNSET, description="By name, in the project of the call."
+    )
+
+
 @strawberry.input(description="Which project secret to delete.")
 class ProjectSecretDeleteInput:
     """A secret."""
 
-    id: strawberry.ID = strawberry.field(description="The secret.")
+    by: ProjectSecretBy = strawberry.field(description="The secret.")
 
 
 @strawberry.type(description="Answer to projectFileSet and projectFileDelete.")
@@ -85,6 +110,21 @@ class ProjectSecretPayload:
         default=None, description="Id of the secret that is gone."
     )
     errors: list[PipelineError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+async def _key(
+    info: Info, type_name: str, given_id: str | None, named: Column[str], name: str
+) -> int:
+    """The row key of a global id, or of a name in the project of the call."""
+    if given_id is not None:
+        return int_key(given_id, type_name, "record")
+    table = named.table
+    own = table.c.project_id == project_scope(info, None)
+    async with reading() as connection:
+        found = await connection.scalar(select(table.c.id).where(own, named == name))
+    if found is None:
+        raise NotFound("Record not found.")
+    return int(found)
 
 
 @strawberry.type
@@ -137,9 +177,11 @@ class ProjectFileMutation:
         self, info: Info, input: ProjectFileDeleteInput
     ) -> ProjectFilePayload:
         """Delete a file."""
-        wanted = int_key(input.id, "ProjectFile", "file")
-        await files.delete_file(info.context.subject, wanted)
-        return ProjectFilePayload(deleted_id=input.id)
+        by = input.by
+        column = t.project_files.c.path
+        found = await _key(info, "ProjectFile", by.id or None, column, by.path or "")
+        await files.delete_file(info.context.subject, found)
+        return ProjectFilePayload(deleted_id=strawberry.ID(global_id("ProjectFile", found)))
 
     @mutation(ProjectSecretPayload, PipelineError, "Make a project secret, or give it a new value.")
     async def project_secret_set(
@@ -163,6 +205,8 @@ class ProjectFileMutation:
         self, info: Info, input: ProjectSecretDeleteInput
     ) -> ProjectSecretPayload:
         """Delete a secret."""
-        wanted = int_key(input.id, "ProjectSecret", "secret")
-        await secrets.delete_secret(info.context.subject, wanted)
-        return ProjectSecretPayload(deleted_id=input.id)
+        by = input.by
+        column = t.project_secrets.c.name
+        found = await _key(info, "ProjectSecret", by.id or None, column, by.name or "")
+        await secrets.delete_secret(info.context.subject, found)
+        return ProjectSecretPayload(deleted_id=strawberry.ID(global_id("ProjectSecret", found)))

@@ -489,7 +489,7 @@ async def _project_file_set(world: World, _: str) -> Variables:
 
 @_mutation("projectFileDelete", "deletedId")
 async def _project_file_delete(world: World, _: str) -> Variables:
-    return {"id": global_id("ProjectFile", await rows.project_file(world.home))}
+    return {"by": {"id": global_id("ProjectFile", await rows.project_file(world.home))}}
 
 
 @_mutation("projectSecretSet", "projectSecret { id }")
@@ -500,7 +500,7 @@ async def _project_secret_set(world: World, _: str) -> Variables:
 
 @_mutation("projectSecretDelete", "deletedId")
 async def _project_secret_delete(world: World, _: str) -> Variables:
-    return {"id": global_id("ProjectSecret", await rows.project_secret(world.home))}
+    return {"by": {"id": global_id("ProjectSecret", await rows.project_secret(world.home))}}
 
 
 # --- any object ------------------------------------------------------------------------------

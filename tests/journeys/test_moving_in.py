@@ -36,13 +36,13 @@ def transform(people, *args, **kwargs):
 """
 
 
-def command(made: Live, *arguments: str, python: str = sys.executable) -> tuple[int, str]:
+def command(made: Live, *arguments: str, typed: str = "") -> tuple[int, str]:
     """Exit status of `isthmus` and what it said."""
     done = subprocess.run(
-        [python, *ISTHMUS[1:], *arguments],
+        [*ISTHMUS, *arguments],
         env=dict(made.environ),
         capture_output=True,
-        stdin=subprocess.DEVNULL,
+        input=typed,
         text=True,
         timeout=60,
         check=False,
@@ -90,6 +90,10 @@ def test_a_project_comes_in_runs_changes_and_goes_home(
     status, said = command(live_server, "import", "mage", str(small), "--yes")
     assert status == 0 and said.endswith("Done."), said
 
+    status, said = command(live_server, "secret", "set", "small_host", typed="canary-host\n")
+    assert (status, said) == (0, "The secret small_host of project default is set.")
+    status, said = command(live_server, "import", "mage", str(small))
+    assert status == 0 and said.endswith("Nothing to do.") and "small_host" not in said
     (trigger,) = graph('{ triggers(where: {name: {eq: "call"}}) { nodes { number token } } }')[
         "triggers"
     ]["nodes"]
@@ -122,7 +126,7 @@ def test_a_project_comes_in_runs_changes_and_goes_home(
     status, said = command(live_server, "import", "mage", str(home), "--yes")
     assert status == 0 and said.endswith("Nothing to do."), said
     log = live_server.log.read_text()
-    assert "canary-of-io-config" not in log
+    assert "canary-of-io-config" not in log and "canary-host" not in log
 
 
 def test_a_worker_without_keys_starts_and_fails_runs_that_need_them(

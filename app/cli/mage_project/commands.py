@@ -14,6 +14,7 @@ from app.core.crypto import SecretError
 from app.core.errors import Invalid
 from app.core.rules import SYSTEM
 from app.pipelines.actions.whole import write_project
+from app.projects.actions import is_folder_name
 
 _SECRET_USED = re.compile(r"(?:get_secret_value|mage_secret_var)\(\s*['\"]([^'\"]+)['\"]")
 _VARIABLE_USED = re.compile(r"env_var\(\s*['\"]([^'\"]+)['\"]")
@@ -24,9 +25,14 @@ Ask = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How to import. `project` is a uuid, empty for the first one."""
+    """How to import. `project` is a uuid, empty for the first one.
+
+    `folder` is the name that blocks import the project under; empty keeps the one that it has,
+    and gives a project that has none that of the folder on disk.
+    """
 
     project: str = ""
+    folder: str = ""
     dry_run: bool = False
     prune: bool = False
     paused: bool = False
@@ -39,6 +45,8 @@ async def import_mage(root: Path, options: ImportOptions, say: Say, ask: Ask) ->
     wanted = read_folder(root, options.secret, remarks)
     project = await find_project(options.project)
     present = await _stored(project)
+    folder = options.folder or present.folder or _name(root, remarks)
+    wanted = MageProject(folder, wanted.pipelines, wanted.files)
     difference = compare(wanted, present, prune=options.prune, paused=options.paused)
     missing = _used(wanted, _SECRET_USED) - await secret_names(project)
     _tell_of_surroundings(wanted, missing, remarks)
@@ -86,6 +94,13 @@ async def _stored(project: object) -> MageProject:
         return await read_stored(project)  # type: ignore[arg-type]
     except SecretError as error:
         raise Invalid(f"A secret file of the project does not open: {error}") from error
+
+
+def _name(root: Path, remarks: Remarks) -> str | None:
+    if is_folder_name(root.name):
+        return root.name
+    remarks.notes.append(f"Code cannot be imported from {root.name!r}: name it with --folder.")
+    return None
 
 
 def _tell(difference: Difference, remarks: Remarks, say: Say) -> None:

@@ -12,7 +12,6 @@ from app.core.errors import Invalid
 from app.pipelines.actions.files import FileText
 from app.pipelines.actions.whole import Values, WholePipeline
 from app.pipelines.paths import block_path, fault_of_path
-from app.projects.actions import is_folder_name
 
 SETTINGS = "metadata.yaml"
 WITHOUT_CODE = ("global_data_product",)
@@ -39,14 +38,7 @@ def read_folder(root: Path, more_secret: Iterable[str], remarks: Remarks) -> Mag
         for path, text in texts.items()
         if path not in used
     }
-    return MageProject(_folder_name(root, remarks), pipelines, files)
-
-
-def _folder_name(root: Path, remarks: Remarks) -> str | None:
-    if is_folder_name(root.name):
-        return root.name
-    remarks.notes.append(f"Nothing can be imported from a package of the name {root.name!r}.")
-    return None
+    return MageProject(None, pipelines, files)
 
 
 def project_defaults(texts: Mapping[str, str]) -> dict[str, Any]:

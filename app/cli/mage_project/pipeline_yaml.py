@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.cli.mage_project.model import Remarks
-from app.cli.mage_project.yaml_text import has_dates, mappings, moment, plain
+from app.cli.mage_project.yaml_text import has_dates, mappings, moment, plain, seconds
 from app.core.errors import Invalid
 from app.pipelines import dag
 from app.pipelines.actions.whole import Values, WholePipeline
@@ -58,7 +58,7 @@ def read(
         "settings": plain(_object(data, "settings") or {"triggers": None}),
         "data_integration": plain(_object(data, "data_integration")),
         "executor_type": _text(data.get("executor_type")),
-        "executor_count": _number(data.get("executor_count")) or 1,
+        "executor_count": seconds(data.get("executor_count")) or 1,
         **{name: plain(_object(data, name) or {}) for name in OBJECTS},
         **{name: bool(data.get(name)) for name in _FLAGS},
     }
@@ -117,7 +117,7 @@ def _block(what: str, block: Mapping[str, Any], remarks: Remarks) -> Values:
         "content": block.get("content") or "",
         "upstream_blocks": list(dict.fromkeys(map(str, block.get("upstream_blocks") or []))),
         "color": _text(block.get("color")),
-        "timeout_s": _number(block.get("timeout")),
+        "timeout_s": seconds(block.get("timeout")) or None,
         "executor_type": str(block.get("executor_type") or "local_python"),
         "executor_config": plain(_object(block, "executor_config")),
         "retry_config": plain(_object(block, "retry_config")),
@@ -191,10 +191,3 @@ def _object(data: Mapping[str, Any], name: str) -> dict[str, Any] | None:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _number(value: Any) -> int | None:
-    try:
-        return None if value in (None, "") else int(value)
-    except (TypeError, ValueError):
-        raise Invalid(f"{value!r} is no whole number") from None

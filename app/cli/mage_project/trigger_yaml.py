@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.cli.mage_project.model import Remarks
-from app.cli.mage_project.yaml_text import has_dates, mappings, moment, plain
+from app.cli.mage_project.yaml_text import has_dates, mappings, moment, plain, seconds
 from app.core.errors import Invalid
 from app.pipelines import schedule
 from app.pipelines.actions.whole import Values
@@ -42,7 +42,9 @@ def _trigger(what: str, trigger: Mapping[str, Any], remarks: Remarks) -> Values:
     remarks.not_taken += [f"{what}: {n}" for n in sorted(set(trigger) - _READ) if trigger[n]]
     if has_dates(trigger.get("variables")):
         remarks.notes.append(f"{what}: dates in its variables become text.")
-    settings = plain(trigger.get("settings") or {})
+    settings = _object(trigger, "settings")
+    if "timeout" in settings:
+        settings["timeout"] = seconds(settings["timeout"])
     if trigger.get("envs"):
         # Mage's environments of a trigger; here it is kept and has no effect.
         settings["envs"] = [str(env) for env in trigger["envs"]]
@@ -53,12 +55,20 @@ def _trigger(what: str, trigger: Mapping[str, Any], remarks: Remarks) -> Values:
         "interval": None if interval is None else str(interval),
         "start_at": moment(trigger.get("start_time")),
         "status": "active" if trigger.get("status") == "active" else "inactive",
-        "variables": plain(trigger.get("variables") or {}),
+        "variables": _object(trigger, "variables"),
         "settings": settings,
-        "sla": trigger.get("sla"),
+        "sla": seconds(trigger.get("sla")),
         "global_data_product_uuid": trigger.get("global_data_product_uuid"),
     }
     return {**values, "token": str(trigger["token"])} if trigger.get("token") else values
+
+
+def _object(trigger: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = trigger.get(name) or {}
+    if not isinstance(value, dict):
+        raise Invalid(f"{name} is no mapping")
+    found: dict[str, Any] = plain(value)
+    return found
 
 
 def write(uuid: str, triggers: Mapping[str, Values]) -> dict[str, Any]:

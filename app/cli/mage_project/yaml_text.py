@@ -60,6 +60,17 @@ def has_dates(value: Any) -> bool:
     return isinstance(value, date)
 
 
+def seconds(value: Any) -> int | None:
+    """A whole number that is not negative; Invalid for what is none."""
+    try:
+        found = None if value in (None, "") else int(value)
+    except (TypeError, ValueError):
+        found = -1
+    if found is not None and not 0 <= found < 2**31:
+        raise Invalid(f"{value!r} is no whole number")
+    return found
+
+
 def moment(value: Any) -> datetime | None:
     """A point in time, in UTC where no zone is given; Invalid for what is none."""
     if value is None or value == "":

@@ -16,7 +16,7 @@ from app.pipelines.actions._shared import blocks_of, check_name, check_objects, 
 from app.pipelines.actions.blocks import MAX_BLOCKS
 from app.pipelines.actions.files import FileText, drop_files, write_files
 from app.pipelines.actions.pipelines import drop_pipeline
-from app.pipelines.actions.triggers import MAX_TRIGGERS, activation
+from app.pipelines.actions.triggers import MAX_TRIGGERS, SECONDS, activation
 from app.pipelines.kinds import BLOCK_TYPES, LANGUAGES, PIPELINE_TYPES, TRIGGER_TYPES
 from app.pipelines.tables import blocks, pipelines, triggers
 from app.projects.actions import is_folder_name, lock_project
@@ -99,8 +99,11 @@ def trigger_names(rows: Iterable[RowMapping]) -> list[str]:
 async def _write_pipeline(
     tx: db.Tx, project_id: int, uuid: str, wanted: WholePipeline, whole: WholeProject
 ) -> None:
-    check_name(uuid, "A pipeline")
-    _check_pipeline(wanted)
+    try:
+        check_name(uuid, "A pipeline")
+        _check_pipeline(wanted)
+    except Invalid as fault:
+        raise Invalid(f"Pipeline {uuid[:100]}: {fault}", fault.reason, path=fault.path) from fault
     row = await _find(tx, project_id, uuid)
     if row is None:
         own = {"uuid": uuid, "project_id": project_id, "created_by": tx.subject.user_id}
@@ -194,12 +197,20 @@ def _check_pipeline(wanted: WholePipeline) -> None:
         check_objects(block, "configuration", "executor_config", "retry_config")
         _check(block, "type", BLOCK_TYPES)
         _check(block, "language", LANGUAGES)
+        _check_seconds(block.get("timeout_s"), "timeout")
     for name, trigger in wanted.triggers.items():
         check_name(name, "A trigger")
         check_objects(trigger, "variables", "settings")
         _check(trigger, "type", TRIGGER_TYPES)
+        _check_seconds((trigger.get("settings") or {}).get("timeout"), "settings.timeout")
+        _check_seconds(trigger.get("sla"), "sla")
         if trigger.get("interval") is not None:
             schedule.check_interval(trigger["interval"])
+
+
+def _check_seconds(value: Any, name: str) -> None:
+    if value is not None and (type(value) is not int or value not in SECONDS):
+        raise Invalid(f"{name} must be a number of seconds.", path=(name,))
 
 
 def _check(values: Values, name: str, known: Sequence[str]) -> None:

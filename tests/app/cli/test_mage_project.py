@@ -46,12 +46,17 @@ def always(_: str) -> bool:
     return True
 
 
-async def take(folder: Path, project: str, **options: Any) -> str:
+async def take(root: Path, project: str, **options: Any) -> str:
     """What an import says."""
     said: list[str] = []
     given = commands.ImportOptions(project=project, **options)
-    await commands.import_mage(folder, given, said.append, always)
+    await commands.import_mage(root, given, said.append, always)
     return "\n".join(said)
+
+
+def moved(folder: Path, name: str) -> Path:
+    """The same folder under another name."""
+    return folder.rename(folder.with_name(name))
 
 
 async def give(folder: Path, project: str) -> str:
@@ -208,6 +213,23 @@ async def test_a_second_import_shows_and_takes_what_has_changed(project: str, sm
     assert (greetings["version"], greetings["content"]) == (2, code.read_text())
     call, morning = await stored(triggers, project)
     assert (call["token"], morning["sla"], morning["version"]) == ("f" * 32, 700, 3)
+
+
+async def test_the_name_of_the_folder_is_set_once(project: str, small: Path) -> None:
+    assert "the project's folder is small (was None)" in await take(small, project)
+    renamed = moved(small, "a clone of it")
+    assert (await take(renamed, project)).endswith("Nothing to do.")
+    said = await take(renamed, project, folder="default_repo")
+    assert "the project's folder is default_repo (was small)" in said and said.endswith("Done.")
+    assert (await take(renamed, project)).endswith("Nothing to do.")
+    with pytest.raises(Invalid, match="cannot be a project's folder"):
+        await take(renamed, project, folder="a/b")
+
+
+async def test_a_folder_whose_name_is_no_package_is_told(project: str, small: Path) -> None:
+    renamed = moved(small, "2024 pipelines")
+    assert "name it with --folder" in await take(renamed, project)
+    assert (await take(renamed, project)).endswith("Nothing to do.")
 
 
 async def test_what_only_isthmus_has_stays_unless_pruned(project: str, small: Path) -> None:
@@ -410,3 +432,29 @@ async def test_an_import_is_in_the_audit_log_without_contents(project: str, smal
     assert actions == ["project.update", "pipeline.import", "project_file.import"]
     assert {row["actor_kind"] for row in told} == {"system"}
     assert "io_config.yaml" in told[-1]["fields"] and "canary" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"schedule_type": "tide"}, "there is no trigger type tide"),
+        ({"schedule_interval": "61 * * * *"}, "is no interval"),
+        ({"start_time": "soon"}, "'soon' is no time"),
+        ({"sla": "long"}, "'long' is no whole number"),
+        ({"settings": {"timeout": -1}}, "-1 is no whole number"),
+        ({"settings": [1]}, "settings is no mapping"),
+        ({"variables": 7}, "variables is no mapping"),
+        ({"name": "call"}, "another trigger has this name"),
+        ({"name": None}, "it has no name"),
+    ],
+    ids=str,
+)
+async def test_a_trigger_that_cannot_be_taken_is_told(
+    project: str, small: Path, change: dict[str, Any], why: str
+) -> None:
+    listed = small / "pipelines/greet/triggers.yaml"
+    data = yaml.safe_load(listed.read_text())
+    data["triggers"][1].update(change)
+    listed.write_text(yaml.safe_dump(data))
+    assert why in await take(small, project)
+    assert [row["name"] for row in await stored(triggers, project)] == ["call"]

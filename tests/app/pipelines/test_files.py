@@ -23,13 +23,13 @@ FIELDS = "id path isSecret content bytes version createdBy { id } project { id }
 VERSIONS = "versions { totalCount nodes { version path isSecret content bytes replacedBy { id } } }"
 SET = f"""mutation($i: ProjectFileSetInput!) {{ projectFileSet(input: $i) {{
   projectFile {{ {FIELDS} {VERSIONS} }} errors {{ message code path }} }} }}"""
-DELETE = """mutation($id: ID!) { projectFileDelete(input: {id: $id}) {
+DELETE = """mutation($id: ID!) { projectFileDelete(input: {by: {id: $id}}) {
   deletedId errors { message } } }"""
 LIST = f"""query($p: ID!, $w: ProjectFileFilter) {{ projectFiles(projectId: $p, where: $w, first: 100)
   {{ totalCount nodes {{ {FIELDS} {VERSIONS} }} }} }}"""
 SET_SECRET = """mutation($i: ProjectSecretSetInput!) { projectSecretSet(input: $i) {
   projectSecret { id name version } errors { message code path } } }"""
-DELETE_SECRET = """mutation($id: ID!) { projectSecretDelete(input: {id: $id}) {
+DELETE_SECRET = """mutation($id: ID!) { projectSecretDelete(input: {by: {id: $id}}) {
   deletedId errors { message } } }"""
 SECRETS = """query($p: ID!) { projectSecrets(projectId: $p, first: 100) {
   totalCount nodes { id name version } } }"""
@@ -205,6 +205,23 @@ async def test_a_secret_is_set_again_and_deleted(team: Team) -> None:
     assert (await team.editor(DELETE_SECRET, id=made["id"])).only["deletedId"] == made["id"]
     names = [n["name"] for n in (await team.viewer(SECRETS, p=team.project_id)).only["nodes"]]
     assert "again" not in names
+
+
+async def test_files_and_secrets_are_deleted_by_name_in_the_project_of_the_call(
+    team: Team,
+) -> None:
+    made = (await write(team, "named.txt")).only["projectFile"]
+    by_path = """mutation($p: String!) { projectFileDelete(input: {by: {path: $p}}) {
+      deletedId errors { message } } }"""
+    by_name = """mutation($n: String!) { projectSecretDelete(input: {by: {name: $n}}) {
+      deletedId errors { message } } }"""
+    given = {"projectId": team.project_id, "name": "named", "value": "v"}
+    secret = (await team.editor(SET_SECRET, i=given)).only["projectSecret"]
+    assert (await team.viewer(by_path, p="named.txt")).codes == ["FORBIDDEN"]
+    assert (await team.editor(by_path, p="named.txt")).only["deletedId"] == made["id"]
+    assert (await team.editor(by_path, p="named.txt")).codes == ["NOT_FOUND"]
+    assert (await team.editor(by_name, n="named")).only["deletedId"] == secret["id"]
+    assert (await team.editor(by_name, n="named")).codes == ["NOT_FOUND"]
 
 
 async def test_a_folder_is_a_name_that_code_can_import(team: Team) -> None:
