@@ -47,7 +47,7 @@ class _Known:
 
     @property
     def size(self) -> int:
-        return sum(len(content) for content in self.files.values())
+        return sum(map(len, (*self.files.values(), *self.secrets.values())))
 
 
 _known: dict[int, _Known] = {}

@@ -1,26 +1,25 @@
 """What an import would change, and how that reads."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import unified_diff
-from typing import Any
 
 from app.cli.mage_project import yaml_text
 from app.cli.mage_project.model import MageProject
 from app.pipelines.actions.files import FileText
-from app.pipelines.actions.whole import Values, WholePipeline, WholeProject
+from app.pipelines.actions.whole import Parts, Values, WholePipeline, WholeProject
 
 STATE = ("created_at", "status", "last_enabled_at")
 """What changes by itself while pipelines run; the status of a trigger is no such thing."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Difference:
-    """What to write, how it reads, and what only Isthmus has."""
+    """What to write, how it reads, and what only Isthmus has and keeps."""
 
     whole: WholeProject
-    lines: list[str] = field(default_factory=list)
-    extra: list[str] = field(default_factory=list)
+    lines: Sequence[str]
+    extra: Sequence[str]
 
     @property
     def is_empty(self) -> bool:
@@ -30,49 +29,56 @@ class Difference:
 
 def compare(wanted: MageProject, present: MageProject, *, prune: bool, paused: bool) -> Difference:
     """The difference between a folder and the database. With `paused` triggers come switched off."""
-    lines: list[str] = []
-    if wanted.folder is not None and wanted.folder != present.folder:
-        lines.append(f"  ~ the project's folder is {wanted.folder} (was {present.folder})")
-    changed = {}
-    dropped_blocks: list[tuple[str, str]] = []
-    dropped_triggers: list[tuple[str, str]] = []
-    for uuid, pipeline in wanted.pipelines.items():
-        before = present.pipelines.get(uuid)
-        whole = _paused(pipeline, before) if paused else pipeline
-        told = list(_pipeline_lines(uuid, whole, before))
-        extra_blocks = _only_in(before.blocks if before else {}, whole.blocks)
-        extra_triggers = _only_in(before.triggers if before else {}, whole.triggers)
-        dropped_blocks += [(uuid, name) for name in extra_blocks]
-        dropped_triggers += [(uuid, name) for name in extra_triggers]
-        if told or (prune and (extra_blocks or extra_triggers)):
-            changed[uuid] = whole
-            lines += told
+    pipelines = {
+        uuid: _paused(pipeline, present.pipelines.get(uuid)) if paused else pipeline
+        for uuid, pipeline in wanted.pipelines.items()
+    }
+    told = {
+        uuid: list(_pipeline_lines(uuid, pipeline, present.pipelines.get(uuid)))
+        for uuid, pipeline in pipelines.items()
+    }
     files = _changed_files(wanted, present)
+    extra = _extra(pipelines, wanted, present)
+    pruned = {uuid for uuid, _ in (*extra.blocks, *extra.triggers)} if prune else set()
+    whole = WholeProject(
+        folder=wanted.folder,
+        pipelines={u: p for u, p in pipelines.items() if told[u] or u in pruned},
+        files=files,
+        dropped=extra if prune else Parts(),
+    )
+    lines = [*_folder_lines(wanted, present), *(line for part in told.values() for line in part)]
     for path, file in files.items():
         lines += _file_lines(path, file, present.files.get(path))
-    gone = _only_in(present.pipelines, wanted.pipelines)
-    unused = _only_in(present.files, wanted.files)
-    extra = [f"pipeline {uuid}" for uuid in gone]
-    extra += [f"block {name} of pipeline {uuid}" for uuid, name in dropped_blocks]
-    extra += [f"trigger {name} of pipeline {uuid}" for uuid, name in dropped_triggers]
-    extra += [f"file {path}" for path in unused]
-    whole_project = WholeProject(folder=wanted.folder, pipelines=changed, files=files)
-    if not prune:
-        return Difference(whole_project, lines, extra)
-    pruned = WholeProject(
-        folder=wanted.folder,
-        pipelines=changed,
-        files=files,
-        dropped_pipelines=gone,
-        dropped_blocks=dropped_blocks,
-        dropped_triggers=dropped_triggers,
-        dropped_files=unused,
+    named = _extra_lines(extra)
+    if prune:
+        return Difference(whole, [*lines, *(f"  - {line}" for line in named)], ())
+    return Difference(whole, lines, named)
+
+
+def _extra(
+    pipelines: Mapping[str, WholePipeline], wanted: MageProject, present: MageProject
+) -> Parts:
+    both = [(u, p, present.pipelines[u]) for u, p in pipelines.items() if u in present.pipelines]
+    return Parts(
+        pipelines=[uuid for uuid in present.pipelines if uuid not in pipelines],
+        blocks=[(u, name) for u, p, b in both for name in b.blocks if name not in p.blocks],
+        triggers=[(u, name) for u, p, b in both for name in b.triggers if name not in p.triggers],
+        files=[path for path in present.files if path not in wanted.files],
     )
-    return Difference(pruned, [*lines, *(f"  - {line}" for line in extra)])
 
 
-def _only_in(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    return [name for name in present if name not in wanted]
+def _extra_lines(extra: Parts) -> list[str]:
+    return [
+        *(f"pipeline {uuid}" for uuid in extra.pipelines),
+        *(f"block {name} of pipeline {uuid}" for uuid, name in extra.blocks),
+        *(f"trigger {name} of pipeline {uuid}" for uuid, name in extra.triggers),
+        *(f"file {path}" for path in extra.files),
+    ]
+
+
+def _folder_lines(wanted: MageProject, present: MageProject) -> Iterator[str]:
+    if wanted.folder is not None and wanted.folder != present.folder:
+        yield f"  ~ the project's folder is {wanted.folder} (was {present.folder})"
 
 
 def _paused(pipeline: WholePipeline, before: WholePipeline | None) -> WholePipeline:

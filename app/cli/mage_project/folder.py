@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -115,32 +116,42 @@ def folder_texts(project: MageProject, remarks: Remarks) -> dict[str, FileText]:
 def _place_code(
     uuid: str, pipeline: WholePipeline, texts: dict[str, FileText], remarks: Remarks
 ) -> WholePipeline:
-    """Put the blocks' code into `texts`; a block whose file another pipeline fills differently
-    gets a file of its own."""
-    blocks = {}
-    for name, block in pipeline.blocks.items():
-        source = pipeline.blocks.get(block["configuration"].get("replicated_block", ""))
-        if source is not None and source["content"] == block["content"]:
-            blocks[name] = block
-            continue
-        if block["type"] in WITHOUT_CODE:
-            blocks[name] = block
-            continue
-        configuration = {
-            key: value for key, value in block["configuration"].items() if key != "replicated_block"
-        }
-        named = named_path(block)
-        path = named or block_path(block["type"], block["language"], name)
-        if not path.startswith("dbt/") and f"dbt/{path}" in texts and path not in texts:
-            path = f"dbt/{path}"
-        taken = texts.get(path)
-        if taken is not None and taken.content != block["content"]:
-            path = block_path(block["type"], block["language"], f"{uuid}/{name}")
-            configuration |= {"file_path": path, "file_source": {"path": path}}
-            remarks.notes.append(
-                f"pipeline {uuid}, block {name}: its code differs from that of the same file "
-                f"elsewhere, and is in {path}."
-            )
-        texts.setdefault(path, FileText(block["content"], False))
-        blocks[name] = {**block, "configuration": configuration}
+    """The pipeline as its folder has it, after the code of its blocks was put into `texts`."""
+    blocks = {
+        name: block
+        if _needs_no_file(block, pipeline)
+        else _placed(uuid, name, block, texts, remarks)
+        for name, block in pipeline.blocks.items()
+    }
     return WholePipeline(pipeline.values, blocks, pipeline.triggers)
+
+
+def _needs_no_file(block: Values, pipeline: WholePipeline) -> bool:
+    copied = pipeline.blocks.get(block["configuration"].get("replicated_block", ""))
+    is_copy = copied is not None and copied["content"] == block["content"]
+    return is_copy or block["type"] in WITHOUT_CODE
+
+
+def _placed(
+    uuid: str, name: str, block: Values, texts: dict[str, FileText], remarks: Remarks
+) -> Values:
+    """Put a block's code where Mage looks; where that file holds something else, beside it."""
+    configuration = {k: v for k, v in block["configuration"].items() if k != "replicated_block"}
+    path = named_path(block) or block_path(block["type"], block["language"], name)
+    if path not in texts and f"dbt/{path}" in texts:
+        path = f"dbt/{path}"
+    if not _is_free(path, block, texts):
+        own = (f"{uuid}/{name}" if n == 1 else f"{uuid}/{name}_{n}" for n in count(1))
+        paths = (block_path(block["type"], block["language"], one) for one in own)
+        path = next(one for one in paths if _is_free(one, block, texts))
+        configuration |= {"file_path": path, "file_source": {"path": path}}
+        remarks.notes.append(
+            f"pipeline {uuid}, block {name}: its code differs from that of the same file "
+            f"elsewhere, and is in {path}."
+        )
+    texts.setdefault(path, FileText(block["content"], False))
+    return {**block, "configuration": configuration}
+
+
+def _is_free(path: str, block: Values, texts: Mapping[str, FileText]) -> bool:
+    return path not in texts or texts[path].content == block["content"]

@@ -43,7 +43,10 @@ async def set_file(
     text: FileText,
     expected_version: int | None = None,
 ) -> int:
-    """Write a file, new or not; what it held before is kept as a version."""
+    """Write a file, new or not; what it held before is kept as a version.
+
+    Where it becomes secret, its earlier versions do, too.
+    """
     async with db.transaction(subject) as tx:
         await lock_project(tx, project_id, "pipeline.write")
         row = await _written(tx, project_id, path, text, expected_version)
@@ -87,6 +90,8 @@ async def _written(
     if row is not None:
         changed = await update_row(tx, project_files, row, values, expected_version)
         await _keep_version(tx, row)
+        if secret and not row["sealed"]:
+            await _seal_versions(tx, project_id, path)
         return changed
     if expected_version is not None:
         raise NotFound("There is no such file.")
@@ -140,6 +145,17 @@ async def _keep_version(tx: db.Tx, row: RowMapping) -> None:
     await tx.execute(
         delete(project_file_versions).where(_versions_of(row["project_id"], row["path"]), too_old)
     )
+
+
+async def _seal_versions(tx: db.Tx, project_id: int, path: str) -> None:
+    """What becomes secret was so before, too."""
+    table = project_file_versions
+    wanted = select(table.c.id, table.c.content).where(
+        _versions_of(project_id, path), table.c.content.is_not(None)
+    )
+    for row in await tx.all(wanted):
+        values = _stored(project_id, path, row["content"], True)
+        await tx.execute(update(table).where(table.c.id == row["id"]).values(**values))
 
 
 def _versions_of(project_id: int, path: str) -> ColumnElement[bool]:

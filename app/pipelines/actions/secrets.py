@@ -14,6 +14,8 @@ from app.projects.actions import lock_project
 MAX_SECRETS = 1000
 NAME_LENGTH = 255
 VALUE_BYTES = 64 * 1024
+SEALED_BYTES = 2 * 1024 * 1024
+"""All sealed values of a project: they go to each of its blocks."""
 
 
 def secret_place(project_id: int, name: str) -> str:
@@ -35,6 +37,7 @@ async def set_secret(
     async with db.transaction(subject) as tx:
         await lock_project(tx, project_id, "pipeline.write")
         row = await _written(tx, project_id, name, value, expected_version)
+        await _check_bounds(tx, project_id)
         await tx.audit("project_secret.set", "ProjectSecret", row["id"], project_id=project_id)
     return int(row["id"])
 
@@ -61,12 +64,19 @@ async def _written(
         return await update_row(tx, project_secrets, row, {"sealed": sealed}, expected_version)
     if expected_version is not None:
         raise NotFound("There is no such secret.")
-    counted = select(func.count().label("n")).where(table.project_id == project_id)
-    present = await tx.one(counted)
-    if present is not None and present["n"] >= MAX_SECRETS:
-        raise Invalid(f"A project has at most {MAX_SECRETS} secrets.")
     own = {"project_id": project_id, "name": name, "created_by": tx.subject.user_id}
     return await insert_row(tx, project_secrets, {**own, "sealed": sealed})
+
+
+async def _check_bounds(tx: db.Tx, project_id: int) -> None:
+    table = project_secrets.c
+    held = select(func.count().label("n"), func.sum(func.length(table.sealed)).label("size"))
+    total = await tx.one(held.where(table.project_id == project_id))
+    assert total is not None
+    if total["n"] > MAX_SECRETS:
+        raise Invalid(f"A project has at most {MAX_SECRETS} secrets.")
+    if total["size"] > SEALED_BYTES:
+        raise Invalid("The project's secrets are too large together.", path=("value",))
 
 
 def _check_value(value: str) -> None:

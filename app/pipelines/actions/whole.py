@@ -41,19 +41,23 @@ class WholePipeline:
 
 
 @dataclass(frozen=True)
-class WholeProject:
-    """What an import writes, and what it deletes: pipelines by uuid, files by path.
+class Parts:
+    """Pipelines by uuid, pairs of a pipeline's uuid and the name of a block or trigger, files."""
 
-    `dropped_blocks` and `dropped_triggers` have pairs of a pipeline's uuid and the name.
-    """
+    pipelines: Sequence[str] = ()
+    blocks: Sequence[tuple[str, str]] = ()
+    triggers: Sequence[tuple[str, str]] = ()
+    files: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class WholeProject:
+    """What an import writes, pipelines by uuid and files by path, and what it deletes."""
 
     folder: str | None = None
     pipelines: Mapping[str, WholePipeline] = field(default_factory=dict)
     files: Mapping[str, FileText] = field(default_factory=dict)
-    dropped_pipelines: Iterable[str] = ()
-    dropped_blocks: Iterable[tuple[str, str]] = ()
-    dropped_triggers: Iterable[tuple[str, str]] = ()
-    dropped_files: Iterable[str] = ()
+    dropped: Parts = Parts()
 
 
 async def write_project(subject: Subject, project_id: int, whole: WholeProject) -> None:
@@ -61,28 +65,33 @@ async def write_project(subject: Subject, project_id: int, whole: WholeProject) 
     async with db.transaction(subject) as tx:
         project = await lock_project(tx, project_id, "pipeline.write")
         if whole.folder is not None and whole.folder != project["folder"]:
-            if not is_folder_name(whole.folder):
-                raise Invalid(f"{whole.folder!r} cannot be a project's folder.", path=("folder",))
-            subject.require("project.write", project_id)
-            await update_row(tx, projects, project, {"folder": whole.folder})
-            fields = ["folder"]
-            await tx.audit(
-                "project.update", "Project", project_id, project_id=project_id, fields=fields
-            )
-        for uuid in whole.dropped_pipelines:
+            await _name_folder(tx, project, whole.folder)
+        for uuid in whole.dropped.pipelines:
             row = await _find(tx, project_id, uuid)
             if row is not None:
                 await drop_pipeline(tx, row)
         for uuid, pipeline in whole.pipelines.items():
-            await _write_pipeline(tx, project_id, uuid, pipeline, whole)
-        await drop_files(tx, project_id, whole.dropped_files)
-        await write_files(tx, project_id, whole.files)
-        changed = sorted({*whole.files, *whole.dropped_files})
-        if changed:
-            fields = changed[:AUDITED_PATHS]
-            await tx.audit(
-                "project_file.import", "Project", project_id, project_id=project_id, fields=fields
-            )
+            await _write_pipeline(tx, project_id, uuid, pipeline, whole.dropped)
+        await _write_files(tx, project_id, whole)
+
+
+async def _name_folder(tx: db.Tx, project: RowMapping, folder: str) -> None:
+    own = project["id"]
+    if not is_folder_name(folder):
+        raise Invalid(f"{folder!r} cannot be a project's folder.", path=("folder",))
+    tx.subject.require("project.write", own)
+    await update_row(tx, projects, project, {"folder": folder})
+    await tx.audit("project.update", "Project", own, project_id=own, fields=["folder"])
+
+
+async def _write_files(tx: db.Tx, project_id: int, whole: WholeProject) -> None:
+    await drop_files(tx, project_id, whole.dropped.files)
+    await write_files(tx, project_id, whole.files)
+    changed = sorted({*whole.files, *whole.dropped.files})[:AUDITED_PATHS]
+    if changed:
+        await tx.audit(
+            "project_file.import", "Project", project_id, project_id=project_id, fields=changed
+        )
 
 
 def trigger_names(rows: Iterable[RowMapping]) -> list[str]:
@@ -97,7 +106,7 @@ def trigger_names(rows: Iterable[RowMapping]) -> list[str]:
 
 
 async def _write_pipeline(
-    tx: db.Tx, project_id: int, uuid: str, wanted: WholePipeline, whole: WholeProject
+    tx: db.Tx, project_id: int, uuid: str, wanted: WholePipeline, dropped: Parts
 ) -> None:
     try:
         check_name(uuid, "A pipeline")
@@ -111,10 +120,10 @@ async def _write_pipeline(
     else:
         values = {name: v for name, v in wanted.values.items() if name != "created_at"}
         row = await _changed(tx, pipelines, row, values)
-    dropped = {name for owner, name in whole.dropped_blocks if owner == uuid}
-    await _write_blocks(tx, row, wanted.blocks, dropped)
-    dropped = {name for owner, name in whole.dropped_triggers if owner == uuid}
-    await _write_triggers(tx, row, wanted.triggers, dropped)
+    gone = {name for owner, name in dropped.blocks if owner == uuid}
+    await _write_blocks(tx, row, wanted.blocks, gone)
+    gone = {name for owner, name in dropped.triggers if owner == uuid}
+    await _write_triggers(tx, row, wanted.triggers, gone)
     await tx.audit("pipeline.import", "Pipeline", row["id"], project_id=project_id)
 
 

@@ -360,13 +360,15 @@ async def test_code_that_differs_from_a_shared_file_gets_a_file_of_its_own(
     await take(small, project)
     first, _, second, _ = [b for b in await stored(blocks, project) if b["type"] != "conditional"]
     await rows.change(blocks, second["id"], content="# edited here\n")
+    await rows.project_file(second["project_id"], "data_loaders/second/deep/people.py", "# mine\n")
     out = tmp_path / "out" / "small"
     said = await give(out, project)
     assert "its code differs from that of the same file elsewhere" in said
     assert (out / "data_loaders/deep/people.py").read_text() == first["content"]
-    assert (out / "data_loaders/second/deep/people.py").read_text() == "# edited here\n"
+    assert (out / "data_loaders/second/deep/people_2.py").read_text() == "# edited here\n"
+    assert (out / "data_loaders/second/deep/people.py").read_text() == "# mine\n"
     again = await take(out, project)
-    assert "+file_path: data_loaders/second/deep/people.py" in again.replace("  ", "")
+    assert "+file_path: data_loaders/second/deep/people_2.py" in again.replace("  ", "")
     assert "+ pipeline" not in again and "edited" not in again
 
 

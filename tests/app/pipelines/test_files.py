@@ -13,7 +13,7 @@ from app.core import db, telemetry
 from app.core.errors import Invalid
 from app.core.ids import global_id
 from app.core.rules import SYSTEM
-from app.pipelines.actions import files
+from app.pipelines.actions import files, secrets
 from app.pipelines.tables import project_file_versions, project_files, project_secrets
 from tests.factories import rows
 from tests.factories.team import Team, make_team
@@ -82,6 +82,18 @@ async def test_a_secret_file_stays_secret_until_it_is_said_otherwise(team: Team)
     opened = (await write(team, "s.yaml", "shown", isSecret=False)).only["projectFile"]
     assert (opened["isSecret"], opened["content"]) == (False, "shown")
     assert [v["content"] for v in opened["versions"]["nodes"]] == [None, None]
+
+
+async def test_what_becomes_secret_has_secret_versions(team: Team) -> None:
+    for content in ("one", "two"):
+        await write(team, "late.yaml", f"{CANARY} {content}")
+    sealed = await write(team, "late.yaml", f"{CANARY} three", isSecret=True)
+    shown = sealed.only["projectFile"]["versions"]["nodes"]
+    assert [(v["version"], v["isSecret"], v["content"]) for v in shown] == [
+        (2, True, None),
+        (1, True, None),
+    ]
+    assert CANARY not in await dump()
 
 
 @pytest.mark.parametrize(
@@ -195,6 +207,20 @@ async def test_viewers_read_and_do_not_write(team: Team) -> None:
 async def test_secrets_of_no_use_are_refused(team: Team, name: str, value: str) -> None:
     given = {"projectId": team.project_id, "name": name, "value": value}
     assert (await team.editor(SET_SECRET, i=given)).fault == "INVALID"
+
+
+async def test_a_projects_secrets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = await rows.project()
+    monkeypatch.setattr(secrets, "SEALED_BYTES", 300)
+    await secrets.set_secret(SYSTEM, project, "a", "x" * 100)
+    with pytest.raises(Invalid, match="too large"):
+        await secrets.set_secret(SYSTEM, project, "b", "x" * 100)
+    with pytest.raises(Invalid, match="too large"):
+        await secrets.set_secret(SYSTEM, project, "a", "x" * 300)
+    await secrets.set_secret(SYSTEM, project, "a", "y" * 100)
+    monkeypatch.setattr(secrets, "MAX_SECRETS", 1)
+    with pytest.raises(Invalid, match="at most 1 secrets"):
+        await secrets.set_secret(SYSTEM, project, "b", "")
 
 
 async def test_a_secret_is_set_again_and_deleted(team: Team) -> None:
