@@ -31,7 +31,7 @@ def read_folder(root: Path, more_secret: Iterable[str], remarks: Remarks) -> Mag
         if not path.endswith("/metadata.yaml"):
             continue
         try:
-            pipelines[uuid] = _pipeline(uuid, texts, defaults, used, root.name, remarks)
+            pipelines[uuid] = _pipeline(uuid, texts, defaults, used, remarks)
         except Invalid as error:
             remarks.refuse(f"pipeline {uuid}", error)
     files = {
@@ -53,14 +53,13 @@ def _pipeline(
     texts: Mapping[str, str],
     defaults: Mapping[str, Any],
     used: set[str],
-    folder: str,
     remarks: Remarks,
 ) -> WholePipeline:
     own, triggers = f"pipelines/{uuid}/metadata.yaml", f"pipelines/{uuid}/triggers.yaml"
     found = pipeline_yaml.read(uuid, yaml_text.load(texts[own], own), defaults, remarks)
     blocks: dict[str, Values] = {}
     for name, block in found.blocks.items():
-        path = next((p for p in _code_paths(name, block, found, folder) if p in texts), None)
+        path = next((p for p in _code_paths(name, block, found) if p in texts), None)
         if path is not None:
             blocks[name] = {**block, "content": texts[path]}
             # dbt reads its whole folder: what a dbt block names stays a file as well.
@@ -73,11 +72,12 @@ def _pipeline(
     return WholePipeline(found.values, blocks, trigger_yaml.read(uuid, listed, remarks))
 
 
-def _code_paths(uuid: str, block: Values, pipeline: WholePipeline, folder: str) -> list[str]:
+def _code_paths(uuid: str, block: Values, pipeline: WholePipeline) -> list[str]:
     """Where a block's code may be, the likeliest place first."""
     named = named_path(block)
     copied = pipeline.blocks.get(block["configuration"].get("replicated_block", ""))
-    paths = [] if named is None else [named, f"dbt/{named}", named.removeprefix(f"{folder}/")]
+    # Some versions write paths from the folder above the project.
+    paths = [] if named is None else [named, f"dbt/{named}", named.partition("/")[2]]
     if copied is not None:
         source = block["configuration"]["replicated_block"]
         paths += [named_path(copied) or block_path(copied["type"], copied["language"], source)]
@@ -100,7 +100,7 @@ def folder_texts(project: MageProject, remarks: Remarks) -> dict[str, FileText]:
     opened = {path: file.content for path, file in texts.items()}
     defaults = project_defaults(opened)
     for uuid, pipeline in sorted(project.pipelines.items()):
-        placed = _place_code(uuid, pipeline, texts, remarks)
+        placed = _place_code(uuid, pipeline, f"{project.folder}/", texts, remarks)
         own = f"pipelines/{uuid}"
         data = pipeline_yaml.write(uuid, placed, defaults)
         texts[f"{own}/metadata.yaml"] = FileText(yaml_text.dump(data), False)
@@ -114,13 +114,17 @@ def folder_texts(project: MageProject, remarks: Remarks) -> dict[str, FileText]:
 
 
 def _place_code(
-    uuid: str, pipeline: WholePipeline, texts: dict[str, FileText], remarks: Remarks
+    uuid: str,
+    pipeline: WholePipeline,
+    above: str,
+    texts: dict[str, FileText],
+    remarks: Remarks,
 ) -> WholePipeline:
     """The pipeline as its folder has it, after the code of its blocks was put into `texts`."""
     blocks = {
         name: block
         if _needs_no_file(block, pipeline)
-        else _placed(uuid, name, block, texts, remarks)
+        else _placed(uuid, name, block, above, texts, remarks)
         for name, block in pipeline.blocks.items()
     }
     return WholePipeline(pipeline.values, blocks, pipeline.triggers)
@@ -133,11 +137,17 @@ def _needs_no_file(block: Values, pipeline: WholePipeline) -> bool:
 
 
 def _placed(
-    uuid: str, name: str, block: Values, texts: dict[str, FileText], remarks: Remarks
+    uuid: str,
+    name: str,
+    block: Values,
+    above: str,
+    texts: dict[str, FileText],
+    remarks: Remarks,
 ) -> Values:
     """Put a block's code where Mage looks; where that file holds something else, beside it."""
     configuration = {k: v for k, v in block["configuration"].items() if k != "replicated_block"}
     path = named_path(block) or block_path(block["type"], block["language"], name)
+    path = path.removeprefix(above)
     if path not in texts and f"dbt/{path}" in texts:
         path = f"dbt/{path}"
     if not _is_free(path, block, texts):

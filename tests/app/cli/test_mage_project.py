@@ -391,6 +391,38 @@ async def test_a_copy_of_a_block_has_its_code_and_stays_a_copy(
     assert (await take(out, project)).endswith("Nothing to do.")
 
 
+@pytest.mark.parametrize(
+    ("path", "where", "is_file"),
+    [
+        ("dbt/shop/models/orders.sql", "dbt/shop/models/orders.sql", True),
+        ("shop/models/orders.sql", "dbt/shop/models/orders.sql", True),
+        ("small/transformers/orders.sql", "transformers/orders.sql", False),
+        ("sql/orders.sql", "sql/orders.sql", False),
+        ("../orders.sql", "dbts/orders.sql", False),
+    ],
+)
+async def test_code_is_found_and_put_where_the_configuration_says(
+    project: str, small: Path, tmp_path: Path, path: str, where: str, is_file: bool
+) -> None:
+    metadata = small / "pipelines/greet/metadata.yaml"
+    data = yaml.safe_load(metadata.read_text())
+    block = {"uuid": "orders", "type": "dbt", "language": "sql", "upstream_blocks": []}
+    data["blocks"].append({**block, "configuration": {"file_source": {"path": path}}})
+    metadata.write_text(yaml.safe_dump(data))
+    (small / where).parent.mkdir(parents=True, exist_ok=True)
+    (small / where).write_text("SELECT 1\n")
+    await take(small, project)
+    (orders,) = [b for b in await stored(blocks, project) if b["uuid"] == "orders"]
+    assert orders["content"] == "SELECT 1\n"
+    held = {file["path"] for file in await stored(project_files, project)}
+    assert (where in held) is is_file
+    out = tmp_path / "out" / "small"
+    await give(out, project)
+    assert set(files_below(out)) == set(files_below(small))
+    assert (out / where).read_text() == "SELECT 1\n"
+    assert (await take(out, project)).endswith("Nothing to do.")
+
+
 async def test_an_export_writes_nothing_outside_its_folder(
     project: str, small: Path, tmp_path: Path
 ) -> None:
