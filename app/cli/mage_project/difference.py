@@ -9,8 +9,8 @@ from app.cli.mage_project.model import MageProject
 from app.pipelines.actions.files import FileText
 from app.pipelines.actions.whole import Parts, Values, WholePipeline, WholeProject
 
-STATE = ("created_at", "status", "last_enabled_at")
-"""What changes by itself while pipelines run; the status of a trigger is no such thing."""
+STATE = ("created_at", "status")
+"""What pipelines and blocks have that changes by itself."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,14 @@ def _pipeline_lines(
         counts = f"{len(pipeline.blocks)} blocks, {len(pipeline.triggers)} triggers"
         yield f"  + pipeline {uuid} ({counts})"
         return
-    told = list(_values_lines("", pipeline.values, before.values, STATE))
-    if list(pipeline.blocks) != [name for name in before.blocks if name in pipeline.blocks]:
+    told = list(_values_lines(pipeline.values, before.values, STATE))
+    kept = [name for name in pipeline.blocks if name in before.blocks]
+    if kept != [name for name in before.blocks if name in pipeline.blocks]:
         told.append("      the order of its blocks")
     for name, block in pipeline.blocks.items():
         told += _part_lines(f"block {name}", block, before.blocks.get(name), STATE)
     for name, trigger in pipeline.triggers.items():
-        told += _part_lines(f"trigger {name}", trigger, before.triggers.get(name), STATE[2:])
+        told += _part_lines(f"trigger {name}", trigger, before.triggers.get(name), ())
     if told:
         yield f"  ~ pipeline {uuid}"
         yield from told
@@ -138,15 +139,13 @@ def _part_lines(
     if before is None:
         yield f"    + {what}"
         return
-    told = list(_values_lines(what, values, before, state))
+    told = list(_values_lines(values, before, state))
     if told:
         yield f"    ~ {what}"
         yield from told
 
 
-def _values_lines(
-    what: str, values: Values, before: Values, state: tuple[str, ...]
-) -> Iterator[str]:
+def _values_lines(values: Values, before: Values, state: tuple[str, ...]) -> Iterator[str]:
     for name, value in values.items():
         if name in state or value == before.get(name):
             continue
