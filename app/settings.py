@@ -124,6 +124,15 @@ class Work(BaseSettings):
         """The variables of our own environment that blocks may see."""
         return {name: os.environ[name] for name in self.block_env if name in os.environ}
 
+    def pip_environment(self) -> dict[str, str]:
+        """Our environment for pip, which runs code of others: without what opens our doors."""
+        doors = ("DATABASE_URL", "REDIS_URL")
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if name not in doors and not name.startswith("ISTHMUS_")
+        }
+
     @property
     def beat_s(self) -> float:
         """A third of the lease."""

@@ -24,15 +24,17 @@ from workers.loops import alerts, reconciler, retention, scheduler
 from workers.loops.every import every
 from workers.loops.presence import Presence
 from workers.notify.notification import Notification
+from workers.pipelines import layout
+from workers.pipelines.requirements import prepare
 from workers.pipelines.run_pipeline import PipelineKind
 
 log = structlog.get_logger()
 
 
-async def work(settings: Settings) -> int:
+async def work(settings: Settings, *, install: bool = False) -> int:
     """Work until SIGTERM or SIGINT, then drain; a second signal ends the drain's patience.
 
-    Returns the exit status.
+    Returns the exit status. With `install` it installs what projects require before it starts.
     """
     limits, places = settings.work, settings.places
     protect_process()
@@ -47,6 +49,9 @@ async def work(settings: Settings) -> int:
     outbox.connect(places.redis_url)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     pipelines = PipelineKind(limits, Storage(places.storage_dir), limits.block_environment())
+    layout.use_keys(settings.access.secret_keys)
+    if not await prepare(install=install, environ=limits.pip_environment()):
+        return 1
     await pipelines.start()
     kinds: dict[str, Kind] = {
         "pipeline": pipelines,

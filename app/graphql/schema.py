@@ -17,6 +17,7 @@ from app.graphql.context import Info
 from app.graphql.node import Node
 from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
+from app.pipelines.file_fields import ProjectFileMutation, ProjectFileQuery
 from app.pipelines.mutations import PipelineMutation
 from app.pipelines.queries import PipelineQuery
 from app.pipelines.run_mutations import PipelineRunMutation
@@ -69,7 +70,7 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
+class Query(AccessQuery, ProjectQuery, PipelineQuery, ProjectFileQuery, RunQuery):
     """The root of reads."""
 
     @strawberry.field(description="Any object by its id; null where it is missing or hidden.")
@@ -101,7 +102,9 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(AccessMutation, ProjectMutation, PipelineMutation, PipelineRunMutation):
+class Mutation(
+    AccessMutation, ProjectMutation, PipelineMutation, PipelineRunMutation, ProjectFileMutation
+):
     """The root of changes."""
 
 

@@ -20,7 +20,15 @@ from app.core.ids import (
     slug,
     token_hash,
 )
-from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
+from app.pipelines.tables import (
+    blocks,
+    pipeline_runs,
+    pipelines,
+    project_file_versions,
+    project_files,
+    project_secrets,
+    triggers,
+)
 from app.projects.tables import projects
 from app.runs.tables import run_events, run_logs, run_steps, runs
 
@@ -209,6 +217,41 @@ async def run(
     return PipelineRun(
         made["id"], int(facet["number"]), global_id("PipelineRun", made["id"]), stepped
     )
+
+
+async def project_file(project_id: int, path: str | None = None, content: str = "text") -> int:
+    """A project file without versions."""
+    made = await row(
+        project_files,
+        project_id=project_id,
+        path=path or unique("file"),
+        content=content,
+        sha256="",
+        bytes=len(content),
+    )
+    return int(made["id"])
+
+
+async def project_file_version(file_id: int, version: int = 1) -> int:
+    """An earlier version of a project file."""
+    owner = await values_of(project_files, file_id)
+    made = await row(
+        project_file_versions,
+        project_id=owner["project_id"],
+        file_id=file_id,
+        path=owner["path"],
+        version=version,
+        content="earlier",
+        sha256="",
+    )
+    return int(made["id"])
+
+
+async def project_secret(project_id: int, name: str | None = None) -> int:
+    """A secret that no key opens."""
+    named = name or unique("secret")
+    made = await row(project_secrets, project_id=project_id, name=named, sealed="v1")
+    return int(made["id"])
 
 
 async def audit_count() -> int:

@@ -516,6 +516,48 @@ async def _run_delete(world: World, _: str) -> Variables:
     return {"by": {"id": (await rows.run(await world.pipeline())).global_id}}
 
 
+# --- project files ---------------------------------------------------------------------------
+
+
+@_case(
+    "projectFiles", "query($p: ID!) { projectFiles(projectId: $p, first: 100) { nodes { id } } }"
+)
+async def _project_files(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.project_file(world.home)
+    return {"p": global_id("Project", world.home)}, global_id("ProjectFile", made)
+
+
+@_case(
+    "projectSecrets",
+    "query($p: ID!) { projectSecrets(projectId: $p, first: 100) { nodes { id } } }",
+)
+async def _project_secrets(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.project_secret(world.home)
+    return {"p": global_id("Project", world.home)}, global_id("ProjectSecret", made)
+
+
+@_mutation("projectFileSet", "projectFile { id }")
+async def _project_file_set(world: World, _: str) -> Variables:
+    home = global_id("Project", world.home)
+    return {"path": rows.unique("new"), "content": "text", "projectId": home}
+
+
+@_mutation("projectFileDelete", "deletedId")
+async def _project_file_delete(world: World, _: str) -> Variables:
+    return {"by": {"id": global_id("ProjectFile", await rows.project_file(world.home))}}
+
+
+@_mutation("projectSecretSet", "projectSecret { id }")
+async def _project_secret_set(world: World, _: str) -> Variables:
+    home = global_id("Project", world.home)
+    return {"name": rows.unique("new"), "value": "v", "projectId": home}
+
+
+@_mutation("projectSecretDelete", "deletedId")
+async def _project_secret_delete(world: World, _: str) -> Variables:
+    return {"by": {"id": global_id("ProjectSecret", await rows.project_secret(world.home))}}
+
+
 # --- any object ------------------------------------------------------------------------------
 
 NODE_KEYS: Mapping[str, Callable[[World], Awaitable[object]]] = {}
@@ -599,6 +641,21 @@ async def _node_notification(world: World) -> object:
 @_node("RunStep")
 async def _node_step(world: World) -> object:
     return (await rows.run(await world.pipeline(), steps={"a": "pending"})).steps["a"]
+
+
+@_node("ProjectFile")
+async def _node_file(world: World) -> object:
+    return await rows.project_file(world.home)
+
+
+@_node("ProjectFileVersion")
+async def _node_file_version(world: World) -> object:
+    return await rows.project_file_version(await rows.project_file(world.home))
+
+
+@_node("ProjectSecret")
+async def _node_secret(world: World) -> object:
+    return await rows.project_secret(world.home)
 
 
 # --- live ------------------------------------------------------------------------------------

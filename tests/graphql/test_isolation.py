@@ -58,6 +58,9 @@ async def make_side(tag: str, shared: int) -> Side:
         log=[f"{tag}line"],
         created_by=keeper,
     )
+    file = await rows.project_file(project, f"{tag}file", f"{tag}text")
+    earlier = await rows.project_file_version(file)
+    secret = await rows.project_secret(project, f"{tag}secret")
     session, key = await rows.session(keeper), await rows.api_key(keeper, project_id=project)
     uuids = [(await rows.values_of(rows.pipelines, pipeline))["uuid"]]
     ids = {
@@ -71,6 +74,9 @@ async def make_side(tag: str, shared: int) -> Side:
         "RunStep": list(run.steps.values()),
         "Session": [session.id],
         "ApiKey": [key.id],
+        "ProjectFile": [file],
+        "ProjectFileVersion": [earlier],
+        "ProjectSecret": [secret],
     }
     marks = {global_id(name, one) for name, those in ids.items() for one in those}
     never_shown = {str(run.id), session.token, key.token}
@@ -151,6 +157,8 @@ ARGUMENTS: dict[str, list[str]] = {
         '(where: {pipelineUuid: {eq: "$uuid"}})',
     ],
     "runStep": ['(id: "$RunStep")'],
+    "projectFiles": ["", '(projectId: "$Project")', '(where: {path: {contains: "alfaalfa"}})'],
+    "projectSecrets": ["", '(projectId: "$Project")'],
 }
 TYPES = (
     "Project",
@@ -163,6 +171,9 @@ TYPES = (
     "RunStep",
     "Session",
     "ApiKey",
+    "ProjectFile",
+    "ProjectFileVersion",
+    "ProjectSecret",
 )
 ARGUMENTS["node"] = [f'(id: "${name}")' for name in TYPES]
 ARGUMENTS["nodes"] = ["(ids: [" + ", ".join(f'"${name}"' for name in TYPES) + "])"]
@@ -307,6 +318,8 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         name: global_id(name, 999_999_999)
         for name in ("Project", "User", "Membership", "Pipeline", "Block", "Trigger", "Session")
     }
+    for name in ("ProjectFile", "ProjectSecret"):
+        missing[name] = global_id(name, 999_999_999)
     missing["ApiKey"] = global_id("ApiKey", 999_999_999)
     missing["PipelineRun"] = global_id("PipelineRun", "00000000-0000-7000-8000-000000000000")
     inputs = {
@@ -332,6 +345,10 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         "triggerUpdate": '{by: {id: "$Trigger"}, name: "x"}',
         "triggerTokenRotate": '{by: {id: "$Trigger"}}',
         "triggerDelete": '{by: {id: "$Trigger"}}',
+        "projectFileSet": '{path: "x", content: "x", projectId: "$Project"}',
+        "projectFileDelete": '{by: {id: "$ProjectFile"}}',
+        "projectSecretSet": '{name: "x", value: "x", projectId: "$Project"}',
+        "projectSecretDelete": '{by: {id: "$ProjectSecret"}}',
         "pipelineRunCreate": '{of: {pipeline: {id: "$Pipeline"}}}',
         "pipelineRunCancel": '{by: {id: "$PipelineRun"}}',
         "pipelineRunRetry": '{by: {id: "$PipelineRun"}}',

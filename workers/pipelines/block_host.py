@@ -114,7 +114,8 @@ def _settle(call: BlockCall) -> None:
     call.output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.chdir(call.work_dir)
     sys.argv = [call.block_uuid]
-    sys.path.insert(0, str(call.work_dir))
+    # Projects import their own modules as `utils.x`, and as `<project>.utils.x`.
+    sys.path[:0] = [str(call.work_dir), str(call.work_dir.parent)]
     # Our package names are likely names of the user's own modules. What we need is loaded.
     for name in _OUR_MODULES or our_modules():
         _KEPT.append(sys.modules.pop(name))

@@ -82,7 +82,8 @@ class BlockCall:
     `kwargs` are the merged variables of the run (dates and decimals may be among them);
     `inputs` are what it gets of each upstream block, in order; `output_dir` lies below
     `storage`, as they do. `event` is what a callback is called for. `work_dir` is the project
-    folder: working folder and import path of the code.
+    folder: working folder and import path of the code, as is the folder that it lies in, which is
+    the run's own.
     `env` is the block's whole environment but for PATH, HOME and LANG, which have defaults.
     `secrets` are the project's, by name; `warehouse_url` is the built-in database, if there is one.
     `upstream` says whose outputs the `inputs` are; DuckDB files lie in `database_dir`.

@@ -20,11 +20,10 @@ from app.pipelines.actions._shared import (
     lock_pipeline,
 )
 from app.pipelines.kinds import ATTACHED, BLOCK_TYPES, LANGUAGES, template
+from app.pipelines.paths import block_path
 from app.pipelines.tables import blocks
 
 MAX_BLOCKS = 500
-_FOLDERS = {"custom": "custom", "conditional": "conditionals", "callback": "callbacks"}
-_ENDINGS = {"python": "py", "sql": "sql", "yaml": "yaml", "r": "r", "markdown": "md"}
 
 
 async def create_block(
@@ -236,8 +235,7 @@ async def _rename(
             "NAME_TAKEN",
             path=("name",),
         )
-    folder = _FOLDERS.get(row["type"], f"{row['type']}s")
-    path = f"{folder}/{uuid}.{_ENDINGS[row['language']]}"
+    path = block_path(row["type"], row["language"], uuid)
     configuration = checked.get("configuration", row["configuration"]) or {}
     checked["uuid"] = uuid
     checked["configuration"] = {

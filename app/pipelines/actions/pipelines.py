@@ -128,12 +128,17 @@ async def delete_pipeline(
     """Delete a pipeline with its blocks and triggers; its runs stay readable."""
     async with db.transaction(subject) as tx:
         row = await lock_pipeline(tx, "pipeline.write", pipeline_id=pipeline_id, uuid=uuid)
-        # In the order of those who start runs, who hold a trigger and then refer to its pipeline.
-        started_by = select(triggers.c.id).where(triggers.c.pipeline_id == row["id"])
-        await tx.all(started_by.with_for_update())
-        await delete_row(tx, pipelines, row["id"])
-        await tx.audit("pipeline.delete", "Pipeline", row["id"], project_id=row["project_id"])
+        await drop_pipeline(tx, row)
     return int(row["id"])
+
+
+async def drop_pipeline(tx: db.Tx, row: RowMapping) -> None:
+    """Delete a pipeline whose row is locked."""
+    # In the order of those who start runs, who hold a trigger and then refer to its pipeline.
+    started_by = select(triggers.c.id).where(triggers.c.pipeline_id == row["id"])
+    await tx.all(started_by.with_for_update())
+    await delete_row(tx, pipelines, row["id"])
+    await tx.audit("pipeline.delete", "Pipeline", row["id"], project_id=row["project_id"])
 
 
 async def _rename(tx: db.Tx, row: RowMapping, checked: dict[str, Any]) -> None:
