@@ -17,6 +17,8 @@ from app.graphql.context import Info
 from app.graphql.node import Node
 from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
+from app.pipelines.backfills.mutations import BackfillMutation
+from app.pipelines.backfills.queries import BackfillQuery
 from app.pipelines.mutations import PipelineMutation
 from app.pipelines.queries import PipelineQuery
 from app.pipelines.types import PipelineRun
@@ -68,7 +70,7 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
+class Query(AccessQuery, ProjectQuery, PipelineQuery, BackfillQuery, RunQuery):
     """The root of reads."""
 
     @strawberry.field(description="Any object by its id; null where it is missing or hidden.")
@@ -100,7 +102,7 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(AccessMutation, ProjectMutation, PipelineMutation):
+class Mutation(AccessMutation, ProjectMutation, PipelineMutation, BackfillMutation):
     """The root of changes."""
 
 

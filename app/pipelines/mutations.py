@@ -242,6 +242,9 @@ _TRIGGER_FIELDS = (
     "settings",
     "tags",
     "sla",
+    "overlap",
+    "catch_up",
+    "catch_up_window_s",
     "event_matchers",
 )
 

@@ -21,7 +21,9 @@ from app.pipelines.kinds import (
     BlockLanguage,
     BlockStatus,
     BlockType,
+    CatchUp,
     PipelineType,
+    TriggerOverlap,
     TriggerStatus,
     TriggerType,
 )
@@ -219,6 +221,13 @@ class Trigger(Node, Timestamped):
     )
     next_fire_at: datetime | None = column(
         t.triggers.c.next_fire_at, "When it fires next; null while it is off."
+    )
+    overlap: TriggerOverlap = column(
+        t.triggers.c.overlap, "What becomes of a due run while another goes on."
+    )
+    catch_up: CatchUp = column(t.triggers.c.catch_up, "Which missed slots it makes up for.")
+    catch_up_window_s: int = column(
+        t.triggers.c.catch_up_window_s, "How many seconds back it makes up for slots."
     )
     event_matchers: JSON = column(t.triggers.c.event_matchers, "Which events start it.")
     global_data_product_uuid: str | None = column(

@@ -153,11 +153,14 @@ async def _release_old_key(tx: Tx, run: RowMapping) -> bool:
     return True
 
 
-async def request_cancel(tx: Tx, run_id: UUID) -> bool:
-    """Cancel a queued run at once, ask the worker of a running one; False if it has ended."""
+async def request_cancel(tx: Tx, run_id: UUID, *, reason: str | None = None) -> bool:
+    """Cancel a queued run at once, ask the worker of a running one; False if it has ended.
+
+    A queued one keeps the reason, as a word.
+    """
     run = await _lock(tx, run_id)
     if run["status"] == "queued":
-        return await end_run(tx, run_id, "cancelled")
+        return await end_run(tx, run_id, "cancelled", reason=reason)
     if run["status"] != "running":
         return False
     if run["cancel_requested_at"] is None:

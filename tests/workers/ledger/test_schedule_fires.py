@@ -57,7 +57,12 @@ async def add_trigger(interval: str, now: datetime = BEGIN, **more: object) -> i
 async def start(tx: Tx, trigger: RowMapping, fire_at: datetime) -> UUID | None:
     """A run with its facet."""
     accepted = await accept(
-        tx, project_id=1, kind="fired", schedule_id=trigger["id"], fire_at=fire_at
+        tx,
+        project_id=1,
+        kind="pipeline",
+        subject_id=trigger["pipeline_id"],
+        schedule_id=trigger["id"],
+        fire_at=fire_at,
     )
     if accepted.created:
         await tx.execute(
@@ -87,7 +92,7 @@ async def fires(cluster: Cluster) -> list[str]:
 
 async def end_run(status: str = "succeeded") -> None:
     """Take the oldest run and end it."""
-    taken = await claim("w", lease_s=60, kinds=["fired"], project_limit=9)
+    taken = await claim("w", lease_s=60, kinds=["pipeline"], project_limit=9)
     assert taken is not None
     async with db.transaction(SYSTEM) as tx:
         await fenced.finish(tx, taken.run_id, taken.fence, status)  # type: ignore[arg-type]
@@ -97,7 +102,7 @@ async def test_schedulers_that_crash_fire_each_time_exactly_once(cluster: Cluste
     async with db.transaction(SYSTEM) as tx:
         await tx.execute(text("CREATE TABLE test_clock (now timestamptz)"))
         await tx.execute(text("INSERT INTO test_clock VALUES (:now)"), {"now": BEGIN})
-    trigger_ids = [await add_trigger("* * * * *") for _ in range(20)]
+    trigger_ids = [await add_trigger("* * * * *", overlap="allow") for _ in range(20)]
     schedulers = [cluster.start(SCHEDULER, TEST_DIE_AT=str(3 + 4 * n)) for n in range(4)]
     crashes = 0
 
