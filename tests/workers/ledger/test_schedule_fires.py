@@ -5,53 +5,18 @@ import sys
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, text, update
+from sqlalchemy import RowMapping, insert, text
 
 from app.core import db
 from app.core.db import Tx
 from app.core.rules import SYSTEM
-from app.pipelines.schedule import fire_due, next_fire
-from app.pipelines.tables import pipeline_runs, pipelines, triggers
-from app.runs import fenced
+from app.pipelines.schedule import fire_due
+from app.pipelines.tables import pipeline_runs
 from app.runs.actions import accept
-from app.runs.claim import claim
 from tests.journeys.chaos.harness import Cluster, until
+from tests.workers.ledger.triggers import BEGIN, add_trigger, end_run
 
 SCHEDULER = (sys.executable, "-m", "tests.workers.ledger.scheduler")
-BEGIN = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
-
-
-async def add_trigger(interval: str, now: datetime = BEGIN, **more: object) -> int:
-    """A pipeline and an active trigger, as the verbs leave them behind."""
-    async with db.transaction(SYSTEM) as tx:
-        pipeline = await tx.one(
-            insert(pipelines)
-            .values(project_id=1, uuid=text("gen_random_uuid()::text"), name="p", version=1)
-            .returning(pipelines.c.id)
-        )
-        assert pipeline is not None
-        row = await tx.one(
-            insert(triggers)
-            .values(
-                project_id=1,
-                pipeline_id=pipeline["id"],
-                name="t",
-                token="t",
-                interval=interval,
-                status="active",
-                last_enabled_at=now,
-                **more,
-            )
-            .returning(triggers)
-        )
-        assert row is not None
-        await tx.execute(
-            update(triggers)
-            .where(triggers.c.id == row["id"])
-            .values(next_fire_at=next_fire(row, now))
-        )
-    trigger_id: int = row["id"]
-    return trigger_id
 
 
 async def start(tx: Tx, trigger: RowMapping, fire_at: datetime) -> UUID | None:
@@ -88,14 +53,6 @@ async def fires(cluster: Cluster) -> list[str]:
     """All fire times so far."""
     rows = await cluster.rows("SELECT fire_at FROM runs ORDER BY fire_at")
     return [row["fire_at"].strftime("%d %H:%M:%S") for row in rows]
-
-
-async def end_run(status: str = "succeeded") -> None:
-    """Take the oldest run and end it."""
-    taken = await claim("w", lease_s=60, kinds=["pipeline"], project_limit=9)
-    assert taken is not None
-    async with db.transaction(SYSTEM) as tx:
-        await fenced.finish(tx, taken.run_id, taken.fence, status)  # type: ignore[arg-type]
 
 
 async def test_schedulers_that_crash_fire_each_time_exactly_once(cluster: Cluster) -> None:
