@@ -10,7 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, case, exists, func, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    RowMapping,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    null,
+    select,
+    update,
+)
 
 from app.core.db import Tx
 from app.core.errors import Invalid
@@ -130,7 +142,10 @@ async def refresh(tx: Tx, pipeline: Row, trigger_id: int | None = None) -> None:
             .where(unfinished(pipeline["id"]), _is_of(trigger["id"]))
             .values(
                 lane=called.lane,
-                lane_limit=case((by_clock, timed.lane_limit), else_=called.lane_limit),
+                lane_limit=case(
+                    (by_clock, literal(timed.lane_limit, Integer)),
+                    else_=literal(called.lane_limit, Integer),
+                ),
                 **told,
             )
         )
