@@ -109,8 +109,9 @@ async def delete_backfill(subject: Subject, backfill_id: int) -> int:
 async def _lock(tx: db.Tx, backfill_id: int) -> tuple[RowMapping, RowMapping]:
     """Pipeline and backfill, locked in the order of those who delete a pipeline."""
     tx.subject.require_known()
-    owner = await tx.one(select(backfills.c.pipeline_id).where(backfills.c.id == backfill_id))
-    if owner is None:
+    owned = select(backfills.c.pipeline_id, backfills.c.project_id)
+    owner = await tx.one(owned.where(backfills.c.id == backfill_id))
+    if owner is None or not tx.subject.may("pipeline.read", owner["project_id"]):
         raise NotFound("Record not found.")
     pipeline = await lock_pipeline(tx, "pipeline.write", pipeline_id=owner["pipeline_id"])
     return pipeline, await lock_row(tx, backfills, backfill_id, "pipeline.write")
