@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.settings import Settings
 from rest_compat.dialect import Dialect, NotOffered, Route
-from rest_compat.mage import auth, faults, lists, shape, shape_access, shape_runs
+from rest_compat.mage import auth, backfills, faults, lists, shape, shape_access, shape_runs
 from rest_compat.mage import variables as v
 from rest_compat.mage.shape import single
 
@@ -14,6 +14,7 @@ BLOCK = "/api/pipelines/{uuid}/blocks/{block_uuid}"
 SCHEDULE = "/api/pipeline_schedules/{id}"
 RUN = "/api/pipeline_runs/{id}"
 BLOCK_RUN = "/api/block_runs/{id}"
+BACKFILL = "/api/backfills/{id}"
 
 # One line a route: a table that can be read beside the contract.
 # fmt: off
@@ -59,6 +60,14 @@ RUNS = (
     Route("GET", f"{BLOCK_RUN}/outputs", "StepOutputs", v.by_number, shape_runs.outputs),
     Route("GET", f"{BLOCK_RUN}/logs", "StepLogs", v.by_number, shape_runs.step_logs),
 )
+BACKFILLS = (
+    Route("GET", f"{PIPELINE}/backfills", "PipelineBackfillList", backfills.listed_in_pipeline, backfills.backfills),
+    Route("POST", f"{PIPELINE}/backfills", "BackfillCreate", backfills.new, single("backfill", backfills.backfill)),
+    Route("GET", "/api/backfills", "BackfillList", backfills.listed, backfills.backfills),
+    Route("GET", BACKFILL, "BackfillDetail", backfills.detail, backfills.read),
+    Route("PUT", BACKFILL, "BackfillUpdate", backfills.changes, single("backfill", backfills.backfill)),
+    Route("DELETE", BACKFILL, "BackfillDelete", v.by_number, single("backfill", backfills.backfill)),
+)
 ACCESS = (
     Route("POST", "/api/sessions", "SessionCreate", v.login, shape_access.session(auth.sent_token), "key"),
     Route("PUT", "/api/sessions/{any}", "SessionDelete", v.nothing, shape_access.session(auth.sent_token)),
@@ -75,7 +84,7 @@ _USERS = "Users are made and changed over GraphQL; this call is broken in Mage i
 _ROLES = "The roles of an installation are fixed; a membership gives one of them."
 _WORDS = "Tags are words on pipelines and triggers, not objects of their own."
 _PROJECTS = "Mage's projects are folders of a server; ours are read over GraphQL."
-_BACKFILLS = "Backfills are not made yet."
+_BACKFILLS = "A backfill is made of a pipeline: POST /api/pipelines/:uuid/backfills."
 NOT_OFFERED = (
     NotOffered("GET", "/api/sessions", _DISABLED),
     NotOffered("GET", "/api/sessions/{any}", _DISABLED),
@@ -97,10 +106,7 @@ NOT_OFFERED = (
     NotOffered("POST", "/api/projects", _PROJECTS),
     NotOffered("PUT", "/api/projects/{id}", _PROJECTS),
     NotOffered("DELETE", "/api/projects/{id}", _PROJECTS),
-    NotOffered("GET", "/api/backfills", _BACKFILLS),
     NotOffered("POST", "/api/backfills", _BACKFILLS),
-    NotOffered("PUT", "/api/backfills/{id}", _BACKFILLS),
-    NotOffered("DELETE", "/api/backfills/{id}", _BACKFILLS),
 )
 
 
@@ -115,7 +121,7 @@ def dialect(settings: Settings) -> Dialect:
         name="mage",
         prefix=PREFIX,
         documents=Path(__file__).parent / "documents",
-        routes=(*PIPELINES, *SCHEDULES, *RUNS, *ACCESS, *open_to_all),
+        routes=(*PIPELINES, *SCHEDULES, *RUNS, *BACKFILLS, *ACCESS, *open_to_all),
         not_offered=NOT_OFFERED,
         owns=owns,
         identify=auth.identify_caller,
