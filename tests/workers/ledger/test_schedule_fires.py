@@ -4,7 +4,9 @@ import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import RowMapping, insert, text
 
 from app.core import db
@@ -137,6 +139,21 @@ async def test_initial_run_is_made_at_once_only_if_so_set(cluster: Cluster) -> N
     await look(BEGIN)
     row = await cluster.row("SELECT schedule_id, fire_at FROM runs")
     assert (row["schedule_id"], row["fire_at"]) == (initial, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("day", ["2026-03-28", "2026-10-24"])
+async def test_daily_trigger_of_a_time_zone_fires_once_on_each_day_around_a_change_of_clocks(
+    cluster: Cluster, day: str
+) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    begin = datetime.fromisoformat(day).replace(hour=12, tzinfo=zone).astimezone(UTC)
+    await add_trigger("30 2 * * *", begin, timezone="Europe/Berlin", overlap="allow")
+    for minutes in range(0, 72 * 60, 20):
+        await look(begin + timedelta(minutes=minutes))
+    rows = await cluster.rows("SELECT fire_at FROM runs ORDER BY fire_at")
+    local = [row["fire_at"].astimezone(zone) for row in rows]
+    first = datetime.fromisoformat(day).date()
+    assert [moment.date() for moment in local] == [first + timedelta(days=n) for n in (1, 2, 3)]
 
 
 async def test_inactive_trigger_and_one_of_another_type_do_not_fire(cluster: Cluster) -> None:
