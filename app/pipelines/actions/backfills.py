@@ -1,11 +1,11 @@
 """Verbs of backfills: make, start, cancel, delete."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
@@ -18,12 +18,12 @@ from app.pipelines.actions._shared import (
     lock_pipeline,
     lock_row,
 )
-from app.pipelines.actions.runs import check_variables, start_run
+from app.pipelines.actions.runs import check_variables, partition, start_run
 from app.pipelines.actions.triggers import add_trigger
 from app.pipelines.backfills import slots
 from app.pipelines.limits import Limits, check_limit, limits_of, unfinished
 from app.pipelines.tables import backfills, pipeline_runs, triggers
-from app.runs import actions as ledger
+from app.runs.many import accept_like, cancel_many, retry_many
 from app.runs.tables import runs
 
 RUN_LIMIT = 4
@@ -97,8 +97,7 @@ async def delete_backfill(subject: Subject, backfill_id: int) -> int:
     """Delete a backfill and its trigger. Unfinished runs are cancelled; all stay readable."""
     async with db.transaction(subject) as tx:
         _, row = await _lock(tx, backfill_id)
-        for run_id in await _runs_of(tx, backfill_id, *slots.UNFINISHED):
-            await ledger.request_cancel(tx, run_id)
+        await cancel_many(tx, await _runs_of(tx, backfill_id, *slots.UNFINISHED))
         await delete_row(tx, backfills, backfill_id)
         if row["trigger_id"] is not None:
             await delete_row(tx, triggers, row["trigger_id"])
@@ -127,8 +126,7 @@ async def _start(tx: db.Tx, pipeline: RowMapping, row: RowMapping) -> None:
     if told["is"] == "completed":
         raise Invalid("All runs of the backfill have succeeded. Make another one.")
     if told["is"] in ("failed", "cancelled"):
-        for run_id in await _runs_of(tx, row["id"], "failed", "cancelled"):
-            await ledger.retry(tx, run_id)
+        await retry_many(tx, await _runs_of(tx, row["id"], "failed", "cancelled"))
         await tx.execute(update(backfills).where(_is(row)).values(status="initial"))
 
 
@@ -143,21 +141,53 @@ async def _make_runs(tx: db.Tx, pipeline: RowMapping, row: RowMapping) -> None:
     trigger = await add_trigger(
         tx, pipeline, {"name": f"Backfill {row['name']}"[:255], "variables": row["variables"]}
     )
-    ends = [*listed["slots"][1:], None]
-    for slot, end in zip(listed["slots"], ends, strict=True):
-        await start_run(
-            tx,
-            pipeline,
-            trigger,
-            variables={**row["variables"], **_interval(slot, end)},
-            execution_date=slot,
-            backfill_id=row["id"],
-            limits=_limits(pipeline, row),
-        )
+    await _make_runs_of(tx, pipeline, row, trigger, listed["slots"])
     await tx.execute(
         update(backfills)
         .where(_is(row))
         .values(status="initial", started_at=func.now(), trigger_id=trigger["id"])
+    )
+
+
+async def _make_runs_of(
+    tx: db.Tx,
+    pipeline: RowMapping,
+    row: RowMapping,
+    trigger: RowMapping,
+    listed: Sequence[datetime],
+) -> None:
+    """The run of the first slot, and one like it for each of the others."""
+    ends: list[datetime | None] = [*listed[1:], None]
+    given = [
+        {**row["variables"], **_interval(slot, end)} for slot, end in zip(listed, ends, strict=True)
+    ]
+    first = await start_run(
+        tx,
+        pipeline,
+        trigger,
+        variables=given[0],
+        execution_date=listed[0],
+        backfill_id=row["id"],
+        limits=_limits(pipeline, row),
+    )
+    if len(listed) == 1:
+        return
+    others = await accept_like(tx, first.run_id, len(listed) - 1)
+    facet = await tx.one(select(pipeline_runs).where(pipeline_runs.c.run_id == first.run_id))
+    assert facet is not None
+    alike = {name: value for name, value in facet.items() if name not in ("number", "metrics")}
+    own = zip(others, listed[1:], given[1:], strict=True)
+    await tx.execute(
+        insert(pipeline_runs),
+        [
+            {
+                **alike,
+                "run_id": run_id,
+                "execution_date": slot,
+                "variables": {**variables, **partition(trigger, slot)},
+            }
+            for run_id, slot, variables in own
+        ],
     )
 
 
@@ -190,8 +220,7 @@ async def _cancel(tx: db.Tx, _: RowMapping, row: RowMapping) -> None:
     if row["started_at"] is None:
         raise Invalid("The backfill has not been started.")
     going = await _runs_of(tx, row["id"], *slots.UNFINISHED)
-    for run_id in going:
-        await ledger.request_cancel(tx, run_id)
+    await cancel_many(tx, going)
     if going:
         await tx.execute(update(backfills).where(_is(row)).values(status="cancelled"))
 

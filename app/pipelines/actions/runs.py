@@ -81,9 +81,7 @@ async def start_run(
         return accepted
     kept = dict(variables) if variables is not None else None
     if fire_at is None:
-        stamp = date.astimezone(UTC).strftime("%Y%m%dT%H%M%S_%f")
-        owner = trigger["id"] if trigger else "manual"
-        kept = {**(kept or {}), "execution_partition": f"{owner}/{stamp}"}
+        kept = {**(kept or {}), **partition(trigger, date)}
     await tx.execute(
         insert(pipeline_runs).values(
             run_id=accepted.run_id,
@@ -101,6 +99,12 @@ async def start_run(
     if full:
         await ledger.request_cancel(tx, accepted.run_id, reason="limit")
     return accepted
+
+
+def partition(trigger: RowMapping | None, date: datetime) -> dict[str, str]:
+    """The variable that tells runs apart which no schedule has started."""
+    stamp = date.astimezone(UTC).strftime("%Y%m%dT%H%M%S_%f")
+    return {"execution_partition": f"{trigger['id'] if trigger else 'manual'}/{stamp}"}
 
 
 def _params(settings: Mapping[str, Any]) -> dict[str, Any]:
