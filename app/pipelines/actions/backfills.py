@@ -81,11 +81,11 @@ async def update_backfill(
             raise Invalid("A started backfill keeps its slots and variables. Make another one.")
         row = await update_row(tx, backfills, row, checked, expected_version)
         await _check_count(tx, backfill_id)
+        if "settings" in checked:
+            await _move_limit(tx, row)
         if status is not None:
             subject.require("pipeline.run", row["project_id"])
             await (_start if status == "initial" else _cancel)(tx, pipeline, row)
-        elif "settings" in checked:
-            await _move_limit(tx, row)
         fields = sorted({*values, *(["status"] if status else [])})
         await tx.audit(
             "backfill.update", "Backfill", backfill_id, project_id=row["project_id"], fields=fields
