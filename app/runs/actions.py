@@ -227,6 +227,7 @@ async def retry(tx: Tx, run_id: UUID, *, step_names: Collection[str] | None = No
             hinted_at=func.now(),
             hint_count=1,
             cancel_requested_at=None,
+            hold=None,
             result=None,
             reason=None,
             error=None,

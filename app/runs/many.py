@@ -78,6 +78,7 @@ named AS (SELECT run_id, jsonb_agg(name) AS names FROM steps GROUP BY run_id),
 queued AS (
     UPDATE runs SET status = 'queued', available_at = now(), updated_at = now(),
                     finished_at = NULL, hinted_at = NULL, hint_count = 0, reason = NULL,
+                    hold = NULL,
                     version = version + 1
     FROM chosen WHERE runs.id = chosen.id
     RETURNING runs.id, runs.project_id, runs.version

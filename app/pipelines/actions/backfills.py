@@ -28,6 +28,7 @@ from app.runs.tables import runs
 
 RUN_LIMIT = 4
 """How many runs of a backfill go on at once unless its settings say otherwise."""
+MAX_UNITS = 100_000
 _SLOTS = ("block_uuid", "interval_type", "interval_units", "start_at", "end_at", "variables")
 
 
@@ -55,7 +56,7 @@ async def create_backfill(
                 "created_by": subject.user_id,
             },
         )
-        await _check_count(tx, row["id"])
+        await _check_slots(tx, row)
         await tx.audit("backfill.create", "Backfill", row["id"], project_id=row["project_id"])
     return int(row["id"])
 
@@ -80,7 +81,7 @@ async def update_backfill(
         if row["started_at"] and any(checked.get(k, row[k]) != row[k] for k in _SLOTS):
             raise Invalid("A started backfill keeps its slots and variables. Make another one.")
         row = await update_row(tx, backfills, row, checked, expected_version)
-        await _check_count(tx, backfill_id)
+        await _check_slots(tx, row)
         if "settings" in checked:
             await _move_limit(tx, row)
         if status is not None:
@@ -240,9 +241,13 @@ def _is(row: RowMapping) -> Any:
     return backfills.c.id == row["id"]
 
 
-async def _check_count(tx: db.Tx, backfill_id: int) -> None:
-    count = slots.slot_count(backfills.c).label("n")
-    counted = await tx.one(select(count).where(backfills.c.id == backfill_id))
+async def _check_slots(tx: db.Tx, row: RowMapping) -> None:
+    """Refuse what makes too many slots, and steps that lead out of what PostgreSQL's time is."""
+    units, custom = row["interval_units"] or 1, row["interval_type"] == "custom"
+    if not custom and units > MAX_UNITS:
+        text = f"intervalUnits must be at most {MAX_UNITS}."
+        raise Invalid(text, path=("intervalUnits",))
+    counted = await tx.one(select(slots.slot_count(backfills.c).label("n")).where(_is(row)))
     if counted is not None and counted["n"] > slots.MAX_RUNS:
         raise Invalid(
             f"The backfill would make more than {slots.MAX_RUNS} runs. Make several, or take"

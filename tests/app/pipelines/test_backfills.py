@@ -281,6 +281,8 @@ async def test_an_incomplete_backfill_is_kept_and_not_started(
     [
         {"intervalUnits": 0},
         {"intervalUnits": -1},
+        {"intervalUnits": 2**31 - 1, "intervalType": "YEAR"},
+        {"intervalUnits": 2**31 - 1, "intervalType": "WEEK"},
         {"variables": [1]},
         {"settings": {"run_limit": 0}},
         {"settings": "fast"},
@@ -296,6 +298,19 @@ async def test_values_of_no_use_are_refused(
     assert (await create(team, pipeline, **bad)).fault in ("INVALID", "NAME_MISSING")
     number = await made(team, pipeline)
     assert (await change(team, number, **bad)).fault in ("INVALID", "NAME_MISSING")
+
+
+@pytest.mark.parametrize("interval", ["MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "YEAR", "CUSTOM"])
+async def test_the_longest_step_leads_to_the_end_and_no_error(
+    team: Team, pipeline: str, interval: str
+) -> None:
+    units = 2**31 - 1 if interval == "CUSTOM" else 100_000
+    ends = {"startAt": "1900-01-01T00:00:00Z", "endAt": "8999-12-31T00:00:00Z"}
+    few = {"intervalUnits": units, "intervalType": interval, **ends}
+    if interval in ("MINUTE", "HOUR"):
+        few["endAt"] = "1910-01-01T00:00:00Z"
+    found = (await create(team, pipeline, **few)).only["backfill"]
+    assert 1 <= found["totalRunCount"] == len(found["slots"]) <= 1000
 
 
 async def test_only_starting_and_cancelling_are_asked_for(team: Team, pipeline: str) -> None:

@@ -122,6 +122,10 @@ async def test_a_run_on_hold_is_cancelled_like_any_other(team: Team, pipeline: i
     await team.editor(cancel, id=global_id("PipelineRun", run["id"]))
     await team.editor(SWITCH, n=trigger["id"], s="ACTIVE")
     assert (await stored(run))["status"] == "cancelled"
+    retry = "mutation($id: ID!) { pipelineRunRetry(input: {by: {id: $id}}) { run { status } } }"
+    await team.editor(retry, id=global_id("PipelineRun", run["id"]))
+    again = await stored(run)
+    assert (again["status"], again["hold"]) == ("queued", None)
 
 
 # --- limits ------------------------------------------------------------------------------------
