@@ -9,6 +9,7 @@ whose runs may not overlap has the limit 1: it waits until nothing of its trigge
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 
 from app.core.db import Tx
 from app.core.errors import Invalid
-from app.pipelines.tables import pipeline_runs, triggers
+from app.pipelines.tables import pipeline_runs, pipelines, triggers
 from app.runs.tables import runs
 
 KIND = "pipeline"
@@ -149,6 +150,22 @@ async def refresh(tx: Tx, pipeline: Row, trigger_id: int | None = None) -> None:
                 **told,
             )
         )
+
+
+async def renew(tx: Tx, run_id: UUID) -> None:
+    """Give a run that is queued again the limits as they are now; a backfill's keeps its own."""
+    facet = await tx.one(
+        select(pipeline_runs.c.pipeline_id, pipeline_runs.c.trigger_id, runs.c.schedule_id)
+        .join(runs, runs.c.id == pipeline_runs.c.run_id)
+        .where(runs.c.id == run_id, pipeline_runs.c.backfill_id.is_(None))
+    )
+    if facet is None:
+        return
+    pipeline = await tx.one(select(pipelines).where(pipelines.c.id == facet["pipeline_id"]))
+    trigger = await tx.one(select(triggers).where(triggers.c.id == facet["trigger_id"]))
+    if pipeline is not None:
+        limits = limits_of(pipeline, trigger, scheduled=facet["schedule_id"] is not None)
+        await tx.execute(update(runs).where(runs.c.id == run_id).values(**limits.columns))
 
 
 def unfinished(pipeline_id: int) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from app.pipelines import dag
 from app.pipelines.actions._shared import blocks_of, check_json, lock_row
 from app.pipelines.actions.triggers import HOLD, activation
 from app.pipelines.kinds import RUNNABLE
-from app.pipelines.limits import KIND, Limits, is_full, limits_of
+from app.pipelines.limits import KIND, Limits, is_full, limits_of, renew
 from app.pipelines.schedule import ONCE
 from app.pipelines.tables import pipeline_runs, pipelines, triggers
 from app.runs import actions as ledger
@@ -258,6 +258,7 @@ async def retry_run(subject: Subject, run_id: UUID, from_block: str | None = Non
             ran = {step["name"] for step in await tx.all(steps)} | {from_block}
             names = ran & ({from_block} | dag.descendants(graph, from_block))
         await ledger.retry(tx, run_id, step_names=names)
+        await renew(tx, run_id)
         await tx.audit("run.retry", "PipelineRun", run_id, project_id=row["project_id"])
     return run_id
 

@@ -182,6 +182,17 @@ async def test_new_limits_of_a_pipeline_are_those_of_its_queued_runs(
     assert found == [(None, None), (UNLIMITED, None), (5, None)]
 
 
+async def test_a_retried_run_has_the_limits_as_they_are_then(team: Team, pipeline: int) -> None:
+    trigger = await rows.trigger(pipeline, status="active")
+    run = await call(team, trigger)
+    await rows.change(runs, run["id"], status="failed")
+    await configure(team, pipeline, pipeline_run_limit=3, pipeline_run_limit_all_triggers=7)
+    assert waits_for(await stored(run)) == (None, None, None)
+    retry = "mutation($id: ID!) { pipelineRunRetry(input: {by: {id: $id}}) { run { status } } }"
+    await team.editor(retry, id=global_id("PipelineRun", run["id"]))
+    assert waits_for(await stored(run)) == (f"trigger/{trigger['id']}", 3, 7)
+
+
 async def test_a_new_overlap_is_that_of_the_waiting_runs(team: Team, pipeline: int) -> None:
     trigger = await rows.trigger(pipeline, status="active", type="time", interval="@daily")
     row = await rows.values_of(triggers, trigger["id"])
