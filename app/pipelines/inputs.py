@@ -345,7 +345,9 @@ class PipelineRunBy:
 class RunOf:
     """Trigger or pipeline."""
 
-    trigger: TriggerBy | None = strawberry.field(default=UNSET, description="Run this trigger.")
+    trigger: TriggerBy | None = strawberry.field(
+        default=UNSET, description="Run this trigger; the run waits until it is switched on."
+    )
     pipeline: PipelineBy | None = strawberry.field(
         default=UNSET, description="Run this pipeline without a trigger."
     )

@@ -291,6 +291,9 @@ class PipelineRun(Run):
     backfill_number: int | None = column(
         t.pipeline_runs.c.backfill_id, "Number of the backfill that it belongs to."
     )
+    hold: str | None = column(
+        runs.c.hold, "Why it does not start though it is queued, as a word: trigger_inactive."
+    )
     executor_type: str = column(t.pipeline_runs.c.executor_type, "Kept for callers.")
     passed_sla: bool = column(t.pipeline_runs.c.passed_sla, "It took longer than it should.")
     metrics: JSON | None = column(t.pipeline_runs.c.metrics, "Figures of the run.")

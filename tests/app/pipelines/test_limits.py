@@ -66,6 +66,9 @@ async def test_a_called_run_of_an_inactive_trigger_waits_until_it_is_switched_on
     trigger, other = await rows.trigger(pipeline), await rows.trigger(pipeline)
     run, kept = await call(team, trigger), await call(team, other)
     assert (run["status"], run["hold"], run["hinted_at"]) == ("queued", "trigger_inactive", None)
+    query = "query($id: ID!) { pipelineRun(by: {id: $id}) { hold } }"
+    seen = await team.viewer(query, id=global_id("PipelineRun", run["id"]))
+    assert seen.only == {"hold": "trigger_inactive"}
     await team.editor(SWITCH, n=trigger["id"], s="ACTIVE")
     freed = await stored(run)
     assert (freed["status"], freed["hold"]) == ("queued", None)

@@ -247,8 +247,8 @@ async def test_the_real_scheduler_makes_up_after_downtime(cluster: Cluster) -> N
     )
     rows = await cluster.rows("SELECT schedule_id, count(*) AS n FROM runs GROUP BY 1")
     found = {row["schedule_id"]: row["n"] for row in rows}
-    assert found.get(ids["latest"]) == 1
     # An hour may just have begun.
+    assert found[ids["latest"]] in (1, 2)
     assert found[ids["all"]] in (7, 8)
     assert found.get(ids["skip"], 0) in (0, 1)
 
