@@ -17,6 +17,8 @@ from app.graphql.context import Info
 from app.graphql.node import Node
 from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
+from app.pipelines.backfills.mutations import BackfillMutation
+from app.pipelines.backfills.queries import BackfillQuery
 from app.pipelines.file_fields import ProjectFileMutation, ProjectFileQuery
 from app.pipelines.mutations import PipelineMutation
 from app.pipelines.queries import PipelineQuery
@@ -70,7 +72,7 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(AccessQuery, ProjectQuery, PipelineQuery, ProjectFileQuery, RunQuery):
+class Query(AccessQuery, ProjectQuery, PipelineQuery, BackfillQuery, ProjectFileQuery, RunQuery):
     """The root of reads."""
 
     @strawberry.field(description="Any object by its id; null where it is missing or hidden.")
@@ -103,7 +105,12 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, ProjectFileQuery, RunQuery
 
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
-    AccessMutation, ProjectMutation, PipelineMutation, PipelineRunMutation, ProjectFileMutation
+    AccessMutation,
+    ProjectMutation,
+    PipelineMutation,
+    PipelineRunMutation,
+    BackfillMutation,
+    ProjectFileMutation,
 ):
     """The root of changes."""
 

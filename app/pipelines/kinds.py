@@ -82,6 +82,34 @@ class TriggerStatus(enum.Enum):
     INACTIVE = strawberry.enum_value("inactive", description="It starts none.")
 
 
+@strawberry.enum(description="What becomes of a due run while another of its trigger goes on.")
+class TriggerOverlap(enum.Enum):
+    """Policies of overlap; the setting skip_if_previous_running means SKIP whatever this says."""
+
+    SKIP = strawberry.enum_value(
+        "skip", description="It is made and at once cancelled, with the reason overlap."
+    )
+    QUEUE_ONE = strawberry.enum_value(
+        "queue_one", description="It waits; where one waits already no further is made."
+    )
+    ALLOW = strawberry.enum_value("allow", description="They run side by side.")
+
+
+@strawberry.enum(description="Which slots a trigger makes up for that nobody looked at in time.")
+class CatchUp(enum.Enum):
+    """Policies after downtime."""
+
+    LATEST = strawberry.enum_value("latest", description="One run, for the newest missed slot.")
+    ALL = strawberry.enum_value(
+        "all",
+        description="Every slot since the last scheduled run: those in its window, at most the "
+        "100 newest, oldest first, one after another unless ALLOW.",
+    )
+    SKIP = strawberry.enum_value(
+        "skip", description="None: a slot more than 60 seconds ago has no run."
+    )
+
+
 @strawberry.enum(description="What has happened to a block last.")
 class BlockStatus(enum.Enum):
     """Last fate of a block."""

@@ -244,6 +244,9 @@ _TRIGGER_FIELDS = (
     "settings",
     "tags",
     "sla",
+    "overlap",
+    "catch_up",
+    "catch_up_window_s",
     "event_matchers",
 )
 

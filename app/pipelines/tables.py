@@ -158,7 +158,11 @@ class PipelineRunFacet(SQLModel, table=True):
             text("number DESC"),
         ),
         Index("ix_pipeline_runs_uuid", "project_id", "pipeline_uuid"),
-        Index("ix_pipeline_runs_backfill", "backfill_id", postgresql_where=text("backfill_id > 0")),
+        Index(
+            "ix_pipeline_runs_backfill",
+            "backfill_id",
+            postgresql_where=text("backfill_id IS NOT NULL"),
+        ),
         Index("ix_pipeline_runs_unseen", "run_id", postgresql_where=text("NOT end_seen")),
     )
 

@@ -21,9 +21,11 @@ from app.pipelines.kinds import (
     BlockLanguage,
     BlockStatus,
     BlockType,
+    CatchUp,
     NotificationChannel,
     NotificationEvent,
     PipelineType,
+    TriggerOverlap,
     TriggerStatus,
     TriggerType,
 )
@@ -232,6 +234,13 @@ class Trigger(Node, Timestamped):
     next_fire_at: datetime | None = column(
         t.triggers.c.next_fire_at, "When it fires next; null while it is off."
     )
+    overlap: TriggerOverlap = column(
+        t.triggers.c.overlap, "What becomes of a due run while another goes on."
+    )
+    catch_up: CatchUp = column(t.triggers.c.catch_up, "Which missed slots it makes up for.")
+    catch_up_window_s: int = column(
+        t.triggers.c.catch_up_window_s, "How many seconds back it makes up for slots."
+    )
     event_matchers: JSON = column(t.triggers.c.event_matchers, "Which events start it.")
     global_data_product_uuid: str | None = column(
         t.triggers.c.global_data_product_uuid, "Kept for callers; not used."
@@ -302,6 +311,9 @@ class PipelineRun(Run):
     )
     backfill_number: int | None = column(
         t.pipeline_runs.c.backfill_id, "Number of the backfill that it belongs to."
+    )
+    hold: str | None = column(
+        runs.c.hold, "Why it does not start though it is queued, as a word: trigger_inactive."
     )
     executor_type: str = column(t.pipeline_runs.c.executor_type, "Kept for callers.")
     passed_sla: bool = column(t.pipeline_runs.c.passed_sla, "It took longer than it should.")

@@ -164,11 +164,14 @@ async def _release_old_key(tx: Tx, run: RowMapping) -> bool:
     return True
 
 
-async def request_cancel(tx: Tx, run_id: UUID) -> bool:
-    """Cancel a queued run at once, ask the worker of a running one; False if it has ended."""
+async def request_cancel(tx: Tx, run_id: UUID, *, reason: str | None = None) -> bool:
+    """Cancel a queued run at once, ask the worker of a running one; False if it has ended.
+
+    A queued one keeps the reason, as a word.
+    """
     run = await _lock(tx, run_id)
     if run["status"] == "queued":
-        return await end_run(tx, run_id, "cancelled")
+        return await end_run(tx, run_id, "cancelled", reason=reason)
     if run["status"] != "running":
         return False
     if run["cancel_requested_at"] is None:
@@ -248,6 +251,7 @@ async def retry(
             hinted_at=func.now(),
             hint_count=1,
             cancel_requested_at=None,
+            hold=None,
             result=None,
             reason=None,
             error=None,

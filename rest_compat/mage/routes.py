@@ -6,6 +6,7 @@ from app.settings import Settings
 from rest_compat.dialect import Dialect, NotOffered, Route
 from rest_compat.mage import (
     auth,
+    backfills,
     faults,
     lists,
     shape_access,
@@ -29,6 +30,7 @@ SCHEDULE = "/api/pipeline_schedules/{id}"
 RUN = "/api/pipeline_runs/{id}"
 BLOCK_RUN = "/api/block_runs/{id}"
 USER = "/api/users/{id}"
+BACKFILL = "/api/backfills/{id}"
 
 # One line a route: a table that can be read beside the contract.
 # fmt: off
@@ -89,6 +91,14 @@ RUNS = (
     Route("GET", f"{BLOCK_RUN}/outputs", "StepOutputs", v.by_number, sr.outputs),
     Route("GET", f"{BLOCK_RUN}/logs", "StepLogs", v.by_number, shape_logs.step_logs),
 )
+BACKFILLS = (
+    Route("GET", f"{PIPELINE}/backfills", "PipelineBackfillList", backfills.listed_in_pipeline, backfills.backfills),
+    Route("POST", f"{PIPELINE}/backfills", "BackfillCreate", backfills.new, single("backfill", backfills.backfill)),
+    Route("GET", "/api/backfills", "BackfillList", backfills.listed, backfills.backfills),
+    Route("GET", BACKFILL, "BackfillDetail", backfills.detail, backfills.read),
+    Route("PUT", BACKFILL, "BackfillUpdate", backfills.changes, single("backfill", backfills.backfill)),
+    Route("DELETE", BACKFILL, "BackfillDelete", v.by_number, single("backfill", backfills.backfill)),
+)
 va, sa = variables_access, shape_access
 one_user = single("user", sa.whole_user)
 ACCESS = (
@@ -113,7 +123,7 @@ _PROJECTS = (
     "Projects are made and changed over GraphQL: projectCreate, projectUpdate, projectDelete."
 )
 _LISTED = "Read the list: it holds all that there is to know of each."
-_BACKFILLS = "Backfills are not made yet."
+_BACKFILLS = "A backfill is made of a pipeline: POST /api/pipelines/:uuid/backfills."
 NOT_OFFERED = (
     NotOffered("GET", "/api/sessions", _SESSIONS, is_documented=True),
     NotOffered("GET", "/api/sessions/{any}", _SESSIONS, is_documented=True),
@@ -130,10 +140,7 @@ NOT_OFFERED = (
     NotOffered("POST", "/api/projects", _PROJECTS),
     NotOffered("PUT", "/api/projects/{id}", _PROJECTS),
     NotOffered("DELETE", "/api/projects/{id}", _PROJECTS),
-    NotOffered("GET", "/api/backfills", _BACKFILLS),
     NotOffered("POST", "/api/backfills", _BACKFILLS),
-    NotOffered("PUT", "/api/backfills/{id}", _BACKFILLS),
-    NotOffered("DELETE", "/api/backfills/{id}", _BACKFILLS),
 )
 
 
@@ -148,7 +155,7 @@ def dialect(settings: Settings) -> Dialect:
         name="mage",
         prefix=PREFIX,
         documents=Path(__file__).parent / "documents",
-        routes=(*PIPELINES, *SCHEDULES, *RUNS, *ACCESS, *open_to_all),
+        routes=(*PIPELINES, *SCHEDULES, *RUNS, *BACKFILLS, *ACCESS, *open_to_all),
         not_offered=NOT_OFFERED,
         owns=owns,
         identify=auth.identify_caller,

@@ -21,6 +21,7 @@ from app.core.ids import (
     token_hash,
 )
 from app.pipelines.tables import (
+    backfills,
     blocks,
     pipeline_runs,
     pipelines,
@@ -160,6 +161,22 @@ async def trigger(pipeline_id: int, name: str | None = None, **values: Any) -> d
         name=name or unique("trigger"),
         **wanted,
     )
+
+
+async def backfill(pipeline_id: int, name: str = "backfill", **values: Any) -> int:
+    """A backfill of two days that has not been started."""
+    owner = await values_of(pipelines, pipeline_id)
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    given = {"interval_type": "day", "interval_units": 1, "start_at": start, **values}
+    made = await row(
+        backfills,
+        project_id=owner["project_id"],
+        pipeline_id=pipeline_id,
+        name=name,
+        end_at=start + timedelta(days=1),
+        **given,
+    )
+    return int(made["id"])
 
 
 @dataclass(frozen=True)

@@ -558,6 +558,45 @@ async def _project_secret_delete(world: World, _: str) -> Variables:
     return {"by": {"id": global_id("ProjectSecret", await rows.project_secret(world.home))}}
 
 
+# --- backfills -------------------------------------------------------------------------------
+
+
+async def _a_backfill(world: World) -> int:
+    return await rows.backfill(await world.pipeline())
+
+
+@_case("backfills", "query($p: ID!) { backfills(projectId: $p, first: 100) { nodes { id } } }")
+async def _backfills(world: World, _: str) -> tuple[Variables, str]:
+    found = global_id("Backfill", await _a_backfill(world))
+    return {"p": global_id("Project", world.home)}, found
+
+
+@_case("backfill", "query($n: Int!) { backfill(by: {number: $n}) { id } }")
+async def _backfill(world: World, _: str) -> tuple[Variables, str]:
+    made = await _a_backfill(world)
+    return {"n": made}, global_id("Backfill", made)
+
+
+@_mutation("backfillCreate", "backfill { id }")
+async def _backfill_create(world: World, _: str) -> Variables:
+    return {"pipeline": {"id": global_id("Pipeline", await world.pipeline())}}
+
+
+@_mutation("backfillUpdate", "backfill { id }")
+async def _backfill_update(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_backfill(world)}, "name": "new name"}
+
+
+@_mutation("backfillUpdate", "backfill { id }", "to start it")
+async def _backfill_start(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_backfill(world)}, "status": "INITIAL"}
+
+
+@_mutation("backfillDelete", "deletedId")
+async def _backfill_delete(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_backfill(world)}}
+
+
 # --- any object ------------------------------------------------------------------------------
 
 NODE_KEYS: Mapping[str, Callable[[World], Awaitable[object]]] = {}
@@ -624,6 +663,11 @@ async def _node_block(world: World) -> object:
 @_node("Trigger")
 async def _node_trigger(world: World) -> object:
     return (await rows.trigger(await world.pipeline()))["id"]
+
+
+@_node("Backfill")
+async def _node_backfill(world: World) -> object:
+    return await _a_backfill(world)
 
 
 @_node("PipelineRun")

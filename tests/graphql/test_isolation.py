@@ -51,6 +51,9 @@ async def make_side(tag: str, shared: int) -> Side:
     second = await rows.block(pipeline, f"{tag}second", [f"{tag}first"])
     hook = await rows.block(pipeline, f"{tag}hook", [f"{tag}first"], type="callback")
     trigger = await rows.trigger(pipeline, f"{tag}trigger", created_by=keeper)
+    backfill = await rows.backfill(
+        pipeline, f"{tag}backfill", trigger_id=trigger["id"], created_by=keeper
+    )
     run = await rows.run(
         pipeline,
         trigger_id=trigger["id"],
@@ -70,6 +73,7 @@ async def make_side(tag: str, shared: int) -> Side:
         "Pipeline": [pipeline],
         "Block": [first, second, hook],
         "Trigger": [trigger["id"]],
+        "Backfill": [backfill],
         "PipelineRun": [run.id],
         "RunStep": list(run.steps.values()),
         "Session": [session.id],
@@ -83,6 +87,7 @@ async def make_side(tag: str, shared: int) -> Side:
     marks |= {tag, trigger["token"], *never_shown, *uuids}
     names = {name: global_id(name, those[0]) for name, those in ids.items()}
     names |= {"uuid": uuids[0], "block": f"{tag}first", "trigger": str(trigger["id"])}
+    names |= {"backfill": str(backfill)}
     names |= {"run": str(run.number), "project_uuid": await _project_uuid(project)}
     return Side(project, keeper, session.token, names, marks, never_shown)
 
@@ -140,6 +145,13 @@ ARGUMENTS: dict[str, list[str]] = {
         "(where: {number: {eq: $trigger}})",
     ],
     "trigger": ['(by: {id: "$Trigger"})', "(by: {number: $trigger})"],
+    "backfills": [
+        "",
+        '(projectId: "$Project")',
+        '(where: {pipelineUuid: {eq: "$uuid"}})',
+        "(where: {number: {eq: $backfill}})",
+    ],
+    "backfill": ['(by: {id: "$Backfill"})', "(by: {number: $backfill})"],
     "pipelineRuns": [
         "",
         '(projectId: "$Project")',
@@ -167,6 +179,7 @@ TYPES = (
     "Pipeline",
     "Block",
     "Trigger",
+    "Backfill",
     "PipelineRun",
     "RunStep",
     "Session",
@@ -231,7 +244,15 @@ async def test_their_own_members_read_all_of_it(client: httpx2.AsyncClient, side
 async def test_a_cursor_of_theirs_opens_nothing(client: httpx2.AsyncClient, sides: Sides) -> None:
     theirs = Caller(client, sides.theirs.keepers_session)
     ours = Caller(client, sides.ours.keepers_session)
-    for field in ("pipelines", "triggers", "pipelineRuns", "runs", "runSteps", "users"):
+    for field in (
+        "pipelines",
+        "triggers",
+        "backfills",
+        "pipelineRuns",
+        "runs",
+        "runSteps",
+        "users",
+    ):
         first = await theirs(f"{{ {field}(first: 1) {{ edges {{ cursor }} }} }}")
         cursor = first.only["edges"][0]["cursor"]
         selection = _below(field, 1)
@@ -320,6 +341,7 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
     }
     for name in ("ProjectFile", "ProjectSecret"):
         missing[name] = global_id(name, 999_999_999)
+    missing["Backfill"] = global_id("Backfill", 999_999_999)
     missing["ApiKey"] = global_id("ApiKey", 999_999_999)
     missing["PipelineRun"] = global_id("PipelineRun", "00000000-0000-7000-8000-000000000000")
     inputs = {
@@ -349,6 +371,9 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         "projectFileDelete": '{by: {id: "$ProjectFile"}}',
         "projectSecretSet": '{name: "x", value: "x", projectId: "$Project"}',
         "projectSecretDelete": '{by: {id: "$ProjectSecret"}}',
+        "backfillCreate": '{pipeline: {id: "$Pipeline"}}',
+        "backfillUpdate": '{by: {id: "$Backfill"}, status: INITIAL}',
+        "backfillDelete": '{by: {id: "$Backfill"}}',
         "pipelineRunCreate": '{of: {pipeline: {id: "$Pipeline"}}}',
         "pipelineRunCancel": '{by: {id: "$PipelineRun"}}',
         "pipelineRunRetry": '{by: {id: "$PipelineRun"}}',

@@ -209,7 +209,7 @@ def test_cancelled_run_stays_cancelled(mage: Mage, trigger: dict[str, Any]) -> N
     mage("POST", "/api/pipelines", {"pipeline": {"name": "slow"}})
     block = {"name": "wait", "type": "custom", "content": sleep}
     mage("POST", "/api/pipelines/slow/blocks", {"block": block})
-    schedule = {"name": "called", "schedule_type": "api"}
+    schedule = {"name": "called", "schedule_type": "api", "status": "active"}
     made = mage("POST", "/api/pipelines/slow/pipeline_schedules", {"pipeline_schedule": schedule})
     path = f"/api/pipeline_schedules/{made['pipeline_schedule']['id']}/pipeline_runs"
     number = mage("POST", path, {"pipeline_run": {}})["pipeline_run"]["id"]

@@ -51,6 +51,12 @@ WHAT = {
     "GET /api/block_runs/{id}": "read",
     "GET /api/block_runs/{id}/outputs": "read",
     "GET /api/block_runs/{id}/logs": "read",
+    "GET /api/pipelines/{uuid}/backfills": "read",
+    "POST /api/pipelines/{uuid}/backfills": "write",
+    "GET /api/backfills": "read",
+    "GET /api/backfills/{id}": "read",
+    "PUT /api/backfills/{id}": "write",
+    "DELETE /api/backfills/{id}": "write",
     "POST /api/sessions": "login",
     "PUT /api/sessions/{any}": "own",
     "GET /api/oauth_access_tokens": "own",
@@ -109,7 +115,7 @@ class World:
         return await self.client.request(method, address, headers=headers, content=body)
 
     def _number(self, path: str) -> str:
-        for noun in ("pipeline_schedules", "block_runs", "pipeline_runs", "users"):
+        for noun in ("pipeline_schedules", "block_runs", "pipeline_runs", "backfills", "users"):
             if path.startswith(f"/api/{noun}"):
                 return self.values[noun]
         return "1"
@@ -148,6 +154,7 @@ async def world(client: httpx2.AsyncClient, api_key: str) -> World:
         "pipeline_schedule"
     ]
     run = (await make(f"/api/pipeline_schedules/{trigger['id']}/pipeline_runs", {}))["pipeline_run"]
+    backfill = (await make(f"/api/pipelines/{uuid}/backfills", {}))["backfill"]
     listed = await client.get(f"/api/pipeline_runs/{run['id']}/block_runs", headers=headers)
     made.values = {
         "uuid": uuid,
@@ -157,6 +164,7 @@ async def world(client: httpx2.AsyncClient, api_key: str) -> World:
         "pipeline_schedules": str(trigger["id"]),
         "pipeline_runs": str(run["id"]),
         "block_runs": str(listed.json()["block_runs"][0]["id"]),
+        "backfills": str(backfill["id"]),
         "users": "1",
         "any": "1",
     }

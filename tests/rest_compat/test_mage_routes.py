@@ -60,7 +60,8 @@ DOCUMENTED = {
     "/api/projects": "GET POST",
     "/api/projects/{id}": "GET PUT DELETE",
     "/api/backfills": "GET POST",
-    "/api/backfills/{id}": "PUT DELETE",
+    "/api/backfills/{id}": "GET PUT DELETE",
+    f"{PIPELINE}/backfills": "GET POST",
 }
 # Documented for the callers of the collection itself: these may never be withheld.
 COLLECTION = {

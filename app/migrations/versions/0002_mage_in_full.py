@@ -164,7 +164,7 @@ def upgrade() -> None:
         "pipeline_runs",
         ["backfill_id"],
         unique=False,
-        postgresql_where=sa.text("backfill_id > 0"),
+        postgresql_where=sa.text("backfill_id IS NOT NULL"),
     )
     op.create_index(
         "ix_pipeline_runs_unseen",
@@ -238,7 +238,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_pipeline_runs_backfill",
         table_name="pipeline_runs",
-        postgresql_where=sa.text("backfill_id > 0"),
+        postgresql_where=sa.text("backfill_id IS NOT NULL"),
     )
     op.drop_column("pipeline_runs", "end_seen")
     op.drop_index("ix_backfills_project", table_name="backfills")

@@ -6,6 +6,7 @@ transaction that notes what it tells of, so that none is lost and none is double
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import RowMapping, func, select, text, update
 
@@ -74,11 +75,10 @@ async def tell(tx: Tx) -> int:
     return len(ended)
 
 
-async def expect_end(tx: Tx, run_id: Any) -> None:
-    """A run that goes on will have another end to tell of."""
-    await tx.execute(
-        update(pipeline_runs).where(pipeline_runs.c.run_id == run_id).values(end_seen=False)
-    )
+async def expect_ends(tx: Tx, run_ids: Sequence[UUID]) -> None:
+    """Runs that go on will have another end to tell of."""
+    again = pipeline_runs.c.run_id.in_(list(run_ids))
+    await tx.execute(update(pipeline_runs).where(again).values(end_seen=False))
 
 
 async def _queue(tx: Tx, run: RowMapping, event: str) -> None:

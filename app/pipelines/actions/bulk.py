@@ -11,8 +11,9 @@ from app.core import db
 from app.core.errors import Invalid, NotFound
 from app.core.rules import Subject
 from app.pipelines.actions._shared import check_variables, lock_pipeline
-from app.pipelines.actions.alerts import expect_end
-from app.pipelines.actions.runs import KIND, start_run
+from app.pipelines.actions.alerts import expect_ends
+from app.pipelines.actions.runs import start_run
+from app.pipelines.limits import KIND, renew
 from app.pipelines.tables import pipeline_runs, triggers
 from app.runs import actions as ledger
 from app.runs.tables import runs
@@ -99,7 +100,8 @@ async def retry_runs(
         found = await _runs(tx, pipeline, ("failed",))
         for run in found:
             await ledger.retry(tx, run["run_id"])
-            await expect_end(tx, run["run_id"])
+            await renew(tx, run["run_id"])
+        await expect_ends(tx, [run["run_id"] for run in found])
         await _audit(tx, "run.retry", pipeline)
     return Changed(pipeline["id"], len(found))
 

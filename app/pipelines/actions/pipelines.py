@@ -20,6 +20,7 @@ from app.pipelines.actions._shared import (
 from app.pipelines.actions.blocks import set_blocks
 from app.pipelines.actions.triggers import activation
 from app.pipelines.kinds import PIPELINE_TYPES
+from app.pipelines.limits import check_concurrency, refresh
 from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
 from app.projects.actions import lock_project
 
@@ -107,6 +108,8 @@ async def update_pipeline(
                 .where(pipeline_runs.c.pipeline_id == row["id"])
                 .values(pipeline_uuid=changed["uuid"])
             )
+        if "concurrency_config" in checked:
+            await refresh(tx, changed)
         await set_blocks(tx, changed, block_contents)
         if triggers_status is not None:
             await _switch_triggers(tx, row["id"], triggers_status)
@@ -172,6 +175,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     checked = dict(values)
     check_values(checked)
     check_objects(checked, *_OBJECTS)
+    check_concurrency(checked.get("concurrency_config") or {})
     kind = checked.get("type")
     if kind is not None and kind not in PIPELINE_TYPES:
         known = ", ".join(PIPELINE_TYPES)

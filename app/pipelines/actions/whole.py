@@ -11,12 +11,12 @@ from app.core.changes import delete_row, insert_row, update_row
 from app.core.errors import Invalid
 from app.core.ids import new_trigger_token
 from app.core.rules import Subject
-from app.pipelines import dag, schedule
+from app.pipelines import dag, limits, schedule
 from app.pipelines.actions._shared import blocks_of, check_name, check_objects, check_values
 from app.pipelines.actions.blocks import MAX_BLOCKS
 from app.pipelines.actions.files import FileText, drop_files, write_files
 from app.pipelines.actions.pipelines import drop_pipeline
-from app.pipelines.actions.triggers import MAX_TRIGGERS, SECONDS, activation
+from app.pipelines.actions.triggers import MAX_TRIGGERS, SECONDS, activation, check_settings
 from app.pipelines.kinds import BLOCK_TYPES, LANGUAGES, PIPELINE_TYPES, TRIGGER_TYPES
 from app.pipelines.tables import blocks, pipelines, triggers
 from app.projects.actions import is_folder_name, lock_project
@@ -120,6 +120,8 @@ async def _write_pipeline(
     else:
         values = {name: v for name, v in wanted.values.items() if name != "created_at"}
         row = await _changed(tx, pipelines, row, values)
+        if "concurrency_config" in values:
+            await limits.refresh(tx, row)
     gone = {name for owner, name in dropped.blocks if owner == uuid}
     await _write_blocks(tx, row, wanted.blocks, gone)
     gone = {name for owner, name in dropped.triggers if owner == uuid}
@@ -196,6 +198,7 @@ async def _schedule(tx: db.Tx, before: RowMapping | None, row: RowMapping, statu
 def _check_pipeline(wanted: WholePipeline) -> None:
     check_name(wanted.values.get("name"), "A pipeline")
     _check(wanted.values, "type", PIPELINE_TYPES)
+    limits.check_concurrency(wanted.values.get("concurrency_config") or {})
     if len(wanted.blocks) > MAX_BLOCKS:
         raise Invalid(f"A pipeline has at most {MAX_BLOCKS} blocks.")
     if len(wanted.triggers) > MAX_TRIGGERS:
@@ -211,7 +214,7 @@ def _check_pipeline(wanted: WholePipeline) -> None:
         check_name(name, "A trigger")
         check_objects(trigger, "variables", "settings")
         _check(trigger, "type", TRIGGER_TYPES)
-        _check_seconds((trigger.get("settings") or {}).get("timeout"), "settings.timeout")
+        check_settings(trigger.get("settings") or {})
         _check_seconds(trigger.get("sla"), "sla")
         if trigger.get("interval") is not None:
             schedule.check_interval(trigger["interval"])
