@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed-dev
 T ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-long lint format types schema ui ui-check clean
+.PHONY: help setup demo dev test test-long bench lint format types schema ui ui-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,10 @@ test: $(STAMP) ## Run the tests (at most 10 minutes; T=path for a part)
 
 test-long: $(STAMP) ## Run the tests that take longer as well
 	$(BIN)/pytest $(T) -m "long or not long"
+
+bench: $(STAMP) ## Measure beside the real Mage (10 minutes, an idle machine)
+	bench/peers/mage/setup.sh
+	$(BIN)/python bench/mage.py --write
 
 lint: $(STAMP) ## Check style, types and the exported schema
 	$(BIN)/ruff check .

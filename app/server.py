@@ -6,16 +6,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
-from redis.exceptions import RedisError
-from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from app import __version__
+from app import __version__, health
 from app.access import identify
 from app.access.installation import load_ring, open_installation
 from app.core import db, events, outbox, telemetry
@@ -24,7 +22,6 @@ from app.graphql.context import Context
 from app.graphql.execute import GraphQLSettings
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.schema import build_schema
-from app.migrations import run as migrations
 from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
@@ -57,8 +54,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     routes: list[BaseRoute] = [
         Route("/", _index(door.playground)),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", health.metrics),
         Mount("/assets", app=ui.assets_app()),
         Route("/v2/graphql", endpoint),
         WebSocketRoute("/v2/graphql", endpoint),
@@ -124,39 +122,3 @@ def _index(playground: bool) -> Any:
         return ui.index_response(playground)
 
     return index
-
-
-async def healthz(_: Request) -> Response:
-    """The process lives."""
-    return JSONResponse({"status": "ok", "version": __version__})
-
-
-async def readyz(_: Request) -> Response:
-    """PostgreSQL answers and has the right revision (else 503); how Redis and the queue are."""
-    found: dict[str, Any] = {"status": "ok", "postgres": "ok", "redis": "ok"}
-    try:
-        revision, wanted = await migrations.current(), migrations.head()
-        async with db.reading() as connection:
-            oldest = await connection.scalar(
-                text(
-                    "SELECT extract(epoch FROM now() - min(available_at)) FROM runs "
-                    "WHERE status = 'queued' AND available_at <= now()"
-                )
-            )
-            alive = await connection.scalar(
-                text("SELECT count(*) FROM workers WHERE seen_at > now() - interval '30 seconds'")
-            )
-    except Exception as error:
-        log.warning("readyz.postgres_away", error=type(error).__name__)
-        body = {"status": "unavailable", "postgres": "away"}
-        return JSONResponse(body, 503, {"Retry-After": "2"})
-    found |= {"oldest_due_run_s": round(float(oldest or 0), 3), "workers": alive}
-    if revision != wanted:
-        found |= {"status": "unavailable", "postgres": f"at revision {revision}, not {wanted}"}
-    try:
-        async with asyncio.timeout(2):
-            await outbox.redis().ping()
-    except (RedisError, OSError, TimeoutError):
-        found |= {"status": "degraded", "redis": "away"}
-    ready = found["status"] != "unavailable"
-    return JSONResponse(found, 200 if ready else 503)

@@ -100,6 +100,7 @@ class Work(BaseSettings):
     lease_s: float = Field(30, gt=0.5)
     reconcile_s: float = Field(1, gt=0)
     schedule_s: float = Field(1, gt=0)
+    look_s: float = Field(10, ge=0.1)
     drain_s: float = Field(25, ge=0)
     kill_grace_s: float = Field(10, ge=0)
     block_slots: int = Field(0, ge=0, description="Parallel block processes; 0 means one per core.")
@@ -124,6 +125,15 @@ class Work(BaseSettings):
         """The variables of our own environment that blocks may see."""
         return {name: os.environ[name] for name in self.block_env if name in os.environ}
 
+    def pip_environment(self) -> dict[str, str]:
+        """Our environment for pip, which runs code of others: without what opens our doors."""
+        doors = ("DATABASE_URL", "REDIS_URL")
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if name not in doors and not name.startswith("ISTHMUS_")
+        }
+
     @property
     def beat_s(self) -> float:
         """A third of the lease."""
@@ -135,6 +145,26 @@ class Work(BaseSettings):
         return self.lease_s * 5 / 6
 
 
+class Outside(BaseSettings):
+    """How we call others, and how others reach us."""
+
+    model_config = _config()
+
+    outgoing_private: bool = True
+    public_host: str = Field(
+        "http://localhost:6789", validation_alias=AliasChoices("MAGE_PUBLIC_HOST")
+    )
+
+
+class Client(BaseSettings):
+    """Where `isthmus run` and `isthmus logs` find a server, and who they are there."""
+
+    model_config = _config()
+
+    url: str = "http://127.0.0.1:6789"
+    client_key: str = ""
+
+
 class Settings:
     """All settings of this process, read once from the environment."""
 
@@ -143,6 +173,8 @@ class Settings:
         self.access = Access()  # type: ignore[call-arg]
         self.door = Door()  # type: ignore[call-arg]
         self.work = Work()  # type: ignore[call-arg]
+        self.outside = Outside()  # type: ignore[call-arg]
+        self.client = Client()  # type: ignore[call-arg]
 
 
 @lru_cache(maxsize=1)

@@ -86,11 +86,15 @@ class Route:
 
 @dataclass(frozen=True)
 class NotOffered:
-    """A documented method of a path that is not served, and why."""
+    """A documented method of a path that is not served, and why.
+
+    `is_documented`: its refusal is documented as well, so callers are told just that.
+    """
 
     method: str
     path: str
     reason: str
+    is_documented: bool = False
 
 
 @dataclass(frozen=True)

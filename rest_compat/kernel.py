@@ -164,7 +164,9 @@ class Bound:
         if call.method == "OPTIONS":
             return Answer(204, None, allow)
         if call.method in withheld:
-            return self.dialect.faults(Fault("NOT_OFFERED", withheld[call.method].reason), call)
+            one = withheld[call.method]
+            why = "" if one.is_documented else one.reason
+            return self.dialect.faults(Fault("NOT_OFFERED", why), call)
         return Answer(405, None, allow)
 
 

@@ -9,4 +9,4 @@ from workers.main import work
 
 if __name__ == "__main__":
     configure(get_settings().places.log_level)
-    sys.exit(asyncio.run(work(get_settings())))
+    sys.exit(asyncio.run(work(get_settings(), install="--install" in sys.argv[1:])))

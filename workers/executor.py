@@ -31,6 +31,7 @@ class Executor:
         self._looks = 1  # at start there may be work that nobody hints at
         self._wake = asyncio.Event()
         self._wake.set()
+        self._looked = time.monotonic()
         self._draining = False
         self._hurry = asyncio.Event()
         self._serving: asyncio.Task[None]
@@ -46,6 +47,16 @@ class Executor:
         if self._draining:
             return 0
         return max(0, self._settings.run_slots - self.running - self._looks)
+
+    @property
+    def draining(self) -> bool:
+        """It claims nothing more."""
+        return self._draining
+
+    @property
+    def looked_ago_s(self) -> float:
+        """Seconds since it last looked for work without an error, or had no room to look."""
+        return time.monotonic() - self._looked
 
     def look(self) -> None:
         """Claim the best due run, if there is room."""
@@ -66,8 +77,7 @@ class Executor:
     async def _serve(self) -> None:
         delay_s = 0.1
         while not self._draining:
-            await self._wake.wait()
-            self._wake.clear()
+            await self._told_to_look()
             # All these were asked before the next claim looks: if it finds nothing, so do they.
             looks, self._looks = self._looks, 0
             try:
@@ -77,13 +87,27 @@ class Executor:
                     if claimed is None:
                         break
                     self._hold(claimed, sent)
+                self._looked = time.monotonic()
+                if delay_s > 0.1:
+                    log.info("claim.recovered")
                 delay_s = 0.1
             except Exception as error:
                 if not is_transient(error):
                     log.exception("claim.broke")
+                elif delay_s == 0.1:
+                    log.warning("claim.waits", error=type(error).__name__)
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, 2.0)
                 self.look()
+
+    async def _told_to_look(self) -> None:
+        """Return when somebody asks for a look; after `look_s` of silence take what there is."""
+        try:
+            async with asyncio.timeout(self._settings.look_s):
+                await self._wake.wait()
+        except TimeoutError:
+            self._looks = self._settings.run_slots
+        self._wake.clear()
 
     async def _claim(self) -> Claim | None:
         async with asyncio.timeout(self._settings.self_stop_s):

@@ -14,26 +14,33 @@ import structlog
 
 from app.core import db, events, outbox
 from app.core.files import Storage
+from app.core.outgoing import Outgoing, own_servers
 from app.core.protection import protect_process
 from app.settings import Settings
 from workers import hand_off
-from workers.execute import KINDS
+from workers.execute import KINDS, Kind
 from workers.executor import Executor
-from workers.loops import presence, reconciler, retention, scheduler
+from workers.loops import alerts, reconciler, retention, scheduler
 from workers.loops.every import every
+from workers.loops.presence import Presence
+from workers.notify.notification import Notification
+from workers.pipelines import layout
+from workers.pipelines.requirements import prepare
 from workers.pipelines.run_pipeline import PipelineKind
 
 log = structlog.get_logger()
 
 
-async def work(settings: Settings) -> int:
+async def work(settings: Settings, *, install: bool = False) -> int:
     """Work until SIGTERM or SIGINT, then drain; a second signal ends the drain's patience.
 
-    Returns the exit status.
+    Returns the exit status. With `install` it installs what projects require before it starts.
     """
     limits, places = settings.work, settings.places
     protect_process()
     logging.getLogger("arq").setLevel(logging.WARNING)
+    # It would log addresses, which hold tokens.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     db.connect(
         places.database_url,
         pool_size=places.database_pool,
@@ -42,14 +49,24 @@ async def work(settings: Settings) -> int:
     outbox.connect(places.redis_url)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     pipelines = PipelineKind(limits, Storage(places.storage_dir), limits.block_environment())
+    layout.use_keys(settings.access.secret_keys)
+    if not await prepare(install=install, environ=limits.pip_environment()):
+        return 1
     await pipelines.start()
-    executor = Executor(worker_id, limits, {"pipeline": pipelines, **KINDS})
+    kinds: dict[str, Kind] = {
+        "pipeline": pipelines,
+        "notification": _notification(settings),
+        **KINDS,
+    }
+    executor = Executor(worker_id, limits, kinds)
+    presence = Presence(executor, limits)
     told = _listen_to_signals(executor)
     executor.start()
     claiming = [
         _task(hand_off.serve(places.redis_url, executor)),
         _task(every(limits.reconcile_s, partial(reconciler.reconcile, executor), "reconciler")),
         _task(every(limits.schedule_s, scheduler.schedule, "scheduler")),
+        _task(every(alerts.INTERVAL_S, alerts.alert, "alerts")),
         _task(
             every(
                 retention.INTERVAL_S,
@@ -60,12 +77,12 @@ async def work(settings: Settings) -> int:
     ]
     holding = [
         _task(events.listen(events.CANCELS, lambda run_id: executor.cancel_asked(run_id.decode()))),
-        _task(every(presence.INTERVAL_S, partial(presence.report, executor, limits), "presence")),
+        _task(every(presence.interval_s, presence.report, "presence")),
     ]
     log.info(
         "worker.started",
         worker=worker_id,
-        kinds=["pipeline", *sorted(KINDS)],
+        kinds=sorted(kinds),
         slots=limits.run_slots,
     )
     ended, _ = await asyncio.wait([told, *claiming, *holding], return_when=asyncio.FIRST_COMPLETED)
@@ -77,11 +94,17 @@ async def work(settings: Settings) -> int:
     await executor.drain()
     await _end(holding)
     await pipelines.close()
-    await presence.leave(executor)
+    await presence.leave()
     await outbox.disconnect()
     await db.disconnect()
     log.info("worker.ended", worker=worker_id)
     return status
+
+
+def _notification(settings: Settings) -> Notification:
+    own = own_servers([settings.places.database_url, settings.places.redis_url])
+    rules = Outgoing(settings.outside.outgoing_private, own)
+    return Notification(rules, settings.outside.public_host)
 
 
 def _task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

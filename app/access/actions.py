@@ -12,7 +12,8 @@ from sqlalchemy import RowMapping, delete, func, insert, or_, select, text, upda
 from app.access import passwords
 from app.access.identify import KEY_PREFIX, envelope
 from app.access.installation import forget_generated_password
-from app.access.tables import api_keys, login_attempts, memberships, roles, sessions, users
+from app.access.roles import NewRole, give_role
+from app.access.tables import api_keys, login_attempts, sessions, users
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
 from app.core.errors import Forbidden, Invalid, NotFound, RateLimited
@@ -135,7 +136,9 @@ async def delete_session(subject: Subject, session_id: int | None = None) -> int
     return wanted
 
 
-async def create_user(subject: Subject, values: Mapping[str, Any], password: str) -> int:
+async def create_user(
+    subject: Subject, values: Mapping[str, Any], password: str, role: NewRole | None = None
+) -> int:
     """Make a user; only an owner of the installation may. Raises Invalid NAME_TAKEN."""
     subject.require_owner()
     checked = _checked_user(values)
@@ -146,12 +149,18 @@ async def create_user(subject: Subject, values: Mapping[str, Any], password: str
     async with db.transaction(subject) as tx:
         await _refuse_taken(tx, checked, None)
         row = await insert_row(tx, users, {**checked, "password_hash": secret})
+        if role is not None:
+            await give_role(tx, int(row["id"]), role)
         await tx.audit("user.create", "User", row["id"], fields=sorted(checked))
     return int(row["id"])
 
 
 async def update_user(
-    subject: Subject, user_id: int, values: Mapping[str, Any], expected_version: int | None
+    subject: Subject,
+    user_id: int,
+    values: Mapping[str, Any],
+    expected_version: int | None,
+    role: NewRole | None = None,
 ) -> int:
     """Change a user: oneself (names and e-mail), or anybody where the caller is an owner."""
     subject.require_account()
@@ -161,6 +170,8 @@ async def update_user(
             raise NotFound("There is no such user.")
         if {"is_owner", "is_active"} & set(checked):
             raise Forbidden("Only an owner may change who is an owner or active.")
+        if role is not None:
+            raise Forbidden("Only an owner may give a role with the user's other attributes.")
     async with db.transaction(subject) as tx:
         row = await _lock_user(tx, user_id)
         await _refuse_taken(tx, checked, user_id)
@@ -171,7 +182,10 @@ async def update_user(
         await update_row(tx, users, row, checked, expected_version)
         if checked.get("is_active") is False:
             await _revoke_all(tx, user_id)
-        await tx.audit("user.update", "User", user_id, fields=sorted(checked))
+        if role is not None:
+            await give_role(tx, user_id, role)
+        fields = sorted(checked) + (["role"] if role else [])
+        await tx.audit("user.update", "User", user_id, fields=fields)
     return user_id
 
 
@@ -375,22 +389,3 @@ def _checked_user(values: Mapping[str, Any]) -> dict[str, Any]:
     if checked.get("email") and "@" not in checked["email"]:
         raise Invalid(f"{checked['email']} is no e-mail address.", path=("email",))
     return checked
-
-
-async def set_role(tx: db.Tx, project_id: int, user_id: int, role_name: str) -> RowMapping:
-    """Give a user a role in a project, in place of the one it had."""
-    role = await tx.one(select(roles).where(roles.c.name == role_name))
-    if role is None:
-        raise Invalid(f"There is no role {role_name}.", path=("role",))
-    row = await tx.one(
-        select(memberships)
-        .where(memberships.c.project_id == project_id, memberships.c.user_id == user_id)
-        .with_for_update()
-    )
-    if row is None:
-        return await insert_row(
-            tx,
-            memberships,
-            {"project_id": project_id, "user_id": user_id, "role_id": role["id"]},
-        )
-    return await update_row(tx, memberships, row, {"role_id": role["id"]})

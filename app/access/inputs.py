@@ -145,19 +145,30 @@ class UserCreateInput:
     first_name: str | None = strawberry.field(default=None, description="First name.")
     last_name: str | None = strawberry.field(default=None, description="Last name.")
     is_owner: bool = strawberry.field(default=False, description="Owner of the installation.")
+    role_number: int | None = strawberry.field(
+        default=None,
+        description="Number of the role that the user gets in the project of the call.",
+    )
 
 
 @strawberry.input(description="Changes of a user; what is left out stays.")
 class UserUpdateInput:
     """Attributes to change."""
 
-    id: strawberry.ID = strawberry.field(description="The user.")
+    id: strawberry.ID | None = strawberry.field(default=None, description="The user.")
+    number: int | None = strawberry.field(
+        default=None, description="The user by the id that the REST dialects show."
+    )
     username: str | None = strawberry.field(default=UNSET, description="New login name.")
     email: str | None = strawberry.field(default=UNSET, description="New e-mail address.")
     first_name: str | None = strawberry.field(default=UNSET, description="New first name.")
     last_name: str | None = strawberry.field(default=UNSET, description="New last name.")
     is_owner: bool | None = strawberry.field(default=UNSET, description="Owner or not.")
     is_active: bool | None = strawberry.field(default=UNSET, description="May log in or not.")
+    role_number: int | None = strawberry.field(
+        default=None,
+        description="Number of the role that the user gets in the project of the call.",
+    )
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse with CONFLICT where it has another version by now."
     )
@@ -167,7 +178,10 @@ class UserUpdateInput:
 class UserDeleteInput:
     """A user."""
 
-    id: strawberry.ID = strawberry.field(description="The user.")
+    id: strawberry.ID | None = strawberry.field(default=None, description="The user.")
+    number: int | None = strawberry.field(
+        default=None, description="The user by the id that the REST dialects show."
+    )
 
 
 @strawberry.input(description="A change of password.")
@@ -176,6 +190,9 @@ class PasswordChangeInput:
 
     user_id: strawberry.ID | None = strawberry.field(
         default=None, description="Whose; the caller's own where left out. Others: owners only."
+    )
+    number: int | None = strawberry.field(
+        default=None, description="The user by the id that the REST dialects show."
     )
     current_password: str | None = strawberry.field(
         default=None, description="The password until now; needed for one's own."

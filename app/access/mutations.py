@@ -1,5 +1,7 @@
 """Root fields that change users, sessions and keys."""
 
+from typing import Any
+
 import strawberry
 from sqlalchemy import select
 
@@ -17,7 +19,9 @@ from app.access.inputs import (
     UserDeleteInput,
     UserUpdateInput,
 )
+from app.access.roles import NewRole
 from app.access.types import ApiKey, Session, User
+from app.core.errors import Invalid
 from app.core.ids import global_id
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
@@ -61,7 +65,18 @@ class UserPayload:
     errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
-@strawberry.type(description="Answer to userDelete and apiKeyDelete.")
+@strawberry.type(description="Answer to userDelete.")
+class UserDeletePayload:
+    """The user as it was."""
+
+    user: User | None = strawberry.field(default=None, description="The user as it was.")
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Id of the user that is gone."
+    )
+    errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+@strawberry.type(description="Answer to apiKeyDelete.")
 class AccessDeletePayload:
     """What was deleted."""
 
@@ -80,6 +95,21 @@ class ApiKeyPayload:
         default=None, description="The key itself, shown only by apiKeyCreate."
     )
     errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
+def _user_key(given: Any) -> int:
+    """The row key of the user that an input names by id or by number."""
+    if given.id:
+        return int_key(given.id, "User", "user")
+    if given.number is None:
+        raise Invalid("Name a user by id or number.", path=("id",))
+    return int(given.number)
+
+
+def _role(info: Info, number: int | None) -> NewRole | None:
+    """The role that an input gives in the project of the call."""
+    project = info.context.subject.call_project() if number is not None else 0
+    return None if number is None else NewRole(project, number)
 
 
 async def _user(info: Info, user_id: int) -> UserPayload:
@@ -118,7 +148,9 @@ class AccessMutation:
     async def user_create(self, info: Info, input: UserCreateInput) -> UserPayload:
         """Make a user."""
         values = given(input, "username", "email", "first_name", "last_name", "is_owner")
-        made = await actions.create_user(info.context.subject, values, input.password)
+        made = await actions.create_user(
+            info.context.subject, values, input.password, _role(info, input.role_number)
+        )
         return await _user(info, made)
 
     @mutation(UserPayload, AccessError, "Change a user: oneself, or as an owner anybody.")
@@ -126,22 +158,29 @@ class AccessMutation:
         """Change a user."""
         names = ("username", "email", "first_name", "last_name", "is_owner", "is_active")
         values = {k: v for k, v in given(input, *names).items() if v is not None or k[:3] != "is_"}
-        wanted = int_key(input.id, "User", "user")
+        wanted = _user_key(input)
         subject = info.context.subject
-        await actions.update_user(subject, wanted, values, input.expected_version)
+        await actions.update_user(
+            subject, wanted, values, input.expected_version, _role(info, input.role_number)
+        )
         return await _user(info, wanted)
 
-    @mutation(AccessDeletePayload, AccessError, "Delete a user; owners only.")
-    async def user_delete(self, info: Info, input: UserDeleteInput) -> AccessDeletePayload:
+    @mutation(UserDeletePayload, AccessError, "Delete a user; owners only.")
+    async def user_delete(self, info: Info, input: UserDeleteInput) -> UserDeletePayload:
         """Delete a user."""
-        wanted = int_key(input.id, "User", "user")
+        info.context.subject.require_known()
+        wanted = _user_key(input)
+        was = await fetch_one(info, "User", t.users.c.id == wanted, "user")
         await actions.delete_user(info.context.subject, wanted)
-        return AccessDeletePayload(deleted_id=input.id)
+        deleted = strawberry.ID(global_id("User", wanted))
+        return UserDeletePayload(user=was, deleted_id=deleted)
 
     @mutation(UserPayload, AccessError, "Set a password; the user's other sessions end.")
     async def password_change(self, info: Info, input: PasswordChangeInput) -> UserPayload:
         """Change a password."""
-        wanted = None if input.user_id is None else int_key(input.user_id, "User", "user")
+        wanted = input.number
+        if input.user_id is not None:
+            wanted = int_key(input.user_id, "User", "user")
         changed = await actions.change_password(
             info.context.subject, wanted, input.current_password, input.new_password
         )

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from app.access import actions, installation
-from app.access.actions import set_role
+from app.access.roles import set_role
 from app.access.tables import api_keys, users
 from app.core import db
 from app.core.errors import NotFound

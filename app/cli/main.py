@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.core.errors import DomainError
+from app.core.errors import DomainError, Invalid
 from app.settings import get_settings
 
 app = typer.Typer(
@@ -21,8 +21,14 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 users = typer.Typer(help="Users.", no_args_is_help=True)
+secrets = typer.Typer(help="Secrets of projects.", no_args_is_help=True)
+imports = typer.Typer(help="Take projects over.", no_args_is_help=True)
+exports = typer.Typer(help="Write projects as others have them.", no_args_is_help=True)
 app.add_typer(keys, name="key")
 app.add_typer(users, name="user")
+app.add_typer(secrets, name="secret")
+app.add_typer(imports, name="import")
+app.add_typer(exports, name="export")
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -68,11 +74,15 @@ def serve(host: Host = "127.0.0.1", port: Port = 6789) -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    install: Annotated[
+        bool, typer.Option("--install", help="Install the projects' requirements.txt first.")
+    ] = False,
+) -> None:
     """Run a worker on DATABASE_URL and REDIS_URL."""
     from app.cli.worker import run_worker
 
-    run_worker()
+    run_worker(install)
 
 
 @app.command()
@@ -96,6 +106,46 @@ def schema(
         path.write_text(text)
     elif not path.exists() or path.read_text() != text:
         sys.exit(f"{path} is stale: run `isthmus schema`.")
+
+
+Url = Annotated[str, typer.Option(help="Which server; else ISTHMUS_URL.")]
+Key = Annotated[str, typer.Option(help="Which API key; else ISTHMUS_CLIENT_KEY, or that of dev.")]
+
+
+@app.command("run")
+def run_pipeline(
+    pipeline: Annotated[str, typer.Argument(help="The pipeline's uuid or name.")],
+    var: Annotated[
+        list[str] | None, typer.Option(help="A variable as name=value; JSON where it is some.")
+    ] = None,
+    vars_json: Annotated[str, typer.Option(help="Variables as a JSON object.")] = "",
+    follow: Annotated[bool, typer.Option(help="Show progress and lines until the end.")] = True,
+    url: Url = "",
+    key: Key = "",
+) -> None:
+    """Start a pipeline: 0 it succeeded, 1 it failed, 2 it was cancelled, 3 it did not start."""
+    from app.cli import run
+    from app.cli._calls import Caller
+
+    try:
+        variables = run.variables(var or [], vars_json)
+    except run.BadVariables as error:
+        raise typer.BadParameter(str(error)) from error
+    raise SystemExit(run.run_pipeline(Caller(url, key), pipeline, variables, follow=follow))
+
+
+@app.command("logs")
+def run_logs(
+    run: Annotated[str, typer.Argument(help="The run's number or id.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on to the end.")] = False,
+    url: Url = "",
+    key: Key = "",
+) -> None:
+    """Show how a run stands, why it waits, and what it wrote."""
+    from app.cli import logs
+    from app.cli._calls import Caller
+
+    raise SystemExit(logs.show_log(Caller(url, key), run, follow=follow))
 
 
 @keys.command("create")
@@ -151,8 +201,72 @@ def user_password(
     print(_run(lambda: _accounts.set_password(username, password)))
 
 
+Folder = Annotated[Path, typer.Argument(help="The Mage project's folder.")]
+ProjectUuid = Annotated[str, typer.Option(help="Uuid of the project; the first if left out.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@imports.command("mage")
+def import_mage(
+    folder: Folder,
+    project: ProjectUuid = "",
+    name: Annotated[
+        str, typer.Option("--folder", help="Name that blocks import it under; DIR's if left out.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, change nothing.")] = False,
+    yes: Yes = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what only Isthmus has.")] = False,
+    paused: Annotated[
+        bool, typer.Option("--paused", help="New triggers come switched off.")
+    ] = False,
+    secret: Annotated[
+        list[str] | None, typer.Option(help="Seal files of this pattern as well.")
+    ] = None,
+) -> None:
+    """Take a Mage project folder over; run it again to take over what has changed."""
+    from app.cli.mage_project import commands
+
+    options = commands.ImportOptions(project, name, dry_run, prune, paused, tuple(secret or ()))
+    _run(lambda: commands.import_mage(folder.resolve(), options, print, _asking(yes)))
+
+
+@exports.command("mage")
+def export_mage(folder: Folder, project: ProjectUuid = "", yes: Yes = False) -> None:
+    """Write a project as a Mage project folder."""
+    from app.cli.mage_project import commands
+
+    _run(lambda: commands.export_mage(folder.resolve(), project, print, _asking(yes)))
+
+
+def _asking(yes: bool) -> Callable[[str], bool]:
+    def ask(question: str) -> bool:
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise Invalid("Nobody can be asked here. Say --yes.")
+        return typer.confirm(question)
+
+    return ask
+
+
+@secrets.command("set")
+def secret_set(
+    name: Annotated[str, typer.Argument(help="What blocks ask for it by.")],
+    project: ProjectUuid = "",
+) -> None:
+    """Set a project's secret; asks for the value (or reads a line from standard input)."""
+    from app.cli import _secrets
+
+    value = _typed("Value")
+    print(_run(lambda: _secrets.set_secret(name, value, project)))
+
+
 def _password() -> str:
+    return _typed("Password")
+
+
+def _typed(what: str) -> str:
     if sys.stdin.isatty():
-        typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        typed: str = typer.prompt(what, hide_input=True, confirmation_prompt=True)
         return typed
     return sys.stdin.readline().rstrip("\n")

@@ -132,6 +132,9 @@ async def reading() -> AsyncIterator[AsyncConnection]:
 
 async def _abandon(connection: AsyncConnection) -> None:
     """Drop a connection whose work was cancelled, without a word that a hung server must answer."""
+    if connection.invalidated:
+        # Cancelled within a statement. To ask for it again would raise, and hide the cancellation.
+        return
     raw = await connection.get_raw_connection()
     if raw.driver_connection is not None:
         raw.driver_connection.terminate()

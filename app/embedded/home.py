@@ -74,21 +74,27 @@ def lock_home(home: Path) -> int:
 
 
 def private_folder(path: Path, account: Account | None = None) -> Path:
-    """Create a folder that only its owner may enter, or refuse one that others could have made."""
+    """Create a folder that only its owner may enter, or refuse one that others could have made.
+
+    Root keeps the way into another account's folder by its group: blocks give up root's power
+    over other users' files, and reach the built-in database by its socket.
+    """
     uid = account.uid if account else os.geteuid()
+    mode = 0o710 if account else 0o700
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
         found = path.lstat()
         # Root's own folder is one that an earlier launcher made and had no time to hand over.
         known_owner = found.st_uid in (uid, os.geteuid())
-        if not stat.S_ISDIR(found.st_mode) or not known_owner or found.st_mode & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or not known_owner or found.st_mode & 0o777 & ~mode:
             raise EmbeddedError(
                 f"{path} must be a folder of user {_user_name(uid)} with mode 0700. "
                 "Remove or repair it."
             ) from None
     if account:
-        os.chown(path, account.uid, account.gid)
+        os.chown(path, account.uid, os.getegid())
+        path.chmod(mode)
     return path
 
 

@@ -42,8 +42,8 @@ from app.graphql.request import (
     from_query,
     negotiate,
     parse_body,
-    ready_answer,
     read_json,
+    ready_answer,
     refusal_response,
     request_id,
 )

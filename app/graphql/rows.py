@@ -444,12 +444,14 @@ def _mark_of(target: str, given: Mapping[str, Any]) -> str:
 
 def _scoped(info: Info, scope: Scope | None, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     """The conditions that a root field's arguments mean for this caller."""
-    if scope is None:
-        return []
-    scoped = scope(given)
+    return [] if scope is None else [for_caller(info, scope(given))]
+
+
+def for_caller(info: Info, scoped: Scoped) -> ColumnElement[bool]:
+    """The condition, once the caller is known to have a project where it needs one."""
     if scoped.needs_project:
         info.context.subject.call_project()
-    return list(scoped.conditions)
+    return and_(true(), *scoped.conditions)
 
 
 def root_one(
@@ -478,16 +480,22 @@ def root_one(
 
 
 def root_list(
-    target: str, type_: Any, description: str, *, order: Sequence[Any], limit: int
+    target: str,
+    type_: Any,
+    description: str,
+    *,
+    order: Sequence[Any],
+    limit: int,
+    where: Sequence[ColumnElement[bool]] = (),
 ) -> Any:
-    """A root field of all rows that the caller may read, of a type that has few."""
+    """A root field of rows that the caller may read, of a type that has few."""
 
     async def resolve(info: Info) -> Any:
         info.context.subject.require_known()
-        return await fetch_list(info, target, order, limit=limit)
+        return await fetch_list(info, target, order, *where, limit=limit)
 
     resolve.__annotations__["return"] = list[type_]  # type: ignore[valid-type]
-    declared = RootList(target, lambda _: Scoped(()), tuple(order), limit)
+    declared = RootList(target, lambda _: Scoped(tuple(where)), tuple(order), limit)
     return strawberry.field(
         resolver=resolve, description=description, metadata={declare.DECLARATION: declared}
     )

@@ -17,9 +17,13 @@ from app.graphql.context import Info
 from app.graphql.node import Node
 from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
+from app.pipelines.backfills.mutations import BackfillMutation
+from app.pipelines.backfills.queries import BackfillQuery
+from app.pipelines.file_fields import ProjectFileMutation, ProjectFileQuery
 from app.pipelines.mutations import PipelineMutation
 from app.pipelines.queries import PipelineQuery
-from app.pipelines.types import PipelineRun
+from app.pipelines.run_mutations import PipelineRunMutation
+from app.pipelines.types import NotificationRun, PipelineRun
 from app.projects.mutations import ProjectMutation
 from app.projects.queries import ProjectQuery
 from app.runs.queries import RunQuery
@@ -68,7 +72,7 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
+class Query(AccessQuery, ProjectQuery, PipelineQuery, BackfillQuery, ProjectFileQuery, RunQuery):
     """The root of reads."""
 
     @strawberry.field(description="Any object by its id; null where it is missing or hidden.")
@@ -100,7 +104,14 @@ class Query(AccessQuery, ProjectQuery, PipelineQuery, RunQuery):
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(AccessMutation, ProjectMutation, PipelineMutation):
+class Mutation(
+    AccessMutation,
+    ProjectMutation,
+    PipelineMutation,
+    PipelineRunMutation,
+    BackfillMutation,
+    ProjectFileMutation,
+):
     """The root of changes."""
 
 
@@ -118,7 +129,7 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[PipelineRun],
+        types=[PipelineRun, NotificationRun],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
 

@@ -1,7 +1,9 @@
 """Filters and orderings of pipelines, triggers and pipeline runs."""
 
+from typing import Any
+
 import strawberry
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, case, exists, func, select
 
 from app.graphql.filters import (
     UNSET,
@@ -14,9 +16,9 @@ from app.graphql.filters import (
     order_input,
 )
 from app.pipelines import tables as t
-from app.pipelines.kinds import PipelineType, TriggerStatus, TriggerType
-from app.runs.inputs import RunStatus
-from app.runs.tables import runs
+from app.pipelines.kinds import BlockLanguage, BlockType, PipelineType, TriggerStatus, TriggerType
+from app.runs.inputs import STEP_COLUMNS, RunStatus
+from app.runs.tables import run_steps, runs
 
 
 @strawberry.input(description="Which pipelines.")
@@ -46,6 +48,10 @@ class PipelineFilter:
     )
 
 
+def _has_trigger_with(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(t.triggers.c.pipeline_id == t.pipelines.c.id, *where)
+
+
 def _has_trigger(where: "TriggerFilter") -> ColumnElement[bool]:
     matching = select(t.triggers.c.pipeline_id).where(conditions(where, TRIGGER_COLUMNS))
     return t.pipelines.c.id.in_(matching)
@@ -56,6 +62,16 @@ def _has_any_trigger(wanted: bool) -> ColumnElement[bool]:
     return found if wanted else ~found
 
 
+def _counted(of: Any) -> ColumnElement[int]:
+    counted = select(func.count()).where(of.c.pipeline_id == t.pipelines.c.id)
+    return counted.scalar_subquery()
+
+
+_SWITCHED = case(
+    (_has_trigger_with(t.triggers.c.status == "active"), "active"),
+    (_has_trigger_with(), "inactive"),
+    else_="no_schedules",
+)
 PIPELINE_COLUMNS = {
     "uuid": t.pipelines.c.uuid,
     "name": t.pipelines.c.name,
@@ -73,6 +89,9 @@ PipelineOrder = order_input(
         "UUID": (t.pipelines.c.uuid, "By uuid."),
         "NAME": (t.pipelines.c.name, "By name."),
         "TYPE": (t.pipelines.c.type, "By type."),
+        "BLOCK_COUNT": (_counted(t.blocks), "By how many blocks it has."),
+        "TRIGGER_COUNT": (_counted(t.triggers), "By how many triggers it has."),
+        "STATUS": (_SWITCHED, "With an active trigger, with inactive ones only, without any."),
         "CREATED_AT": (t.pipelines.c.created_at, "By age."),
         "UPDATED_AT": (t.pipelines.c.updated_at, "By last change."),
     },
@@ -164,6 +183,10 @@ class PipelineRunFilter:
     execution_date: DateTimeFilter | None = strawberry.field(
         default=UNSET, description="By execution date."
     )
+    is_latest: bool | None = strawberry.field(
+        default=UNSET,
+        description="Is the newest of its trigger's runs with its execution date, or is not.",
+    )
     created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
     and_: list["PipelineRunFilter"] | None = strawberry.field(
         default=UNSET, name="and", description="All of these."
@@ -181,6 +204,16 @@ def _run_of_pipeline(where: PipelineFilter) -> ColumnElement[bool]:
     return t.pipeline_runs.c.pipeline_id.in_(matching)
 
 
+def _is_latest(wanted: bool) -> ColumnElement[bool]:
+    own, other = t.pipeline_runs, t.pipeline_runs.alias()
+    newer = exists().where(
+        other.c.trigger_id == own.c.trigger_id,
+        other.c.execution_date == own.c.execution_date,
+        other.c.number > own.c.number,
+    )
+    return ~newer if wanted else newer
+
+
 PIPELINE_RUN_COLUMNS = {
     "number": t.pipeline_runs.c.number,
     "status": runs.c.status,
@@ -189,6 +222,7 @@ PIPELINE_RUN_COLUMNS = {
     "trigger_number": t.pipeline_runs.c.trigger_id,
     "backfill_number": t.pipeline_runs.c.backfill_id,
     "execution_date": t.pipeline_runs.c.execution_date,
+    "is_latest": _is_latest,
     "created_at": runs.c.created_at,
 }
 PipelineRunOrder = order_input(
@@ -200,5 +234,52 @@ PipelineRunOrder = order_input(
         "STARTED_AT": (runs.c.started_at, "By start."),
         "FINISHED_AT": (runs.c.finished_at, "By end."),
         "STATUS": (runs.c.status, "By status."),
+    },
+)
+
+
+def _step_of_pipeline(where: StringFilter) -> ColumnElement[bool]:
+    columns = {"pipeline_uuid": t.pipeline_runs.c.pipeline_uuid}
+    named = conditions(PipelineRunFilter(pipeline_uuid=where), columns)
+    return run_steps.c.run_id.in_(select(t.pipeline_runs.c.run_id).where(named))
+
+
+# What a step's run is about is known here, not in the domain of runs.
+STEP_COLUMNS["pipeline_uuid"] = _step_of_pipeline
+
+
+@strawberry.input(description="Which blocks.")
+class BlockFilter:
+    """Conditions on blocks."""
+
+    uuid: StringFilter | None = strawberry.field(default=UNSET, description="By uuid.")
+    name: StringFilter | None = strawberry.field(default=UNSET, description="By name.")
+    type: EnumFilter[BlockType] | None = strawberry.field(default=UNSET, description="By type.")
+    language: EnumFilter[BlockLanguage] | None = strawberry.field(
+        default=UNSET, description="By language."
+    )
+    pipeline: PipelineFilter | None = strawberry.field(
+        default=UNSET, description="By its pipeline."
+    )
+
+
+def _block_of_pipeline(where: PipelineFilter) -> ColumnElement[bool]:
+    matching = select(t.pipelines.c.id).where(conditions(where, PIPELINE_COLUMNS))
+    return t.blocks.c.pipeline_id.in_(matching)
+
+
+BLOCK_COLUMNS = {
+    "uuid": t.blocks.c.uuid,
+    "name": t.blocks.c.name,
+    "type": t.blocks.c.type,
+    "language": t.blocks.c.language,
+    "pipeline": _block_of_pipeline,
+}
+BlockOrder = order_input(
+    "Block",
+    {
+        "NUMBER": (t.blocks.c.id, "By number."),
+        "UUID": (t.blocks.c.uuid, "By uuid."),
+        "UPDATED_AT": (t.blocks.c.updated_at, "By last change."),
     },
 )

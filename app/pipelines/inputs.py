@@ -14,7 +14,9 @@ from app.graphql.scalars import Cron
 from app.pipelines.kinds import (
     BlockLanguage,
     BlockType,
+    CatchUp,
     PipelineType,
+    TriggerOverlap,
     TriggerStatus,
     TriggerType,
 )
@@ -84,12 +86,15 @@ class PipelineCreateInput:
     )
 
 
-@strawberry.input(description="New code for one block.")
+@strawberry.input(description="New code for one block, or a new place for it in the graph.")
 class BlockContentInput:
-    """A block and its code."""
+    """A block, its code and its upstream blocks."""
 
     uuid: str = strawberry.field(description="The block's uuid.")
     content: str | None = strawberry.field(default=None, description="Its code; null leaves it.")
+    upstream_blocks: list[str] | None = strawberry.field(
+        default=None, description="Uuids of blocks whose outputs it gets; null leaves them."
+    )
 
 
 @strawberry.input(description="Changes of a pipeline; what is left out stays.")
@@ -130,7 +135,7 @@ class PipelineUpdateInput:
         default=UNSET, description="Kept for callers; not used."
     )
     block_contents: list[BlockContentInput] | None = strawberry.field(
-        default=None, description="New code for blocks."
+        default=None, description="New code and new upstream blocks for blocks."
     )
     triggers_status: TriggerStatus | None = strawberry.field(
         default=None, description="Switch all its triggers on or off."
@@ -271,10 +276,19 @@ class TriggerCreateInput:
         default=None, description="Variables that its runs start with."
     )
     settings: JSON | None = strawberry.field(
-        default=None, description="Such as timeout in seconds, skip_if_previous_running."
+        default=None, description="Such as timeout in seconds, pipeline_run_limit."
     )
     tags: list[str] | None = strawberry.field(default=UNSET, description="Tags.")
     sla: int | None = strawberry.field(default=None, description="Seconds a run should take.")
+    overlap: TriggerOverlap | None = strawberry.field(
+        default=UNSET, description="Of a TIME trigger's due runs; QUEUE_ONE unless set."
+    )
+    catch_up: CatchUp | None = strawberry.field(
+        default=UNSET, description="Of a TIME trigger's missed slots; LATEST unless set."
+    )
+    catch_up_window_s: int | None = strawberry.field(
+        default=UNSET, description="How many seconds back ALL reaches; a day unless set."
+    )
     event_matchers: JSON | None = strawberry.field(
         default=UNSET, description="Which events start it; kept, events are not received yet."
     )
@@ -299,6 +313,15 @@ class TriggerUpdateInput:
     settings: JSON | None = strawberry.field(default=UNSET, description="New settings.")
     tags: list[str] | None = strawberry.field(default=UNSET, description="New tags.")
     sla: int | None = strawberry.field(default=UNSET, description="New target, in seconds.")
+    overlap: TriggerOverlap | None = strawberry.field(
+        default=UNSET, description="Of a TIME trigger's due runs; QUEUE_ONE unless set."
+    )
+    catch_up: CatchUp | None = strawberry.field(
+        default=UNSET, description="Of a TIME trigger's missed slots; LATEST unless set."
+    )
+    catch_up_window_s: int | None = strawberry.field(
+        default=UNSET, description="How many seconds back ALL reaches; a day unless set."
+    )
     event_matchers: JSON | None = strawberry.field(default=UNSET, description="New matchers.")
     rotate_token: bool = strawberry.field(default=False, description="Give it a new token.")
     expected_version: int | None = strawberry.field(default=None, description=_VERSION)
@@ -325,7 +348,9 @@ class PipelineRunBy:
 class RunOf:
     """Trigger or pipeline."""
 
-    trigger: TriggerBy | None = strawberry.field(default=UNSET, description="Run this trigger.")
+    trigger: TriggerBy | None = strawberry.field(
+        default=UNSET, description="Run this trigger; the run waits until it is switched on."
+    )
     pipeline: PipelineBy | None = strawberry.field(
         default=UNSET, description="Run this pipeline without a trigger."
     )

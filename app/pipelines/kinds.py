@@ -82,6 +82,34 @@ class TriggerStatus(enum.Enum):
     INACTIVE = strawberry.enum_value("inactive", description="It starts none.")
 
 
+@strawberry.enum(description="What becomes of a due run while another of its trigger goes on.")
+class TriggerOverlap(enum.Enum):
+    """Policies of overlap; the setting skip_if_previous_running means SKIP whatever this says."""
+
+    SKIP = strawberry.enum_value(
+        "skip", description="It is made and at once cancelled, with the reason overlap."
+    )
+    QUEUE_ONE = strawberry.enum_value(
+        "queue_one", description="It waits; where one waits already no further is made."
+    )
+    ALLOW = strawberry.enum_value("allow", description="They run side by side.")
+
+
+@strawberry.enum(description="Which slots a trigger makes up for that nobody looked at in time.")
+class CatchUp(enum.Enum):
+    """Policies after downtime."""
+
+    LATEST = strawberry.enum_value("latest", description="One run, for the newest missed slot.")
+    ALL = strawberry.enum_value(
+        "all",
+        description="Every slot since the last scheduled run: those in its window, at most the "
+        "100 newest, oldest first, one after another unless ALLOW.",
+    )
+    SKIP = strawberry.enum_value(
+        "skip", description="None: a slot more than 60 seconds ago has no run."
+    )
+
+
 @strawberry.enum(description="What has happened to a block last.")
 class BlockStatus(enum.Enum):
     """Last fate of a block."""
@@ -90,6 +118,31 @@ class BlockStatus(enum.Enum):
     UPDATED = strawberry.enum_value("updated", description="Its code was set.")
     EXECUTED = strawberry.enum_value("executed", description="It ran and succeeded.")
     FAILED = strawberry.enum_value("failed", description="It ran and failed.")
+
+
+@strawberry.enum(description="What a notification tells of.")
+class NotificationEvent(enum.Enum):
+    """Words of `alert_on`."""
+
+    TRIGGER_FAILURE = strawberry.enum_value("trigger_failure", description="A run has failed.")
+    TRIGGER_SUCCESS = strawberry.enum_value("trigger_success", description="A run has succeeded.")
+    TRIGGER_PASSED_SLA = strawberry.enum_value(
+        "trigger_passed_sla", description="A run takes longer than its trigger's `sla`."
+    )
+
+
+@strawberry.enum(description="How a notification is sent.")
+class NotificationChannel(enum.Enum):
+    """Keys of `notification_config`."""
+
+    SLACK = strawberry.enum_value("slack_config", description="A Slack webhook.")
+    TEAMS = strawberry.enum_value("teams_config", description="A Microsoft Teams webhook.")
+    DISCORD = strawberry.enum_value("discord_config", description="A Discord webhook.")
+    GOOGLE_CHAT = strawberry.enum_value("google_chat_config", description="A Google Chat webhook.")
+    WEBHOOK = strawberry.enum_value("webhook_config", description="JSON to any address.")
+    EMAIL = strawberry.enum_value("email_config", description="E-mail by SMTP.")
+    TELEGRAM = strawberry.enum_value("telegram_config", description="Not offered; fails.")
+    OPSGENIE = strawberry.enum_value("opsgenie_config", description="Not offered; fails.")
 
 
 PIPELINE_TYPES: tuple[str, ...] = tuple(str(member.value) for member in PipelineType)

@@ -5,16 +5,15 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import select
 from strawberry.scalars import JSON
 
 from app.core.db import reading
 from app.core.errors import NotFound
 from app.core.ids import global_id
-from app.graphql.compiler.declare import Scoped
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
-from app.graphql.rows import fetch_one
+from app.graphql.rows import fetch_one, for_caller
 from app.pipelines import tables as t
 from app.pipelines.actions import blocks as block_verbs
 from app.pipelines.actions import pipelines as pipeline_verbs
@@ -118,14 +117,15 @@ class StartedRunPayload:
     errors: list[PipelineError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
-def _pipeline_key(by: PipelineBy) -> dict[str, Any]:
+def pipeline_key(by: PipelineBy) -> dict[str, Any]:
+    """The argument by which a verb knows the pipeline."""
     if by.id:
         return {"pipeline_id": int_key(by.id, "Pipeline", "pipeline")}
     return {"uuid": by.uuid or ""}
 
 
 def _owner_key(by: PipelineBy) -> dict[str, Any]:
-    key = _pipeline_key(by)
+    key = pipeline_key(by)
     return {"pipeline_uuid": key["uuid"]} if "uuid" in key else key
 
 
@@ -142,17 +142,12 @@ async def _block_key(by: BlockBy) -> dict[str, Any]:
     return {"block_id": block_id, "pipeline_id": owner}
 
 
-def _conditions(info: Info, named: Scoped) -> tuple[ColumnElement[bool], ...]:
-    if named.needs_project:
-        info.context.subject.call_project()
-    return named.conditions
-
-
-async def _run_key(info: Info, by: PipelineRunBy) -> UUID:
+async def run_key(info: Info, by: PipelineRunBy) -> UUID:
+    """The row key of a run; NotFound where there is none."""
     statement = (
         select(runs.c.id)
         .join(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)
-        .where(*_conditions(info, run_named(by)))
+        .where(for_caller(info, run_named(by)))
     )
     async with reading() as connection:
         found = await connection.scalar(statement)
@@ -177,18 +172,18 @@ async def _before(info: Info, type_name: str, by: Any) -> Any:
     """The object as the caller sees it before it is deleted."""
     info.context.subject.require_known()
     if type_name == "Pipeline":
-        named = _conditions(info, pipeline_named(by))
-        return await fetch_one(info, type_name, and_(*named), "pipeline")
+        named = for_caller(info, pipeline_named(by))
+        return await fetch_one(info, type_name, named, "pipeline")
     if type_name == "Block":
-        named = _conditions(info, block_named(by))
-        return await fetch_one(info, type_name, and_(*named), "block")
+        named = for_caller(info, block_named(by))
+        return await fetch_one(info, type_name, named, "block")
     return await _trigger(info, trigger_key(by))
 
 
 async def _pipeline_id(info: Info, by: PipelineBy) -> int:
     info.context.subject.require_known()
     async with reading() as connection:
-        named = select(t.pipelines.c.id).where(*_conditions(info, pipeline_named(by)))
+        named = select(t.pipelines.c.id).where(for_caller(info, pipeline_named(by)))
         found = await connection.scalar(named, info.context.parameters())
     if found is None:
         raise NotFound("The pipeline does not exist.")
@@ -252,6 +247,9 @@ _TRIGGER_FIELDS = (
     "settings",
     "tags",
     "sla",
+    "overlap",
+    "catch_up",
+    "catch_up_window_s",
     "event_matchers",
 )
 
@@ -277,7 +275,7 @@ class PipelineMutation:
     async def pipeline_update(self, info: Info, input: PipelineUpdateInput) -> PipelinePayload:
         """Change a pipeline."""
         values = _nullable(_stored(given(input, *_PIPELINE_FIELDS)), "description", "executor_type")
-        contents = [{"uuid": b.uuid, "content": b.content} for b in input.block_contents or []]
+        contents = [vars(block) for block in input.block_contents or []]
         status = str(input.triggers_status.value) if input.triggers_status else None
         changed = await pipeline_verbs.update_pipeline(
             info.context.subject,
@@ -285,7 +283,7 @@ class PipelineMutation:
             block_contents=contents,
             triggers_status=status,
             expected_version=input.expected_version,
-            **_pipeline_key(input.by),
+            **pipeline_key(input.by),
         )
         return PipelinePayload(pipeline=await _pipeline(info, changed))
 
@@ -293,7 +291,7 @@ class PipelineMutation:
     async def pipeline_delete(self, info: Info, input: PipelineDeleteInput) -> PipelinePayload:
         """Delete a pipeline; the payload shows it as it was."""
         was = await _before(info, "Pipeline", input.by)
-        await pipeline_verbs.delete_pipeline(info.context.subject, **_pipeline_key(input.by))
+        await pipeline_verbs.delete_pipeline(info.context.subject, **pipeline_key(input.by))
         return PipelinePayload(pipeline=was, deleted_id=was.id if was else None)
 
     @mutation(BlockPayload, PipelineError, "Add a block to a pipeline.")
@@ -421,7 +419,7 @@ class PipelineMutation:
     ) -> PipelineRunPayload:
         """Cancel a run."""
         info.context.subject.require_known()
-        run_id = await _run_key(info, input.by)
+        run_id = await run_key(info, input.by)
         return await _run(info, await run_verbs.cancel_run(info.context.subject, run_id))
 
     @mutation(
@@ -434,6 +432,6 @@ class PipelineMutation:
     ) -> PipelineRunPayload:
         """Retry a run."""
         info.context.subject.require_known()
-        run_id = await _run_key(info, input.by)
+        run_id = await run_key(info, input.by)
         subject = info.context.subject
         return await _run(info, await run_verbs.retry_run(subject, run_id, input.from_block))

@@ -16,9 +16,12 @@ from app.graphql.payloads import int_key
 from app.graphql.rows import root_connection, root_one
 from app.pipelines import tables as t
 from app.pipelines.filters import (
+    BLOCK_COLUMNS,
     PIPELINE_COLUMNS,
     PIPELINE_RUN_COLUMNS,
     TRIGGER_COLUMNS,
+    BlockFilter,
+    BlockOrder,
     PipelineFilter,
     PipelineOrder,
     PipelineRunFilter,
@@ -95,6 +98,16 @@ class PipelineQuery:
         order=PipelineOrder,
         default_order=[(t.pipelines.c.uuid, False)],
         scope=in_project(t.pipelines),
+        extra=PROJECT_ARGUMENT,
+    )
+    blocks: Connection[Block] = root_connection(
+        "Block",
+        "Blocks of all pipelines of a project, newest first.",
+        where=BlockFilter,
+        columns=BLOCK_COLUMNS,
+        order=BlockOrder,
+        default_order=[(t.blocks.c.id, True)],
+        scope=in_project(t.blocks),
         extra=PROJECT_ARGUMENT,
     )
     triggers: Connection[Trigger] = root_connection(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, extract, func, select
+from sqlalchemy import RowMapping, Select, extract, func, select, true
 
 from app.core.db import reading
 from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
@@ -102,3 +102,36 @@ async def run_plan(run_id: UUID) -> RunPlan | None:
         return None
     by_uuid = {block["uuid"]: block for block in listed}
     return RunPlan(facet, owners[0], starters[0] if starters else None, by_uuid, steps)
+
+
+async def notified_run(run_id: UUID) -> RowMapping | None:
+    """What a message about a pipeline run can say, with its pipeline's `notification_config`."""
+    broken = (
+        select(run_steps.c.name, run_steps.c.error, run_steps.c.traceback)
+        .where(run_steps.c.run_id == run_id, run_steps.c.status == "failed")
+        .order_by(run_steps.c.finished_at, run_steps.c.id)
+        .limit(1)
+        .subquery()
+    )
+    facet = pipeline_runs.c
+    statement = (
+        select(
+            *(facet.number, facet.pipeline_uuid, facet.trigger_id, facet.trigger_name),
+            facet.execution_date,
+            triggers.c.description.label("trigger_description"),
+            triggers.c.sla,
+            *(runs.c.status, runs.c.reason, runs.c.error),
+            *(runs.c.created_at, runs.c.started_at, runs.c.finished_at),
+            broken.c.name.label("step"),
+            broken.c.error.label("step_error"),
+            broken.c.traceback,
+            pipelines.c.notification_config,
+        )
+        .join(runs, runs.c.id == facet.run_id)
+        .join(pipelines, pipelines.c.id == facet.pipeline_id)
+        .outerjoin(triggers, triggers.c.id == facet.trigger_id)
+        .outerjoin(broken, true())
+        .where(facet.run_id == run_id)
+    )
+    async with reading() as connection:
+        return (await connection.execute(statement)).mappings().one_or_none()

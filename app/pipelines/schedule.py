@@ -1,12 +1,13 @@
 """When a time trigger is due, and firing it.
 
 An interval is a preset or a cron line of five fields, read in the trigger's time zone. It cuts
-time into slots; a trigger fires at most once for a slot, and makes up for no missed one but the
-latest. `triggers.next_fire_at` is when the scheduler looks next: verbs set it to `next_fire`
-whenever they enable a time trigger or change its interval, zone, start or settings.
+time into slots; a trigger fires at most once for a slot. `catch_up` says which slots it makes up
+for that nobody looked at in time, `overlap` what becomes of a due run while another goes on.
+`triggers.next_fire_at` is when the scheduler looks next: verbs set it to `next_fire` whenever they
+enable a time trigger or change its interval, zone, start or settings.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,9 +19,9 @@ from sqlalchemy import RowMapping, func, select, update
 
 from app.core.db import Tx, is_transient
 from app.core.errors import Invalid
+from app.pipelines.limits import overlap_of, unfinished
 from app.pipelines.tables import pipeline_runs, triggers
 from app.runs.actions import request_cancel
-from app.runs.states import RUN_ENDS
 from app.runs.tables import runs
 
 log = structlog.get_logger()
@@ -36,6 +37,13 @@ PRESETS: Mapping[str, str] = {
 """Presets that are a cron line; `@once` and `@always_on` are not."""
 
 BATCH = 20
+CATCH_UPS = ("latest", "all", "skip")
+MAX_CATCH_UP = 100
+"""Runs of a trigger that makes up for all slots: started in one look, and waiting at any time."""
+ON_TIME = timedelta(seconds=60)
+"""How late a slot may be looked at and still is no missed one."""
+OVERLAP = "overlap"
+"""The reason of a run that was made and at once cancelled, as another of its trigger went on."""
 INTERVAL_LENGTH = 255
 ALWAYS_ON_LOOK = timedelta(seconds=5)
 BROKEN_LOOK = timedelta(minutes=1)
@@ -158,7 +166,8 @@ async def fire_due(tx: Tx, start: Start, now: datetime | None = None) -> int:
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
-    for trigger in due:
+    # In one order, as the start of a run may lock its pipeline's limits.
+    for trigger in sorted(due, key=lambda row: (row["pipeline_id"], row["id"])):
         try:
             # A trigger that cannot be fired must not keep the others from it.
             async with tx.connection.begin_nested():
@@ -175,19 +184,72 @@ async def fire_due(tx: Tx, start: Start, now: datetime | None = None) -> int:
 
 
 async def _fire(tx: Tx, start: Start, trigger: RowMapping, now: datetime) -> datetime | None:
-    """Start the run of the latest slot if it is due; returns when to look again."""
-    interval = trigger["interval"]
-    if not interval:
+    """Start the runs that are due, or do with them as `overlap` says; returns when to look again."""
+    if not trigger["interval"]:
         return None
-    slot = latest_slot(interval, trigger["timezone"], now)
-    due = slot is not None and slot_is_due(trigger, slot, now)
-    if slot is not None and due and await _is_free(tx, trigger, slot):
-        before = await _running(tx, trigger)
-        run_id = await start(tx, trigger, slot)
-        skip = (trigger["settings"] or {}).get("skip_if_previous_running")
-        if run_id is not None and before and skip:
-            await request_cancel(tx, run_id)
+    slots = await _due_slots(tx, trigger, now)
+    if slots:
+        going = await _going_on(tx, trigger)
+        skips = going["all"] > 0 and overlap_of(trigger) == "skip"
+        for slot in slots[-1:] if skips else _with_room(trigger, slots, going["waiting"]):
+            run_id = await start(tx, trigger, slot)
+            if run_id is not None and skips:
+                await request_cancel(tx, run_id, reason=OVERLAP)
     return _next_look(trigger, now)
+
+
+def _with_room(trigger: TriggerRow, slots: Sequence[datetime], waiting: int) -> Sequence[datetime]:
+    """The slots whose runs may be made now, where `waiting` scheduled runs wait already."""
+    if overlap_of(trigger) == "allow" or trigger["interval"] in (ONCE, ALWAYS_ON):
+        return slots
+    if trigger["catch_up"] == "all":
+        return slots[: max(0, MAX_CATCH_UP - waiting)]
+    return slots if waiting == 0 else ()
+
+
+async def _due_slots(tx: Tx, trigger: RowMapping, now: datetime) -> list[datetime]:
+    """The slots that shall have a run now and have none, oldest first."""
+    newest = latest_slot(trigger["interval"], trigger["timezone"], now)
+    if newest is None or not slot_is_due(trigger, newest, now):
+        return []
+    if trigger["interval"] == ALWAYS_ON:
+        return [] if (await _going_on(tx, trigger))["all"] else [newest]
+    if trigger["interval"] == ONCE:
+        any_run = select(pipeline_runs.c.run_id).where(pipeline_runs.c.trigger_id == trigger["id"])
+        return [] if await tx.one(any_run.limit(1)) else [newest]
+    fired = runs.c.schedule_id == trigger["id"]
+    if await tx.one(select(runs.c.id).where(fired, runs.c.fire_at == newest)):
+        return []
+    last = await tx.one(select(func.max(runs.c.fire_at).label("at")).where(fired))
+    return owed_slots(trigger, newest, last["at"] if last else None, now)
+
+
+def owed_slots(
+    trigger: TriggerRow, newest: datetime, last: datetime | None, now: datetime
+) -> list[datetime]:
+    """The newest slot and the missed ones before it that `catch_up` makes up for, oldest first.
+
+    `last` is the slot of the trigger's latest scheduled run. At most MAX_CATCH_UP, the newest.
+    """
+    enabled_at = trigger["last_enabled_at"]
+    initial = enabled_at is not None and newest < enabled_at
+    if trigger["catch_up"] == "skip":
+        return [newest] if initial or now - newest <= ON_TIME else []
+    slots = [newest]
+    if trigger["catch_up"] != "all" or initial:
+        return slots
+    since = max(filter(None, (enabled_at, trigger["start_at"], now - _window(trigger))))
+    while len(slots) < MAX_CATCH_UP:
+        eve = slots[-1] - timedelta(microseconds=1)
+        slot = latest_slot(trigger["interval"], trigger["timezone"], eve)
+        if slot is None or slot < since or (last is not None and slot <= last):
+            break
+        slots.append(slot)
+    return slots[::-1]
+
+
+def _window(trigger: TriggerRow) -> timedelta:
+    return timedelta(seconds=trigger["catch_up_window_s"])
 
 
 def _next_look(trigger: TriggerRow, now: datetime) -> datetime | None:
@@ -202,20 +264,13 @@ def _next_look(trigger: TriggerRow, now: datetime) -> datetime | None:
     return next_slot(interval, trigger["timezone"], after)
 
 
-async def _is_free(tx: Tx, trigger: RowMapping, slot: datetime) -> bool:
-    """Whether the trigger has no run yet that stands in the way of one for this slot."""
-    if trigger["interval"] == ALWAYS_ON:
-        return not await _running(tx, trigger)
-    mine = select(pipeline_runs.c.run_id).where(pipeline_runs.c.trigger_id == trigger["id"])
-    if trigger["interval"] != ONCE:
-        mine = mine.where(pipeline_runs.c.execution_date == slot)
-    return await tx.one(mine.limit(1)) is None
-
-
-async def _running(tx: Tx, trigger: RowMapping) -> bool:
-    active = (
-        select(runs.c.id)
-        .join(pipeline_runs, pipeline_runs.c.run_id == runs.c.id)
-        .where(pipeline_runs.c.trigger_id == trigger["id"], runs.c.status.not_in(RUN_ENDS))
+async def _going_on(tx: Tx, trigger: RowMapping) -> RowMapping:
+    """How many runs of the trigger have not ended (`all`), and how many scheduled ones wait."""
+    waits = (runs.c.status == "queued") & (runs.c.schedule_id == trigger["id"])
+    counted = await tx.one(
+        select(func.count().label("all"), func.count().filter(waits).label("waiting"))
+        .join_from(runs, pipeline_runs, pipeline_runs.c.run_id == runs.c.id)
+        .where(unfinished(trigger["pipeline_id"]), pipeline_runs.c.trigger_id == trigger["id"])
     )
-    return await tx.one(active.limit(1)) is not None
+    assert counted is not None
+    return counted

@@ -158,7 +158,11 @@ class PipelineRunFacet(SQLModel, table=True):
             text("number DESC"),
         ),
         Index("ix_pipeline_runs_uuid", "project_id", "pipeline_uuid"),
-        Index("ix_pipeline_runs_backfill", "backfill_id", postgresql_where=text("backfill_id > 0")),
+        Index(
+            "ix_pipeline_runs_backfill",
+            "backfill_id",
+            postgresql_where=text("backfill_id IS NOT NULL"),
+        ),
         Index("ix_pipeline_runs_unseen", "run_id", postgresql_where=text("NOT end_seen")),
     )
 
@@ -241,15 +245,20 @@ class ProjectFile(SQLModel, table=True):
 
 
 class ProjectFileVersion(SQLModel, table=True):
-    """What a project file was before a change; kept when the file is deleted."""
+    """What a project file was before a change; kept when the file is deleted.
+
+    `file_id` is the file's, or that of the one which was made again under the same path.
+    """
 
     __tablename__ = "project_file_versions"
     __table_args__ = (
         Index("ix_project_file_versions", "project_id", "path", text("version DESC")),
+        Index("ix_project_file_versions_file_id", "file_id", text("version DESC")),
     )
 
     id: int | None = pk()
     project_id: int = big("projects.id", ondelete="CASCADE")
+    file_id: int = big()
     path: str = string()
     version: int = number(1)
     content: str | None = string(null=True)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ARRAY, Text, cast, exists, func, select
+from sqlalchemy import ARRAY, BigInteger, Float, Text, cast, exists, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 from strawberry.scalars import JSON
 
@@ -21,7 +21,11 @@ from app.pipelines.kinds import (
     BlockLanguage,
     BlockStatus,
     BlockType,
+    CatchUp,
+    NotificationChannel,
+    NotificationEvent,
     PipelineType,
+    TriggerOverlap,
     TriggerStatus,
     TriggerType,
 )
@@ -29,6 +33,7 @@ from app.projects.types import Project
 from app.runs.rules import may_read as may_read_run
 from app.runs.tables import runs
 from app.runs.types import Run
+from app.runs.waits import run_for
 
 LazyBlock = Annotated["Block", strawberry.lazy("app.pipelines.types")]
 LazyTrigger = Annotated["Trigger", strawberry.lazy("app.pipelines.types")]
@@ -185,6 +190,15 @@ def _run_count(*statuses: str) -> Any:
     return make
 
 
+def _runtime_average(c: Any) -> Any:
+    took = func.extract("epoch", runs.c.finished_at - runs.c.started_at).label("took")
+    done = select(took).join(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)
+    done = done.where(t.pipeline_runs.c.trigger_id == c.id, runs.c.status == "succeeded")
+    last = done.order_by(t.pipeline_runs.c.number.desc()).limit(100).correlate(c.id.table)
+    averaged = select(func.avg(last.lateral().c.took))
+    return cast(averaged.scalar_subquery(), Float)
+
+
 def _last_status(c: Any) -> Any:
     newest = select(runs.c.status).join(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)
     newest = newest.where(t.pipeline_runs.c.trigger_id == c.id)
@@ -220,6 +234,13 @@ class Trigger(Node, Timestamped):
     next_fire_at: datetime | None = column(
         t.triggers.c.next_fire_at, "When it fires next; null while it is off."
     )
+    overlap: TriggerOverlap = column(
+        t.triggers.c.overlap, "What becomes of a due run while another goes on."
+    )
+    catch_up: CatchUp = column(t.triggers.c.catch_up, "Which missed slots it makes up for.")
+    catch_up_window_s: int = column(
+        t.triggers.c.catch_up_window_s, "How many seconds back it makes up for slots."
+    )
     event_matchers: JSON = column(t.triggers.c.event_matchers, "Which events start it.")
     global_data_product_uuid: str | None = column(
         t.triggers.c.global_data_product_uuid, "Kept for callers; not used."
@@ -229,6 +250,10 @@ class Trigger(Node, Timestamped):
         _run_count("queued", "running"), "How many of its runs have not ended."
     )
     last_run_status: str | None = expression(_last_status, "Status of its newest run.")
+    runtime_average: float | None = expression(
+        _runtime_average,
+        "Seconds that its last succeeded runs took on average, at most 100 of them.",
+    )
     pipeline: LazyPipeline | None = one("Pipeline", t.triggers.c.pipeline_id, "What it starts.")
     created_at: datetime = column(t.triggers.c.created_at, "When it was made.")
     updated_at: datetime = column(t.triggers.c.updated_at, "When it was last changed.")
@@ -243,6 +268,11 @@ class Trigger(Node, Timestamped):
     def next_run_date(self) -> datetime | None:
         """When its interval comes round next."""
         return schedule.next_run_date(self._type, self._interval, self._timezone)  # type: ignore[attr-defined]
+
+
+def _number(run: Any) -> Any:
+    facet = t.pipeline_runs.alias()
+    return select(cast(facet.c.number, Text)).where(facet.c.run_id == run.id).scalar_subquery()
 
 
 @sql_type(
@@ -282,6 +312,38 @@ class PipelineRun(Run):
     backfill_number: int | None = column(
         t.pipeline_runs.c.backfill_id, "Number of the backfill that it belongs to."
     )
+    hold: str | None = column(
+        runs.c.hold, "Why it does not start though it is queued, as a word: trigger_inactive."
+    )
     executor_type: str = column(t.pipeline_runs.c.executor_type, "Kept for callers.")
     passed_sla: bool = column(t.pipeline_runs.c.passed_sla, "It took longer than it should.")
+    wait_for: list[str] = expression(
+        run_for(_number),
+        "Names of the steps that are tried again, or numbers of the runs that hold the places; "
+        "at most ten.",
+    )
     metrics: JSON | None = column(t.pipeline_runs.c.metrics, "Figures of the run.")
+
+
+@sql_type(
+    runs,
+    variant_of=("Run", "notification"),
+    policy=may_read_run,
+    description="A message about a pipeline run, sent by one channel.",
+)
+class NotificationRun(Run):
+    """A notification."""
+
+    event: NotificationEvent = expression(
+        lambda c: c.params["event"].astext, "What the message is about."
+    )
+    channel: NotificationChannel = expression(
+        lambda c: c.params["channel"].astext, "How it is sent."
+    )
+    pipeline: Pipeline | None = one(
+        "Pipeline", runs.c.subject_id, "Whose run it is about; null where it is gone."
+    )
+    about_number: int = expression(
+        lambda c: cast(c.params["number"].astext, BigInteger),
+        "Number of the pipeline run that it is about.",
+    )

@@ -1,11 +1,12 @@
 """Verbs of projects and memberships."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping, func, select, text
 
-from app.access.actions import set_role
+from app.access.roles import set_role
 from app.access.tables import memberships, roles, users
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
@@ -16,6 +17,11 @@ from app.projects.tables import projects
 
 NAME_LENGTH = 150
 MAX_MEMBERS = 1000
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a project's folder may have this name."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,149}", name) is not None
 
 
 async def create_project(subject: Subject, name: str, description: str | None) -> int:
@@ -38,7 +44,7 @@ async def create_project(subject: Subject, name: str, description: str | None) -
 async def update_project(
     subject: Subject, project_id: int, values: Mapping[str, Any], expected_version: int | None
 ) -> int:
-    """Change a project's name or description; its uuid stays."""
+    """Change a project's name, description or folder; its uuid stays."""
     checked = _checked(values)
     async with db.transaction(subject) as tx:
         row = await lock_project(tx, project_id, "project.write")
@@ -184,4 +190,11 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
                 path=("name",),
             )
         checked["name"] = name
+    folder = checked.get("folder")
+    if folder is not None and not is_folder_name(folder):
+        raise Invalid(
+            "A folder's name begins with a letter, has letters, digits, `_`, `-` and `.`, and at "
+            f"most {NAME_LENGTH} characters.",
+            path=("folder",),
+        )
     return checked

@@ -76,6 +76,9 @@ class ProjectUpdateInput:
     id: strawberry.ID = strawberry.field(description="The project.")
     name: str | None = strawberry.field(default=UNSET, description="New name; the uuid stays.")
     description: str | None = strawberry.field(default=UNSET, description="New description.")
+    folder: str | None = strawberry.field(
+        default=UNSET, description="Name that blocks import its files under; null for its uuid."
+    )
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse with CONFLICT where it has another version by now."
     )

@@ -75,7 +75,7 @@ class ProjectMutation:
     async def project_update(self, info: Info, input: ProjectUpdateInput) -> ProjectPayload:
         """Change a project."""
         wanted = int_key(input.id, "Project", "project")
-        values = given(input, "name", "description")
+        values = given(input, "name", "description", "folder")
         subject = info.context.subject
         await actions.update_project(subject, wanted, values, input.expected_version)
         return await _project(info, wanted)

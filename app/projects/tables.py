@@ -14,7 +14,10 @@ from app.core.tables import (
 
 
 class Project(SQLModel, table=True):
-    """What a team works in; everything else belongs to one."""
+    """What a team works in; everything else belongs to one.
+
+    `folder` is the name that blocks import its files under; its uuid where it has none.
+    """
 
     __tablename__ = "projects"
 
@@ -22,6 +25,7 @@ class Project(SQLModel, table=True):
     uuid: str = string(unique=True)
     name: str = string()
     description: str | None = string(null=True)
+    folder: str | None = string(null=True)
     created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
     created_at: Moment = now_by_default()
     updated_at: Moment = now_by_default()

@@ -25,6 +25,9 @@ class Project(Node, Timestamped):
     uuid: str = column(t.projects.c.uuid, "Its name as an identifier; unique.")
     name: str = column(t.projects.c.name, "Its name.")
     description: str | None = column(t.projects.c.description, "What it is for.")
+    folder: str | None = column(
+        t.projects.c.folder, "Name that blocks import its files under; its uuid where it is null."
+    )
     memberships: list[Membership] = many(
         "Membership",
         t.projects.c.id,

@@ -13,13 +13,13 @@ from sqlalchemy import (
     RowMapping,
     Update,
     and_,
-    delete,
     func,
     insert,
     or_,
     select,
     update,
 )
+from sqlalchemy import delete as delete_rows
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from app.core.db import Tx
@@ -164,11 +164,14 @@ async def _release_old_key(tx: Tx, run: RowMapping) -> bool:
     return True
 
 
-async def request_cancel(tx: Tx, run_id: UUID) -> bool:
-    """Cancel a queued run at once, ask the worker of a running one; False if it has ended."""
+async def request_cancel(tx: Tx, run_id: UUID, *, reason: str | None = None) -> bool:
+    """Cancel a queued run at once, ask the worker of a running one; False if it has ended.
+
+    A queued one keeps the reason, as a word.
+    """
     run = await _lock(tx, run_id)
     if run["status"] == "queued":
-        return await end_run(tx, run_id, "cancelled")
+        return await end_run(tx, run_id, "cancelled", reason=reason)
     if run["status"] != "running":
         return False
     if run["cancel_requested_at"] is None:
@@ -231,7 +234,7 @@ async def retry(
     for name, needed in upstream.items():
         await tx.execute(_step(run_id, name).values(upstream=list(needed), params=None))
     gone = (run_steps.c.run_id == run_id, run_steps.c.name.in_(list(drop)))
-    await tx.execute(delete(run_steps).where(*gone))
+    await tx.execute(delete_rows(run_steps).where(*gone))
     names = await reset_steps(tx, run_id, step_names or (), ended_too=True)
     await tx.execute(update(run_steps).where(run_steps.c.run_id == run_id).values(tries=0))
     again = await tx.one(
@@ -248,6 +251,7 @@ async def retry(
             hinted_at=func.now(),
             hint_count=1,
             cancel_requested_at=None,
+            hold=None,
             result=None,
             reason=None,
             error=None,
@@ -263,6 +267,18 @@ async def retry(
 
 def _step(run_id: UUID, name: str) -> Update:
     return update(run_steps).where(run_steps.c.run_id == run_id, run_steps.c.name == name)
+
+
+async def delete(tx: Tx, run_id: UUID) -> None:
+    """Delete a run with its steps, logs and events; one that has not ended is cancelled first.
+
+    The worker that holds it finds nothing to hold any more and stops its blocks.
+    """
+    run = await _lock(tx, run_id)
+    if run["status"] not in RUN_ENDS:
+        await end_run(tx, run_id, "cancelled")
+        tx.cancel(run_id)
+    await tx.execute(delete_rows(runs).where(runs.c.id == run_id))
 
 
 async def _lock(tx: Tx, run_id: UUID) -> RowMapping:

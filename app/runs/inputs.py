@@ -1,6 +1,7 @@
 """Enums, filters and orderings of runs of every kind."""
 
 import enum
+from typing import Any
 
 import strawberry
 
@@ -47,12 +48,64 @@ class RunKind(enum.Enum):
     """Kinds of run."""
 
     PIPELINE = strawberry.enum_value("pipeline", description="A run of a pipeline.")
+    NOTIFICATION = strawberry.enum_value(
+        "notification", description="A message about the run of a pipeline."
+    )
+
+
+@strawberry.enum(description="Why a run or a step does not move now.")
+class WaitReason(enum.Enum):
+    """What is waited for."""
+
+    TRIGGER_INACTIVE = strawberry.enum_value(
+        "trigger_inactive", description="Its trigger is switched off; it goes on when that is on."
+    )
+    NOT_DUE = strawberry.enum_value("not_due", description="It is to start later: `waitUntil`.")
+    RETRY = strawberry.enum_value(
+        "retry", description="It failed and is tried again: `waitUntil`, `waitFor`."
+    )
+    POLL = strawberry.enum_value(
+        "poll", description="A sensor is asked again: `waitUntil`, `waitFor`."
+    )
+    NO_WORKER = strawberry.enum_value(
+        "no_worker", description="No worker is there that takes work. Start one."
+    )
+    WORKERS_STALLED = strawberry.enum_value(
+        "workers_stalled",
+        description="The workers live, but cannot look for work. Their logs say why.",
+    )
+    WORKER_LOST = strawberry.enum_value(
+        "worker_lost", description="Its worker is gone; another is about to take it over."
+    )
+    CONCURRENCY = strawberry.enum_value(
+        "concurrency",
+        description="As many runs of the same kind and subject run as may: `waitFor`.",
+    )
+    LANE = strawberry.enum_value(
+        "lane", description="As many runs of its trigger or backfill run as may: `waitFor`."
+    )
+    PROJECT_LIMIT = strawberry.enum_value(
+        "project_limit", description="As many runs of its project run as may."
+    )
+    WORKERS_BUSY = strawberry.enum_value(
+        "workers_busy", description="Every worker has as many runs as it takes."
+    )
+    UPSTREAM = strawberry.enum_value(
+        "upstream", description="Steps that it needs have not ended: `waitFor`."
+    )
+    SLOT = strawberry.enum_value("slot", description="All block processes of its worker are busy.")
+    LIMIT = strawberry.enum_value(
+        "limit", description="As many steps of its run are at work as may be (`block_run_limit`)."
+    )
+    RUN = strawberry.enum_value("run", description="Its run waits; look there.")
+    STARTING = strawberry.enum_value("starting", description="For nothing; it is about to begin.")
 
 
 @strawberry.input(description="Which runs, of any kind.")
 class RunFilter:
     """Conditions on runs."""
 
+    kind: EnumFilter[RunKind] | None = strawberry.field(default=UNSET, description="By kind.")
     status: EnumFilter[RunStatus] | None = strawberry.field(default=UNSET, description="By status.")
     created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
     started_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By start.")
@@ -60,6 +113,7 @@ class RunFilter:
 
 
 RUN_COLUMNS = {
+    "kind": t.runs.c.kind,
     "status": t.runs.c.status,
     "created_at": t.runs.c.created_at,
     "started_at": t.runs.c.started_at,
@@ -86,9 +140,12 @@ class RunStepFilter:
         default=UNSET, description="By status."
     )
     started_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By start.")
+    pipeline_uuid: StringFilter | None = strawberry.field(
+        default=UNSET, description="By the uuid of the pipeline that ran."
+    )
 
 
-STEP_COLUMNS = {
+STEP_COLUMNS: dict[str, Any] = {
     "number": t.run_steps.c.id,
     "name": t.run_steps.c.name,
     "status": t.run_steps.c.status,

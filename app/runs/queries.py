@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import func
 
 from app.core.errors import NotFound
 from app.core.ids import parse_global_id
@@ -12,9 +13,10 @@ from app.graphql.compiler.declare import Scoped
 from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
 from app.graphql.payloads import int_key
-from app.graphql.rows import root_connection, root_one
+from app.graphql.rows import root_connection, root_list, root_one
 from app.projects.queries import PROJECT_ARGUMENT, in_project
 from app.runs import tables as t
+from app.runs import waits
 from app.runs.inputs import (
     RUN_COLUMNS,
     STEP_COLUMNS,
@@ -23,7 +25,7 @@ from app.runs.inputs import (
     RunStepFilter,
     RunStepOrder,
 )
-from app.runs.types import Run, RunStep
+from app.runs.types import Run, RunStep, Worker
 
 
 def run_key(given: str) -> UUID:
@@ -77,4 +79,12 @@ class RunQuery:
     run: Run | None = root_one("Run", Run, "One run of any kind.", arguments=_ID, named=_run_named)
     run_step: RunStep | None = root_one(
         "RunStep", RunStep, "One step.", arguments=_ID, named=_step_named
+    )
+    workers: list[Worker] = root_list(
+        "Worker",
+        Worker,
+        "Workers seen within the last 15 seconds; at most 200.",
+        order=[t.workers.c.started_at],
+        limit=200,
+        where=[t.workers.c.seen_at > func.now() - waits.SEEN],
     )

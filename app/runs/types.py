@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, select
 from strawberry.scalars import JSON
 
 from app.access.types import User
@@ -13,7 +13,7 @@ from app.graphql.connections import Connection
 from app.graphql.node import Node, Timestamped
 from app.graphql.rows import connection, many, one
 from app.graphql.scalars import BigInt
-from app.runs import rules
+from app.runs import rules, waits
 from app.runs import tables as t
 from app.runs.inputs import (
     EVENT_COLUMNS,
@@ -25,6 +25,7 @@ from app.runs.inputs import (
     RunKind,
     RunStatus,
     StepStatus,
+    WaitReason,
 )
 
 if TYPE_CHECKING:
@@ -91,6 +92,15 @@ class RunStep(Node, Timestamped):
     name: str = column(t.run_steps.c.name, "The block's uuid.")
     status: StepStatus = column(t.run_steps.c.status, "Where it stands.")
     attempt: int = column(t.run_steps.c.attempt, "How often it has begun.")
+    wait_reason: WaitReason | None = expression(
+        waits.step_reason, "Why it is not at work; null where it is, or has ended."
+    )
+    wait_until: datetime | None = expression(
+        waits.step_until, "When it is tried again, where it waits for a time."
+    )
+    wait_for: list[str] = expression(
+        waits.step_for, "The steps that it needs and that have not ended."
+    )
     started_at: datetime | None = column(t.run_steps.c.started_at, "When it last began.")
     finished_at: datetime | None = column(t.run_steps.c.finished_at, "When it ended.")
     metrics: JSON | None = column(t.run_steps.c.metrics, "CPU seconds, memory and the like.")
@@ -139,6 +149,17 @@ class Run(Node, Timestamped):
     )
     last_seq: BigInt = column(t.runs.c.version, "Sequence number of its last event.")
     available_at: datetime = column(t.runs.c.available_at, "Not started before this.")
+    wait_reason: WaitReason | None = expression(
+        waits.run_reason, "Why it does not run; null where it does, or has ended."
+    )
+    wait_until: datetime | None = expression(
+        waits.run_until, "When it goes on, where it waits for a time."
+    )
+    wait_for: list[str] = expression(
+        waits.run_for(lambda c: cast(c.id, Text)),
+        "What it waits for: names of steps that are tried again, or at most ten of the runs that "
+        "hold the places (of pipeline runs their numbers).",
+    )
     started_at: datetime | None = column(t.runs.c.started_at, "When it began.")
     finished_at: datetime | None = column(t.runs.c.finished_at, "When it ended.")
     cancel_requested_at: datetime | None = column(
@@ -199,3 +220,26 @@ class Run(Node, Timestamped):
         order=RunEventOrder,
         default_order=[(t.run_events.c.seq, False)],
     )
+
+
+@sql_type(
+    t.workers,
+    policy=rules.may_read_worker,
+    description="A process that takes runs and does them.",
+)
+class Worker:
+    """A worker that has reported itself lately."""
+
+    id: strawberry.ID = strawberry.field(description="An opaque id.")
+    name: str = column(t.workers.c.id, "Its name in logs and events.")
+    host: str = column(t.workers.c.host, "Where it runs.")
+    started_at: datetime = column(t.workers.c.started_at, "When it began.")
+    seen_at: datetime = column(t.workers.c.seen_at, "When it last said that it lives.")
+    looked_at: datetime = column(
+        t.workers.c.looked_at, "When it last looked for work without an error."
+    )
+    slots: int = column(t.workers.c.slots, "How many runs it takes at once.")
+    running: int = column(t.workers.c.running, "How many it had when it was last seen.")
+    is_draining: bool = column(t.workers.c.is_draining, "It takes no more and is about to end.")
+    is_stalled: bool = expression(waits.is_stalled, "It lives, but its looks for work fail.")
+    version: str = column(t.workers.c.version, "Which version of the program it is.")

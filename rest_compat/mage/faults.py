@@ -22,6 +22,8 @@ OWN_STATUS = {
     "PAYLOAD_TOO_LARGE": (413, "payload_too_large"),
 }
 """Faults that Mage's server does not know, with the HTTP status that says what to do."""
+KNOWN_TEXTS = {"INTERVAL_INVALID": "Cron expression is invalid."}
+"""Faults for which callers know the words of Mage's server."""
 RUNS_OF_SCHEDULE = "pipeline_runs"
 _CAPITAL = re.compile(r"(?<=[a-z])([A-Z])")
 _COERCION = re.compile(r"Variable '\$(\w+)' has invalid value(?: at \.?([^:]*))?: (.*)", re.DOTALL)
@@ -41,7 +43,8 @@ def answer(fault: Fault, call: Call) -> Answer:
             return Answer(403, _declared(403, "unauthorized_access", fault.message, 403))
         return _told(call, 403, "unauthorized_access", NO_ACCESS)
     if fault.code == "NOT_OFFERED":
-        message = f"The {action(call)} action is disabled for {resource(call)}."
+        message = f"The {action(call)} action is disabled for {resource(call)}. {fault.message}"
+        message = message.rstrip()
         return _told(call, 403, "unauthorized_access", message)
     if fault.code == "NOT_FOUND":
         return _not_found(fault, call)
@@ -128,7 +131,8 @@ def _not_found(fault: Fault, call: Call) -> Answer:
     if by_trigger_token(call):
         text = "{'code': 404, 'message': 'Record not found.', 'type': 'record_not_found'}"
         return _exception(call, 404, "record_not_found", text)
-    if call.segments[0] == "pipelines" and fault.reason != "UNKNOWN_PATH":
+    creates = call.method == "POST" and len(call.segments) == 1
+    if (call.segments[0] == "pipelines" or creates) and fault.reason != "UNKNOWN_PATH":
         return _exception(call, 404, "record_not_found", fault.message)
     return _told(call, 404, "record_not_found", "Record not found.")
 
@@ -141,7 +145,8 @@ def _invalid(fault: Fault, call: Call) -> Answer:
     if fault.reason == "NAME_MISSING" and resource(call) == "pipeline_schedules":
         detail = {"error": "name cannot be empty.", "metadata": {"key": "name", "value": None}}
         return _told(call, 200, "record_invalid", "Record is invalid.", detail)
-    return _exception(call, 400, "record_invalid", plain(fault.message))
+    message = KNOWN_TEXTS.get(fault.reason or "") or plain(fault.message)
+    return _exception(call, 400, "record_invalid", message)
 
 
 def plain(message: str) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from app.core.errors import Invalid
 from rest_compat.dialect import Call
 from rest_compat.mage import words
 from rest_compat.mage.page import (
@@ -22,6 +21,9 @@ PIPELINE_ORDERS = {
     "type": "TYPE",
     "created_at": "CREATED_AT",
     "updated_at": "UPDATED_AT",
+    "blocks": "BLOCK_COUNT",
+    "triggers": "TRIGGER_COUNT",
+    "status": "STATUS",
 }
 RUN_ORDERS = {
     "id": "NUMBER",
@@ -48,6 +50,9 @@ NEWEST_RUN = [
     {"field": "EXECUTION_DATE", "direction": "DESC"},
     {"field": "NUMBER", "direction": "DESC"},
 ]
+LAST_FAILED = "last_run_failed"
+MAX_RETRIES = 20
+"""How many runs may be added to a page because they have its last run's execution date."""
 _ACTIVE = {"triggers": {"status": {"eq": "ACTIVE"}}}
 PIPELINE_STATUSES: dict[str, dict[str, Any]] = {
     "active": _ACTIVE,
@@ -119,7 +124,9 @@ def _runs(call: Call) -> dict[str, Any]:
     where: dict[str, Any] = {}
     if statuses := values(call, "status", "status[]"):
         known = words.RUN_STATUSES
-        where["status"] = {"in": [known[s] for s in statuses if s in known]}
+        where["or"] = [{"status": {"in": [known[s] for s in statuses if s in known]}}]
+        if LAST_FAILED in statuses:
+            where["or"].append({"status": {"eq": "FAILED"}, "isLatest": True})
     if uuids := values(call, "pipeline_uuid", "pipeline_uuid[]"):
         where["pipelineUuid"] = {"in": uuids}
     pipeline: dict[str, Any] = {}
@@ -138,8 +145,22 @@ def _runs(call: Call) -> dict[str, Any]:
         "orderBy": ordering(values(call, "order_by[]", "order_by"), RUN_ORDERS, "Pipeline runs")
         or NEWEST_RUN,
         "withPipeline": flag(call, "include_pipeline_type") or flag(call, "include_pipeline_tags"),
-        **page(call),
+        **_page_with_retries(call),
     }
+
+
+def groups_retries(call: Call) -> bool:
+    """Whether runs with the execution date of a page's last one are added to the page."""
+    of_one = "pipeline_uuid" in call.query or len(call.segments) > 1
+    ordered = bool(values(call, "order_by[]", "order_by"))
+    return of_one and not ordered and not flag(call, "disable_retries_grouping")
+
+
+def _page_with_retries(call: Call) -> dict[str, Any]:
+    found = page(call)
+    if groups_retries(call) and found["limit"] > 0:
+        found["limit"] = min(found["limit"] + MAX_RETRIES, MAX_LIMIT)
+    return found
 
 
 def runs(call: Call) -> dict[str, Any]:
@@ -181,8 +202,8 @@ def steps(call: Call) -> dict[str, Any]:
     if statuses := values(call, "status", "status[]"):
         known = words.STEP_STATUSES
         where["status"] = {"in": [known[s] for s in statuses if s in known]}
-    if call.query.get("pipeline_uuid"):
-        raise Invalid("Block runs cannot be filtered by pipeline_uuid. Use pipeline_run_id.")
+    if pipeline := call.query.get("pipeline_uuid"):
+        where["pipelineUuid"] = {"eq": pipeline}
     order = ordering(values(call, "order_by", "order_by[]"), BLOCK_RUN_ORDERS, "Block runs")
     return {
         "where": where,

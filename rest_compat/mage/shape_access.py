@@ -1,15 +1,13 @@
 """From an operation's data to Mage's bodies: sessions, users, roles and the server's status."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from rest_compat.dialect import Call
 from rest_compat.mage.moments import row_time
-from rest_compat.mage.page import metadata
-from rest_compat.mage.shape import REPOSITORY, row_of
+from rest_compat.mage.page import counts, metadata, part
+from rest_compat.mage.shape import REPOSITORY, Row, row_of
 from rest_compat.mage.words import ROLE_ACCESS
-
-Row = Mapping[str, Any]
 
 
 def user(row: Row) -> dict[str, Any]:
@@ -74,7 +72,8 @@ def access_tokens(data: Any, _: Call) -> dict[str, Any]:
     return {"oauth_access_tokens": listed, "metadata": metadata(found)}
 
 
-def _listed_user(row: Row) -> dict[str, Any]:
+def whole_user(row: Row, _: Call | None = None) -> dict[str, Any]:
+    """A user as the users' own routes show it."""
     return {
         **user(row),
         "created_at": row_time(row["created_at"]),
@@ -86,17 +85,17 @@ def _listed_user(row: Row) -> dict[str, Any]:
 def users(data: Any, _: Call) -> dict[str, Any]:
     """A list of users."""
     found = data["users"]
-    return {"users": [_listed_user(row) for row in found["nodes"]], "metadata": metadata(found)}
+    return {"users": [whole_user(row) for row in found["nodes"]], "metadata": metadata(found)}
 
 
 def read_user(data: Any, _: Call) -> dict[str, Any]:
     """One user."""
     nodes = data["users"]["nodes"]
     row = row_of({"user": nodes[0] if nodes else None}, "user")
-    return {"user": _listed_user(row), "metadata": None}
+    return {"user": whole_user(row), "metadata": None}
 
 
-def roles(data: Any, _: Call) -> dict[str, Any]:
+def roles(data: Any, call: Call) -> dict[str, Any]:
     """All roles; each has one permission, Mage's access bit for everything."""
     listed = []
     for role in data["roles"]:
@@ -113,7 +112,27 @@ def roles(data: Any, _: Call) -> dict[str, Any]:
             "updated_at": made["updated_at"],
         }
         listed.append({**made, "permissions": [permission], "role_permissions": [], "user": None})
-    return {"roles": listed, "metadata": {"count": len(listed), "next": False}}
+    return {"roles": part(listed, call), "metadata": counts(listed, call)}
+
+
+def projects(data: Any, _: Call) -> dict[str, Any]:
+    """The projects that the caller sees, under the names that Mage gives its own."""
+    found = data["projects"]
+    listed = [
+        {
+            "name": row["name"],
+            "description": row["description"],
+            "id": row["number"],
+            "project_uuid": row["uuid"],
+            "repo_path": REPOSITORY,
+            "features": {},
+            "help_improve_mage": False,
+            "latest_version": None,
+            "version": None,
+        }
+        for row in found["nodes"]
+    ]
+    return {"projects": listed, "metadata": metadata(found)}
 
 
 def statuses(*, authentication: bool) -> Callable[[Any, Call], dict[str, Any]]:

@@ -1,17 +1,15 @@
-"""From an operation's data to Mage's bodies: pipeline runs, block runs, outputs and logs."""
+"""From an operation's data to Mage's bodies: pipeline runs, block runs and outputs."""
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 from rest_compat.dialect import Call
+from rest_compat.mage.lists import groups_retries
 from rest_compat.mage.moments import row_time
-from rest_compat.mage.page import counts, flag, metadata, part, values
-from rest_compat.mage.shape import REPOSITORY, an_object, missing_pipeline, row_of
+from rest_compat.mage.page import counts, flag, metadata, page, part
+from rest_compat.mage.shape import REPOSITORY, Row, an_object, missing_pipeline, row_of
 from rest_compat.mage.words import RUN_WORDS, STEP_WORDS
 
-Row = Mapping[str, Any]
 BASE = (
     "backfill_id",
     "event_variables",
@@ -23,7 +21,6 @@ BASE = (
     "pipeline_uuid",
     "variables",
 )
-MAX_FILES = 20
 
 
 def run(row: Row, _: Call | None = None) -> dict[str, Any]:
@@ -74,6 +71,7 @@ def block_run(row: Row, run_id: int) -> dict[str, Any]:
 
 
 def _metrics(row: Row) -> dict[str, Any] | None:
+    # The one place of a block run where more facts than Mage's fit, such as what it waits for.
     if row["status"] not in ("SUCCEEDED", "FAILED"):
         return None
     metrics = dict(an_object(row["metrics"]))
@@ -92,11 +90,8 @@ def listed_block_run(row: Row, owner: Row, *, nested: bool = False) -> dict[str,
     made.pop("metrics")
     for name in ("completed_at", "created_at", "started_at", "updated_at"):
         made[name] = None if made[name] is None else made[name].replace(" ", "T")
-    return {
-        **made,
-        "pipeline_schedule_id": None if nested else owner["pipeline_schedule_id"],
-        "pipeline_schedule_name": None if nested else trigger_name(owner),
-    }
+    started_by = _started_by(owner)
+    return {**made, **(dict.fromkeys(started_by) if nested else started_by)}
 
 
 def read_run(data: Any, call: Call) -> dict[str, Any]:
@@ -106,12 +101,16 @@ def read_run(data: Any, call: Call) -> dict[str, Any]:
     if call.query.get("_format") == "with_basic_details":
         made = {name: made[name] for name in ("execution_date", "id", "status")}
     else:
-        started_by = {
-            "pipeline_schedule_id": row["pipeline_schedule_id"],
-            "pipeline_schedule_name": trigger_name(row),
-        }
+        started_by = _started_by(row)
         made["block_runs"] = [{**block_run(s, row["id"]), **started_by} for s in row["steps"]]
     return {"pipeline_run": made, "metadata": None}
+
+
+def _started_by(row: Row) -> dict[str, Any]:
+    return {
+        "pipeline_schedule_id": row["pipeline_schedule_id"],
+        "pipeline_schedule_name": trigger_name(row),
+    }
 
 
 def unchanged_run(data: Any, _: Call) -> dict[str, Any]:
@@ -146,10 +145,28 @@ def runs(data: Any, call: Call) -> dict[str, Any]:
     if "pipeline" in data and data["pipeline"] is None:
         raise missing_pipeline(call)
     found = data["pipelineRuns"]
-    facts = metadata(found)
+    rows, facts = found["nodes"], metadata(found)
+    if groups_retries(call):
+        limits = page(call)
+        rows = _with_retries(rows, limits["limit"])
+        facts["next"] = limits["offset"] + len(rows) < found["totalCount"]
     if "pipelines" in data:
         facts["pipeline_uuids"] = [p["uuid"] for p in data["pipelines"]["nodes"]]
-    return {"pipeline_runs": [listed_run(r, call) for r in found["nodes"]], "metadata": facts}
+    return {"pipeline_runs": [listed_run(row, call) for row in rows], "metadata": facts}
+
+
+def _with_retries(rows: list[Row], limit: int) -> list[Row]:
+    """A page's rows, and those behind them that are about the same moment as its last one."""
+    kept = rows[:limit]
+    last = kept[-1]["execution_date"] if kept else None
+    return kept + list(takewhile(lambda row: row["execution_date"] == last, rows[limit:]))
+
+
+def read_block_run(data: Any, _: Call) -> dict[str, Any]:
+    """One block run, as its run's detail has it."""
+    row = one_step(data)
+    owner = row_of(row, "run")
+    return {"block_run": {**block_run(row, owner["id"]), **_started_by(owner)}, "metadata": None}
 
 
 def nested_block_runs(data: Any, call: Call) -> dict[str, Any]:
@@ -176,14 +193,15 @@ def block_runs(data: Any, _: Call) -> dict[str, Any]:
     return {"block_runs": listed, "metadata": metadata(found)}
 
 
-def _step(data: Any) -> Row:
+def one_step(data: Any) -> Row:
+    """The block run in the path; NotFound where there is none."""
     nodes = data["runSteps"]["nodes"]
     return row_of({"step": nodes[0] if nodes else None}, "step")
 
 
 def outputs(data: Any, _: Call) -> dict[str, Any]:
     """What a block run produced: tables with their first rows, other values as text."""
-    return {"outputs": [_output(o) for o in _step(data)["outputs"]], "metadata": {}}
+    return {"outputs": [_output(o) for o in one_step(data)["outputs"]], "metadata": {}}
 
 
 def _output(output: Row) -> dict[str, Any]:
@@ -198,84 +216,3 @@ def _output(output: Row) -> dict[str, Any]:
         "type": "table" if table else "text",
         "variable_uuid": output["name"],
     }
-
-
-# --- logs --------------------------------------------------------------------------------------
-
-
-def step_logs(data: Any, call: Call) -> dict[str, Any]:
-    """The lines of one block run."""
-    owner = row_of(_step(data), "run")
-    return _log_item([(owner, owner["pipeline"])], call, of_block=True)
-
-
-def run_logs(data: Any, call: Call) -> dict[str, Any]:
-    """The lines of one pipeline run."""
-    owner = row_of(data, "run")
-    return _log_item([(owner, owner["pipeline"])], call)
-
-
-def pipeline_logs(data: Any, call: Call) -> dict[str, Any]:
-    """The lines of a pipeline's latest runs; those of runs themselves only without block filter."""
-    if data["pipeline"] is None:
-        raise missing_pipeline(call)
-    of_block = bool(values(call, "block_uuid[]", "block_uuid", "block_run_id[]", "block_run_id"))
-    owners = [(row, data["pipeline"]) for row in data["pipelineRuns"]["nodes"]]
-    return _log_item(owners, call, of_block=of_block)
-
-
-def _log_item(
-    owners: list[tuple[Row, Row | None]], call: Call, *, of_block: bool = False
-) -> dict[str, Any]:
-    wanted = tuple(values(call, "block_uuid[]", "block_uuid"))
-    of_runs: list[dict[str, Any]] = []
-    of_steps: list[dict[str, Any]] = []
-    for owner, pipeline in owners:
-        types = {b["uuid"]: b["type"].lower() for b in (pipeline or {"blocks": []})["blocks"]}
-        files: dict[str | None, list[Row]] = {}
-        for line in owner["logs"]["nodes"]:
-            files.setdefault(line["step"], []).append(line)
-        for step, lines in files.items():
-            if step is None and not of_block:
-                of_runs.append(_file("pipeline", owner, lines, types))
-            elif step is not None and (not wanted or step.startswith(wanted)):
-                of_steps.append(_file(step, owner, lines, types))
-    item = {
-        "block_run_logs": of_steps[:MAX_FILES],
-        "pipeline_run_logs": of_runs[:MAX_FILES],
-        "total_block_run_log_count": len(of_steps),
-        "total_pipeline_run_log_count": len(of_runs),
-    }
-    return {"logs": [item], "metadata": {}}
-
-
-def _file(name: str, owner: Row, lines: list[Row], types: Mapping[str, str]) -> dict[str, Any]:
-    content = "\n".join(_line(line, owner, types) for line in lines)
-    return {
-        "name": f"{name}.log",
-        "path": f"{owner['pipeline_uuid']}/.logs/{owner['id']}/{name}.log",
-        "size": len(content.encode()),
-        "modified_timestamp": _seconds(lines[-1]["at"]),
-        "content": content,
-    }
-
-
-def _line(line: Row, owner: Row, types: Mapping[str, str]) -> str:
-    facts = {
-        "block_run_id": int(line["stepNumber"]) if line["stepNumber"] else None,
-        "block_uuid": line["step"],
-        "pipeline_run_id": owner["id"],
-        "pipeline_schedule_id": owner["pipeline_schedule_id"],
-        "pipeline_uuid": owner["pipeline_uuid"],
-        "block_type": types.get(line["step"] or ""),
-        "level": line["level"],
-        "message": line["message"],
-        "timestamp": _seconds(line["at"]),
-        "uuid": f"{owner['id']}-{line['seq']}",
-    }
-    kept = facts if line["step"] else {k: v for k, v in facts.items() if not k.startswith("block_")}
-    return f"{line['at'][:19]} {json.dumps(kept, ensure_ascii=False)}"
-
-
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).astimezone(UTC).timestamp()

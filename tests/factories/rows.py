@@ -20,7 +20,16 @@ from app.core.ids import (
     slug,
     token_hash,
 )
-from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
+from app.pipelines.tables import (
+    backfills,
+    blocks,
+    pipeline_runs,
+    pipelines,
+    project_file_versions,
+    project_files,
+    project_secrets,
+    triggers,
+)
 from app.projects.tables import projects
 from app.runs.tables import run_events, run_logs, run_steps, runs
 
@@ -154,6 +163,22 @@ async def trigger(pipeline_id: int, name: str | None = None, **values: Any) -> d
     )
 
 
+async def backfill(pipeline_id: int, name: str = "backfill", **values: Any) -> int:
+    """A backfill of two days that has not been started."""
+    owner = await values_of(pipelines, pipeline_id)
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    given = {"interval_type": "day", "interval_units": 1, "start_at": start, **values}
+    made = await row(
+        backfills,
+        project_id=owner["project_id"],
+        pipeline_id=pipeline_id,
+        name=name,
+        end_at=start + timedelta(days=1),
+        **given,
+    )
+    return int(made["id"])
+
+
 @dataclass(frozen=True)
 class PipelineRun:
     """A run of the ledger with its facet."""
@@ -209,6 +234,41 @@ async def run(
     return PipelineRun(
         made["id"], int(facet["number"]), global_id("PipelineRun", made["id"]), stepped
     )
+
+
+async def project_file(project_id: int, path: str | None = None, content: str = "text") -> int:
+    """A project file without versions."""
+    made = await row(
+        project_files,
+        project_id=project_id,
+        path=path or unique("file"),
+        content=content,
+        sha256="",
+        bytes=len(content),
+    )
+    return int(made["id"])
+
+
+async def project_file_version(file_id: int, version: int = 1) -> int:
+    """An earlier version of a project file."""
+    owner = await values_of(project_files, file_id)
+    made = await row(
+        project_file_versions,
+        project_id=owner["project_id"],
+        file_id=file_id,
+        path=owner["path"],
+        version=version,
+        content="earlier",
+        sha256="",
+    )
+    return int(made["id"])
+
+
+async def project_secret(project_id: int, name: str | None = None) -> int:
+    """A secret that no key opens."""
+    named = name or unique("secret")
+    made = await row(project_secrets, project_id=project_id, name=named, sealed="v1")
+    return int(made["id"])
 
 
 async def audit_count() -> int:

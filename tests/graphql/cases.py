@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.ids import global_id
+from app.runs.tables import runs, workers
 from tests.factories import rows
 from tests.graphql.world import PASSWORD, World
 
@@ -299,6 +300,16 @@ async def _block(world: World, _: str) -> tuple[Variables, str]:
     return {"id": made}, made
 
 
+@_case(
+    "blocks",
+    "query($p: ID!) { blocks(projectId: $p, first: 100, orderBy: [{field: NUMBER,"
+    " direction: DESC}]) { nodes { id } } }",
+)
+async def _blocks(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.block(await world.pipeline(), "c")
+    return {"p": global_id("Project", world.home)}, global_id("Block", made)
+
+
 @_case("triggers", "query($p: ID!) { triggers(projectId: $p, first: 100) { nodes { id } } }")
 async def _triggers(world: World, _: str) -> tuple[Variables, str]:
     made = await rows.trigger(await world.pipeline())
@@ -366,6 +377,12 @@ async def _run_step(world: World, _: str) -> tuple[Variables, str]:
     return {"id": step}, step
 
 
+@_case("workers", "{ workers { id } }")
+async def _workers(_: World, __: str) -> tuple[Variables, str]:
+    made = await rows.row(workers, id=rows.unique("worker"), host="h", pid=1, version="1")
+    return {}, global_id("Worker", made["id"])
+
+
 @_mutation("pipelineCreate", "pipeline { id }")
 async def _pipeline_create(world: World, _: str) -> Variables:
     return {"name": rows.unique("new"), "projectId": global_id("Project", world.home)}
@@ -382,6 +399,18 @@ async def _pipeline_clone(world: World, _: str) -> Variables:
 async def _pipeline_update(world: World, _: str) -> Variables:
     made = global_id("Pipeline", await world.pipeline())
     return {"by": {"id": made}, "description": "new"}
+
+
+@_mutation("pipelineVariableSet", "pipeline { id }")
+async def _variable_set(world: World, _: str) -> Variables:
+    made = global_id("Pipeline", await world.pipeline())
+    return {"pipeline": {"id": made}, "name": "color", "value": "red"}
+
+
+@_mutation("pipelineVariableDelete", "pipeline { id }")
+async def _variable_delete(world: World, _: str) -> Variables:
+    made = await rows.pipeline(world.home, variables={"color": "red"})
+    return {"pipeline": {"id": global_id("Pipeline", made)}, "name": "color"}
 
 
 @_mutation("pipelineDelete", "deletedId")
@@ -461,6 +490,113 @@ async def _run_retry(world: World, _: str) -> Variables:
     return {"by": {"id": made.global_id}}
 
 
+@_mutation("pipelineRunsCancel", "pipeline { id } count")
+async def _runs_cancel(world: World, _: str) -> Variables:
+    made = await world.pipeline()
+    await rows.run(made)
+    return {"pipeline": {"id": global_id("Pipeline", made)}}
+
+
+@_mutation("pipelineRunsRepeat", "pipeline { id } count")
+async def _runs_repeat(world: World, _: str) -> Variables:
+    made = await world.pipeline()
+    run = await rows.run(made, status="failed")
+    return {"pipeline": {"id": global_id("Pipeline", made)}, "runs": [{"number": run.number}]}
+
+
+@_mutation("pipelineRunsRetry", "pipeline { id } count")
+async def _runs_retry(world: World, _: str) -> Variables:
+    made = await world.pipeline()
+    await rows.run(made, status="failed", steps={"a": "failed"})
+    return {"pipeline": {"id": global_id("Pipeline", made)}}
+
+
+@_mutation("pipelineRunDelete", "deletedId")
+async def _run_delete(world: World, _: str) -> Variables:
+    return {"by": {"id": (await rows.run(await world.pipeline())).global_id}}
+
+
+# --- project files ---------------------------------------------------------------------------
+
+
+@_case(
+    "projectFiles", "query($p: ID!) { projectFiles(projectId: $p, first: 100) { nodes { id } } }"
+)
+async def _project_files(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.project_file(world.home)
+    return {"p": global_id("Project", world.home)}, global_id("ProjectFile", made)
+
+
+@_case(
+    "projectSecrets",
+    "query($p: ID!) { projectSecrets(projectId: $p, first: 100) { nodes { id } } }",
+)
+async def _project_secrets(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.project_secret(world.home)
+    return {"p": global_id("Project", world.home)}, global_id("ProjectSecret", made)
+
+
+@_mutation("projectFileSet", "projectFile { id }")
+async def _project_file_set(world: World, _: str) -> Variables:
+    home = global_id("Project", world.home)
+    return {"path": rows.unique("new"), "content": "text", "projectId": home}
+
+
+@_mutation("projectFileDelete", "deletedId")
+async def _project_file_delete(world: World, _: str) -> Variables:
+    return {"by": {"id": global_id("ProjectFile", await rows.project_file(world.home))}}
+
+
+@_mutation("projectSecretSet", "projectSecret { id }")
+async def _project_secret_set(world: World, _: str) -> Variables:
+    home = global_id("Project", world.home)
+    return {"name": rows.unique("new"), "value": "v", "projectId": home}
+
+
+@_mutation("projectSecretDelete", "deletedId")
+async def _project_secret_delete(world: World, _: str) -> Variables:
+    return {"by": {"id": global_id("ProjectSecret", await rows.project_secret(world.home))}}
+
+
+# --- backfills -------------------------------------------------------------------------------
+
+
+async def _a_backfill(world: World) -> int:
+    return await rows.backfill(await world.pipeline())
+
+
+@_case("backfills", "query($p: ID!) { backfills(projectId: $p, first: 100) { nodes { id } } }")
+async def _backfills(world: World, _: str) -> tuple[Variables, str]:
+    found = global_id("Backfill", await _a_backfill(world))
+    return {"p": global_id("Project", world.home)}, found
+
+
+@_case("backfill", "query($n: Int!) { backfill(by: {number: $n}) { id } }")
+async def _backfill(world: World, _: str) -> tuple[Variables, str]:
+    made = await _a_backfill(world)
+    return {"n": made}, global_id("Backfill", made)
+
+
+@_mutation("backfillCreate", "backfill { id }")
+async def _backfill_create(world: World, _: str) -> Variables:
+    return {"pipeline": {"id": global_id("Pipeline", await world.pipeline())}}
+
+
+@_mutation("backfillUpdate", "backfill { id }")
+async def _backfill_update(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_backfill(world)}, "name": "new name"}
+
+
+@_mutation("backfillUpdate", "backfill { id }", "to start it")
+async def _backfill_start(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_backfill(world)}, "status": "INITIAL"}
+
+
+@_mutation("backfillDelete", "deletedId")
+async def _backfill_delete(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_backfill(world)}}
+
+
 # --- any object ------------------------------------------------------------------------------
 
 NODE_KEYS: Mapping[str, Callable[[World], Awaitable[object]]] = {}
@@ -529,14 +665,41 @@ async def _node_trigger(world: World) -> object:
     return (await rows.trigger(await world.pipeline()))["id"]
 
 
+@_node("Backfill")
+async def _node_backfill(world: World) -> object:
+    return await _a_backfill(world)
+
+
 @_node("PipelineRun")
 async def _node_run(world: World) -> object:
     return (await rows.run(await world.pipeline())).id
 
 
+@_node("NotificationRun")
+async def _node_notification(world: World) -> object:
+    params = {"event": "trigger_failure", "channel": "slack_config", "number": 1}
+    made = await rows.row(runs, project_id=world.home, kind="notification", params=params)
+    return made["id"]
+
+
 @_node("RunStep")
 async def _node_step(world: World) -> object:
     return (await rows.run(await world.pipeline(), steps={"a": "pending"})).steps["a"]
+
+
+@_node("ProjectFile")
+async def _node_file(world: World) -> object:
+    return await rows.project_file(world.home)
+
+
+@_node("ProjectFileVersion")
+async def _node_file_version(world: World) -> object:
+    return await rows.project_file_version(await rows.project_file(world.home))
+
+
+@_node("ProjectSecret")
+async def _node_secret(world: World) -> object:
+    return await rows.project_secret(world.home)
 
 
 # --- live ------------------------------------------------------------------------------------

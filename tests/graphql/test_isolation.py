@@ -51,6 +51,9 @@ async def make_side(tag: str, shared: int) -> Side:
     second = await rows.block(pipeline, f"{tag}second", [f"{tag}first"])
     hook = await rows.block(pipeline, f"{tag}hook", [f"{tag}first"], type="callback")
     trigger = await rows.trigger(pipeline, f"{tag}trigger", created_by=keeper)
+    backfill = await rows.backfill(
+        pipeline, f"{tag}backfill", trigger_id=trigger["id"], created_by=keeper
+    )
     run = await rows.run(
         pipeline,
         trigger_id=trigger["id"],
@@ -58,6 +61,9 @@ async def make_side(tag: str, shared: int) -> Side:
         log=[f"{tag}line"],
         created_by=keeper,
     )
+    file = await rows.project_file(project, f"{tag}file", f"{tag}text")
+    earlier = await rows.project_file_version(file)
+    secret = await rows.project_secret(project, f"{tag}secret")
     session, key = await rows.session(keeper), await rows.api_key(keeper, project_id=project)
     uuids = [(await rows.values_of(rows.pipelines, pipeline))["uuid"]]
     ids = {
@@ -67,16 +73,21 @@ async def make_side(tag: str, shared: int) -> Side:
         "Pipeline": [pipeline],
         "Block": [first, second, hook],
         "Trigger": [trigger["id"]],
+        "Backfill": [backfill],
         "PipelineRun": [run.id],
         "RunStep": list(run.steps.values()),
         "Session": [session.id],
         "ApiKey": [key.id],
+        "ProjectFile": [file],
+        "ProjectFileVersion": [earlier],
+        "ProjectSecret": [secret],
     }
     marks = {global_id(name, one) for name, those in ids.items() for one in those}
     never_shown = {str(run.id), session.token, key.token}
     marks |= {tag, trigger["token"], *never_shown, *uuids}
     names = {name: global_id(name, those[0]) for name, those in ids.items()}
     names |= {"uuid": uuids[0], "block": f"{tag}first", "trigger": str(trigger["id"])}
+    names |= {"backfill": str(backfill)}
     names |= {"run": str(run.number), "project_uuid": await _project_uuid(project)}
     return Side(project, keeper, session.token, names, marks, never_shown)
 
@@ -107,6 +118,7 @@ async def sides(app: Starlette) -> Sides:
 ARGUMENTS: dict[str, list[str]] = {
     "me": [""],
     "roles": [""],
+    "workers": [""],
     "users": ["", '(where: {username: {contains: "alfaalfa"}})'],
     "sessions": ["", "(allUsers: true)"],
     "apiKeys": ["", "(allUsers: true)", '(where: {name: {startsWith: "key"}})'],
@@ -121,6 +133,11 @@ ARGUMENTS: dict[str, list[str]] = {
     ],
     "pipeline": ['(by: {id: "$Pipeline"})', '(by: {uuid: "$uuid"})'],
     "block": ['(by: {id: "$Block"})', '(by: {path: {pipeline: "$uuid", block: "$block"}})'],
+    "blocks": [
+        "",
+        '(projectId: "$Project")',
+        '(where: {pipeline: {uuid: {eq: "$uuid"}}, uuid: {eq: "$block"}})',
+    ],
     "triggers": [
         "",
         '(projectId: "$Project")',
@@ -128,6 +145,13 @@ ARGUMENTS: dict[str, list[str]] = {
         "(where: {number: {eq: $trigger}})",
     ],
     "trigger": ['(by: {id: "$Trigger"})', "(by: {number: $trigger})"],
+    "backfills": [
+        "",
+        '(projectId: "$Project")',
+        '(where: {pipelineUuid: {eq: "$uuid"}})',
+        "(where: {number: {eq: $backfill}})",
+    ],
+    "backfill": ['(by: {id: "$Backfill"})', "(by: {number: $backfill})"],
     "pipelineRuns": [
         "",
         '(projectId: "$Project")',
@@ -138,8 +162,15 @@ ARGUMENTS: dict[str, list[str]] = {
     "pipelineRun": ['(by: {id: "$PipelineRun"})', "(by: {number: $run})"],
     "runs": ["", '(projectId: "$Project")'],
     "run": ['(id: "$PipelineRun")'],
-    "runSteps": ["", '(projectId: "$Project")', '(where: {name: {eq: "$block"}})'],
+    "runSteps": [
+        "",
+        '(projectId: "$Project")',
+        '(where: {name: {eq: "$block"}})',
+        '(where: {pipelineUuid: {eq: "$uuid"}})',
+    ],
     "runStep": ['(id: "$RunStep")'],
+    "projectFiles": ["", '(projectId: "$Project")', '(where: {path: {contains: "alfaalfa"}})'],
+    "projectSecrets": ["", '(projectId: "$Project")'],
 }
 TYPES = (
     "Project",
@@ -148,10 +179,14 @@ TYPES = (
     "Pipeline",
     "Block",
     "Trigger",
+    "Backfill",
     "PipelineRun",
     "RunStep",
     "Session",
     "ApiKey",
+    "ProjectFile",
+    "ProjectFileVersion",
+    "ProjectSecret",
 )
 ARGUMENTS["node"] = [f'(id: "${name}")' for name in TYPES]
 ARGUMENTS["nodes"] = ["(ids: [" + ", ".join(f'"${name}"' for name in TYPES) + "])"]
@@ -209,7 +244,15 @@ async def test_their_own_members_read_all_of_it(client: httpx2.AsyncClient, side
 async def test_a_cursor_of_theirs_opens_nothing(client: httpx2.AsyncClient, sides: Sides) -> None:
     theirs = Caller(client, sides.theirs.keepers_session)
     ours = Caller(client, sides.ours.keepers_session)
-    for field in ("pipelines", "triggers", "pipelineRuns", "runs", "runSteps", "users"):
+    for field in (
+        "pipelines",
+        "triggers",
+        "backfills",
+        "pipelineRuns",
+        "runs",
+        "runSteps",
+        "users",
+    ):
         first = await theirs(f"{{ {field}(first: 1) {{ edges {{ cursor }} }} }}")
         cursor = first.only["edges"][0]["cursor"]
         selection = _below(field, 1)
@@ -296,6 +339,9 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         name: global_id(name, 999_999_999)
         for name in ("Project", "User", "Membership", "Pipeline", "Block", "Trigger", "Session")
     }
+    for name in ("ProjectFile", "ProjectSecret"):
+        missing[name] = global_id(name, 999_999_999)
+    missing["Backfill"] = global_id("Backfill", 999_999_999)
     missing["ApiKey"] = global_id("ApiKey", 999_999_999)
     missing["PipelineRun"] = global_id("PipelineRun", "00000000-0000-7000-8000-000000000000")
     inputs = {
@@ -321,9 +367,22 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         "triggerUpdate": '{by: {id: "$Trigger"}, name: "x"}',
         "triggerTokenRotate": '{by: {id: "$Trigger"}}',
         "triggerDelete": '{by: {id: "$Trigger"}}',
+        "projectFileSet": '{path: "x", content: "x", projectId: "$Project"}',
+        "projectFileDelete": '{by: {id: "$ProjectFile"}}',
+        "projectSecretSet": '{name: "x", value: "x", projectId: "$Project"}',
+        "projectSecretDelete": '{by: {id: "$ProjectSecret"}}',
+        "backfillCreate": '{pipeline: {id: "$Pipeline"}}',
+        "backfillUpdate": '{by: {id: "$Backfill"}, status: INITIAL}',
+        "backfillDelete": '{by: {id: "$Backfill"}}',
         "pipelineRunCreate": '{of: {pipeline: {id: "$Pipeline"}}}',
         "pipelineRunCancel": '{by: {id: "$PipelineRun"}}',
         "pipelineRunRetry": '{by: {id: "$PipelineRun"}}',
+        "pipelineRunsCancel": '{pipeline: {id: "$Pipeline"}}',
+        "pipelineRunsRepeat": '{pipeline: {id: "$Pipeline"}, runs: []}',
+        "pipelineRunsRetry": '{pipeline: {id: "$Pipeline"}}',
+        "pipelineRunDelete": '{by: {id: "$PipelineRun"}}',
+        "pipelineVariableSet": '{pipeline: {id: "$Pipeline"}, name: "x", value: 1}',
+        "pipelineVariableDelete": '{pipeline: {id: "$Pipeline"}, name: "x"}',
     }
     mutation = SCHEMA.mutation_type
     assert mutation is not None

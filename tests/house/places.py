@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "rest_compat", "workers")
-NOT_OURS = {".git", "node_modules", "__pycache__", "dist", ".venv"}
+NOT_OURS = {".git", "node_modules", "__pycache__", "dist", ".venv", "fresh_project"}
 
 
 def sources(*packages: str) -> Iterator[Path]:

@@ -209,6 +209,7 @@ def test_no_type_has_a_field_for_a_secret() -> None:
                     "token_hash",
                     "token",
                     "idempotency_hash",
+                    "sealed",
                 ), name
 
 

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -138,12 +140,76 @@ def test_failed_run_tells_the_error_and_can_be_retried_from_a_block(
     assert again["block_runs"][0]["started_at"] > load["started_at"]
 
 
+def sleeper(mage: Mage, name: str, folder: Path) -> dict[str, Any]:
+    """A trigger of a pipeline whose only block writes its process id and sleeps."""
+    sleep = (
+        "import os, pathlib, time\n@custom\ndef wait(*args, **kwargs):\n"
+        f"    pathlib.Path({str(folder / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "    time.sleep(600)\n"
+    )
+    mage("POST", "/api/pipelines", {"pipeline": {"name": name}})
+    block = {"name": "wait", "type": "custom", "content": sleep}
+    mage("POST", f"/api/pipelines/{name}/blocks", {"block": block})
+    schedule = {"name": "called", "schedule_type": "api", "status": "active"}
+    path = f"/api/pipelines/{name}/pipeline_schedules"
+    return dict(mage("POST", path, {"pipeline_schedule": schedule})["pipeline_schedule"])
+
+
+def within(seconds: float, happened: Callable[[], bool]) -> bool:
+    """Whether something happens in time."""
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return happened()
+
+
+def test_deleted_run_leaves_nothing_running(mage: Mage, tmp_path: Path) -> None:
+    trigger = sleeper(mage, "deleted", tmp_path)
+    path = f"/api/pipeline_schedules/{trigger['id']}/pipeline_runs"
+    number = mage("POST", path, {"pipeline_run": {}})["pipeline_run"]["id"]
+    pid = tmp_path / "pid"
+    assert within(30, lambda: pid.exists() and pid.read_text() != "")
+    block = Path("/proc") / pid.read_text()
+    assert block.exists()
+    # A run that goes on is not retried.
+    action = {"pipeline_run": {"pipeline_run_action": "retry_blocks"}}
+    refused = mage.client.put(f"/api/pipeline_runs/{number}", json=action).json()["error"]
+    assert "has not ended yet" in refused["message"]
+    mage("DELETE", f"/api/pipeline_runs/{number}")
+    assert within(30, lambda: not block.exists())
+    gone = mage.client.get(f"/api/pipeline_runs/{number}").json()
+    assert gone["error"]["type"] == "record_not_found"
+    assert [row["id"] for row in mage("GET", path)["pipeline_runs"]] == []
+
+
+def test_pipelines_update_cancels_running_blocks_and_retries_failed_ones(
+    mage: Mage, trigger: dict[str, Any], tmp_path: Path
+) -> None:
+    slow = sleeper(mage, "bulk", tmp_path)
+    path = f"/api/pipeline_schedules/{slow['id']}/pipeline_runs"
+    number = mage("POST", path, {"pipeline_run": {}})["pipeline_run"]["id"]
+    pid = tmp_path / "pid"
+    assert within(30, lambda: pid.exists() and pid.read_text() != "")
+    mage("PUT", "/api/pipelines/bulk", {"pipeline": {"status": "cancelled"}})
+    assert mage.ended(number)["status"] == "cancelled"
+    assert within(30, lambda: not (Path("/proc") / pid.read_text()).exists())
+
+    failed = start(mage, trigger, boom=True)
+    calm = {"id": failed["id"], "variables": {"schema": "calm"}}
+    change = {"status": "retry", "pipeline_runs": [calm]}
+    mage("PUT", "/api/pipelines/flow", {"pipeline": change})
+    newest = mage("GET", "/api/pipeline_runs", pipeline_uuid="flow", _limit=1)["pipeline_runs"]
+    again = mage.ended(max(row["id"] for row in newest))
+    assert (again["status"], again["execution_date"]) == ("completed", failed["execution_date"])
+    assert mage("GET", f"/api/pipeline_runs/{failed['id']}")["pipeline_run"]["status"] == "failed"
+
+
 def test_cancelled_run_stays_cancelled(mage: Mage, trigger: dict[str, Any]) -> None:
     sleep = "import time\n@custom\ndef wait(*args, **kwargs):\n    time.sleep(600)\n"
     mage("POST", "/api/pipelines", {"pipeline": {"name": "slow"}})
     block = {"name": "wait", "type": "custom", "content": sleep}
     mage("POST", "/api/pipelines/slow/blocks", {"block": block})
-    schedule = {"name": "called", "schedule_type": "api"}
+    schedule = {"name": "called", "schedule_type": "api", "status": "active"}
     made = mage("POST", "/api/pipelines/slow/pipeline_schedules", {"pipeline_schedule": schedule})
     path = f"/api/pipeline_schedules/{made['pipeline_schedule']['id']}/pipeline_runs"
     number = mage("POST", path, {"pipeline_run": {}})["pipeline_run"]["id"]

@@ -1,5 +1,7 @@
 """Every route of Mage's dialect x kinds of caller; a route without a row fails."""
 
+import json
+
 import httpx2
 import pytest
 
@@ -20,13 +22,17 @@ WHAT = {
     "GET /api/pipelines/{uuid}/blocks/{block_uuid}": "read",
     "PUT /api/pipelines/{uuid}/blocks/{block_uuid}": "write",
     "DELETE /api/pipelines/{uuid}/blocks/{block_uuid}": "write",
+    "GET /api/blocks/{path}": "read",
     "GET /api/pipelines/{uuid}/variables": "read",
+    "POST /api/pipelines/{uuid}/variables": "write",
+    "DELETE /api/pipelines/{uuid}/variables/{name}": "write",
     "GET /api/pipelines/{uuid}/logs": "read",
     "GET /api/pipelines/{uuid}/pipeline_runs": "read",
     "GET /api/pipelines/{uuid}/pipeline_schedules": "read",
     "POST /api/pipelines/{uuid}/pipeline_schedules": "write",
     "GET /api/tags": "read",
     "GET /api/pipeline_schedules": "read",
+    "POST /api/pipeline_schedules": "write",
     "GET /api/pipeline_schedules/{id}": "read",
     "PUT /api/pipeline_schedules/{id}": "write",
     "DELETE /api/pipeline_schedules/{id}": "write",
@@ -37,18 +43,30 @@ WHAT = {
     "GET /api/pipeline_runs": "read",
     "GET /api/pipeline_runs/{id}": "read",
     "PUT /api/pipeline_runs/{id}": "run",
+    "DELETE /api/pipeline_runs/{id}": "run",
     "GET /api/pipeline_runs/{id}/block_runs": "read",
     "GET /api/pipeline_runs/{id}/blocks": "read",
     "GET /api/pipeline_runs/{id}/logs": "read",
     "GET /api/block_runs": "read",
+    "GET /api/block_runs/{id}": "read",
     "GET /api/block_runs/{id}/outputs": "read",
     "GET /api/block_runs/{id}/logs": "read",
+    "GET /api/pipelines/{uuid}/backfills": "read",
+    "POST /api/pipelines/{uuid}/backfills": "write",
+    "GET /api/backfills": "read",
+    "GET /api/backfills/{id}": "read",
+    "PUT /api/backfills/{id}": "write",
+    "DELETE /api/backfills/{id}": "write",
     "POST /api/sessions": "login",
     "PUT /api/sessions/{any}": "own",
     "GET /api/oauth_access_tokens": "own",
     "GET /api/users": "own",
+    "POST /api/users": "own",
     "GET /api/users/{id}": "own",
+    "PUT /api/users/{id}": "own",
+    "DELETE /api/users/{id}": "own",
     "GET /api/roles": "own",
+    "GET /api/projects": "own",
     "GET /api/status": "open",
     "GET /api/statuses": "open",
 }
@@ -56,11 +74,16 @@ BODIES = {
     "POST /api/pipelines": {"pipeline": {"name": "made"}},
     "POST /api/pipelines/{uuid}/blocks": {"block": {"name": "made", "type": "custom"}},
     "POST /api/pipelines/{uuid}/pipeline_schedules": {"pipeline_schedule": {"name": "made"}},
+    "POST /api/pipeline_schedules": {
+        "pipeline_schedule": {"name": "made", "pipeline_uuid": "{uuid}"}
+    },
+    "POST /api/pipelines/{uuid}/variables": {"variable": {"name": "color", "value": "red"}},
     "PUT /api/pipeline_runs/{id}": {"pipeline_run": {"status": "cancelled"}},
+    "POST /api/users": {"user": {"username": "made", "password": "long enough"}},
 }
 ROUTES = {f"{route.method} {route.path}" for route in dialect(get_settings()).routes}
 # Routes that name no object.
-OF_NOBODY = {key for key in WHAT if "{" not in key}
+OF_NOBODY = {key for key in WHAT if "{" not in key} - {"POST /api/pipeline_schedules"}
 NEEDING_RIGHTS = sorted(key for key, what in WHAT.items() if what in ("read", "write", "run"))
 
 
@@ -86,12 +109,13 @@ class World:
         if caller in self.tokens:
             headers["OAUTH-TOKEN"] = self.tokens[caller]
         address = path.format(**{**self.values, "id": self._number(path)})
-        return await self.client.request(
-            method, address, headers=headers, json=BODIES.get(key) if method != "GET" else None
+        body = (
+            json.dumps(BODIES[key]).replace("{uuid}", self.values["uuid"]) if key in BODIES else ""
         )
+        return await self.client.request(method, address, headers=headers, content=body)
 
     def _number(self, path: str) -> str:
-        for noun in ("pipeline_schedules", "block_runs", "pipeline_runs", "users"):
+        for noun in ("pipeline_schedules", "block_runs", "pipeline_runs", "backfills", "users"):
             if path.startswith(f"/api/{noun}"):
                 return self.values[noun]
         return "1"
@@ -123,18 +147,24 @@ async def world(client: httpx2.AsyncClient, api_key: str) -> World:
     uuid = str((await make("/api/pipelines", {"pipeline": {"name": name}}))["pipeline"]["uuid"])
     block = {"block": {"name": "part", "type": "custom"}}
     await make(f"/api/pipelines/{uuid}/blocks", block)
+    variable = {"variable": {"name": "taste", "value": "sweet"}}
+    await make(f"/api/pipelines/{uuid}/variables", variable)
     schedule = {"pipeline_schedule": {"name": name, "schedule_type": "api"}}
     trigger = (await make(f"/api/pipelines/{uuid}/pipeline_schedules", schedule))[
         "pipeline_schedule"
     ]
     run = (await make(f"/api/pipeline_schedules/{trigger['id']}/pipeline_runs", {}))["pipeline_run"]
+    backfill = (await make(f"/api/pipelines/{uuid}/backfills", {}))["backfill"]
     listed = await client.get(f"/api/pipeline_runs/{run['id']}/block_runs", headers=headers)
     made.values = {
         "uuid": uuid,
         "block_uuid": "part",
+        "path": "custom%2Fpart.py",
+        "name": "taste",
         "pipeline_schedules": str(trigger["id"]),
         "pipeline_runs": str(run["id"]),
         "block_runs": str(listed.json()["block_runs"][0]["id"]),
+        "backfills": str(backfill["id"]),
         "users": "1",
         "any": "1",
     }

@@ -20,14 +20,18 @@ from typing import Any, NoReturn
 
 from app.core.ids import slug
 from app.core.protection import open_process
+from workers.mage_shim import offer
 from workers.pipelines import hand_over, os_guards
 from workers.pipelines.block_channel import Channel, capture_output
 from workers.pipelines.calls import BlockCall
-from workers.pipelines.decorators import Decorated, offer_for_import
+from workers.pipelines.decorators import Decorated
+from workers.pipelines.sql import block as sql_block
+from workers.pipelines.sql.errors import SqlFault
 from workers.pipelines.values import UnsupportedValue
 
 VALUE_TYPES = ("data_loader", "transformer", "data_exporter", "custom")
 RUNNABLE_TYPES = (*VALUE_TYPES, "sensor", "conditional", "callback")
+LANGUAGES = ("python", "sql")
 NEVER_RUN_TYPES = ("markdown", "scratchpad")
 DECORATORS = {"conditional": "condition"}
 """Types whose functions have a decorator of another name."""
@@ -83,7 +87,6 @@ def run_call(call: BlockCall, log: Callable[[str, str], None]) -> dict[str, Any]
 
 def _isolate(guardian: int, channel_fd: int, output_fd: int) -> Channel:
     os.setsid()
-    os_guards.drop_capabilities()
     os_guards.die_with_parent(guardian)
     open_process()
     # Copies first: the numbers given may themselves be among 0 to 3.
@@ -111,9 +114,10 @@ def _settle(call: BlockCall) -> None:
     call.output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.chdir(call.work_dir)
     sys.argv = [call.block_uuid]
-    sys.path.insert(0, str(call.work_dir))
+    # Projects import their own modules as `utils.x`, and as `<project>.utils.x`.
+    sys.path[:0] = [str(call.work_dir), str(call.work_dir.parent)]
     # Our package names are likely names of the user's own modules. What we need is loaded.
-    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
+    for name in _OUR_MODULES or our_modules():
         _KEPT.append(sys.modules.pop(name))
     importlib.invalidate_caches()
     random = sys.modules.get("numpy.random")
@@ -126,6 +130,17 @@ def _settle(call: BlockCall) -> None:
 
 
 _KEPT: list[ModuleType] = []
+_OUR_MODULES: list[str] = []
+
+
+def our_modules() -> list[str]:
+    """Names of our own modules that are loaded."""
+    return [name for name in sys.modules if name.partition(".")[0] in _OURS]
+
+
+def remember_modules() -> None:
+    """Look for our modules once, in the fork server, and not in each block."""
+    _OUR_MODULES[:] = our_modules()
 
 
 def _address_space() -> int:
@@ -154,8 +169,11 @@ def _allow_report(memory_bytes: int) -> None:
 
 def _run(call: BlockCall, log: Callable[[str, str], None], report: dict[str, Any]) -> None:
     _check_runnable(call)
+    if call.language == "sql":
+        _store(call, _run_sql(call, log), report)
+        return
     decorated = Decorated()
-    offer_for_import(decorated)
+    offer.install(call, decorated.decorators)
     inputs = [hand_over.read_input(upstream, call.storage) for upstream in call.inputs]
     _execute(call, decorated)
     if call.block_type == "callback":
@@ -221,6 +239,13 @@ def _call_back(call: BlockCall, decorated: Decorated, inputs: list[Any]) -> None
         _call_block(call, function, [data] if takes else [], kwargs)
 
 
+def _run_sql(call: BlockCall, log: Callable[[str, str], None]) -> Any:
+    try:
+        return sql_block.run(call, _kwargs(call), log)
+    except SqlFault as error:
+        raise BlockFault(str(error), error.reason) from None
+
+
 def _check_runnable(call: BlockCall) -> None:
     if call.block_type in NEVER_RUN_TYPES:
         raise BlockFault(f"Blocks of type {call.block_type} are never run.", "unsupported")
@@ -230,9 +255,11 @@ def _check_runnable(call: BlockCall) -> None:
             f"{', '.join(RUNNABLE_TYPES)}.",
             "unsupported",
         )
-    if call.language != "python":
+    languages = LANGUAGES if call.block_type in VALUE_TYPES else ("python",)
+    if call.language not in languages:
         raise BlockFault(
-            f"Blocks of language {call.language} are not supported yet. Supported: python.",
+            f"Blocks of language {call.language} are not supported. "
+            f"Supported: {', '.join(languages)}.",
             "unsupported",
         )
 

@@ -49,6 +49,11 @@ class Input:
     item: int | None = None
     is_list: bool = False
 
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What the step stored, where this is its value and nothing else; else nothing."""
+        return self.parts[0] if self.item is None and not self.is_list else ()
+
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Input":
         """The input that `vars` and JSON made plain."""
@@ -62,14 +67,26 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Upstream:
+    """What a block needs to know of one upstream block beside its outputs."""
+
+    uuid: str
+    language: str = "python"
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class BlockCall:
     """One execution of one block.
 
     `kwargs` are the merged variables of the run (dates and decimals may be among them);
     `inputs` are what it gets of each upstream block, in order; `output_dir` lies below
-    `storage`, as they do. `event` is what a callback is called for. `work_dir` is the project folder: working folder and import path of the code.
+    `storage`, as they do. `event` is what a callback is called for. `work_dir` is the project
+    folder: working folder and import path of the code, as is the folder that it lies in, which is
+    the run's own.
     `env` is the block's whole environment but for PATH, HOME and LANG, which have defaults.
     `secrets` are the project's, by name; `warehouse_url` is the built-in database, if there is one.
+    `upstream` says whose outputs the `inputs` are; DuckDB files lie in `database_dir`.
     """
 
     run_id: str
@@ -83,12 +100,14 @@ class BlockCall:
     work_dir: Path
     inputs: tuple[Input, ...] = ()
     event: str | None = None
+    upstream: tuple[Upstream, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     execution_date: datetime | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     warehouse_url: str | None = field(default=None, repr=False)
+    database_dir: Path | None = None
     timeout_s: float | None = None
     memory_bytes: int = 8 * 1024**3
     open_files: int = 1024
@@ -102,6 +121,8 @@ class BlockCall:
             "output_dir": str(self.output_dir),
             "work_dir": str(self.work_dir),
             "inputs": [upstream.to_plain() for upstream in self.inputs],
+            "upstream": [dict(vars(block)) for block in self.upstream],
+            "database_dir": str(self.database_dir) if self.database_dir else None,
             "kwargs": dict(self.kwargs),
             "configuration": dict(self.configuration),
             "env": dict(self.env),
@@ -116,7 +137,15 @@ class BlockCall:
         for name in ("storage", "output_dir", "work_dir"):
             plain[name] = Path(plain[name])
         plain["inputs"] = tuple(Input.from_plain(upstream) for upstream in plain["inputs"])
+        plain["upstream"] = tuple(Upstream(**block) for block in plain["upstream"])
+        folder = plain["database_dir"]
+        plain["database_dir"] = Path(folder) if folder else None
         return cls(**plain)
+
+    @property
+    def pipeline_uuid(self) -> str:
+        """The pipeline that the run belongs to, as its variables name it."""
+        return str(self.kwargs.get("pipeline_uuid") or "pipeline")
 
 
 @dataclass(frozen=True)

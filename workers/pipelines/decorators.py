@@ -1,9 +1,6 @@
 """The decorators that users' code expects to find as globals, and what they collect."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 Function = Callable[..., Any]
@@ -53,15 +50,3 @@ class Decorated:
 
         decorate.__name__ = name
         return decorate
-
-
-def offer_for_import(decorated: Decorated) -> None:
-    """Let `from mage_ai.data_preparation.decorators import ...` find them, unless it is there."""
-    if importlib.util.find_spec("mage_ai") is not None:
-        return
-    for name in ("mage_ai", "mage_ai.data_preparation", "mage_ai.data_preparation.decorators"):
-        module = ModuleType(name)
-        # Packages, so that other imports below them fail as modules that are not there.
-        module.__path__ = []
-        sys.modules[name] = module
-    vars(module).update(decorated.decorators)

@@ -15,7 +15,7 @@ from app.pipelines.schedule import next_slot
 from app.runs.fenced import LogLine
 from app.settings import Work
 from workers.execute import RunContext
-from workers.pipelines.calls import BlockCall, BlockResult, Input, LogRecord
+from workers.pipelines.calls import BlockCall, BlockResult, Input, LogRecord, Upstream
 from workers.pipelines.fork_server import ForkServer
 from workers.pipelines.graph import Node
 from workers.pipelines.layout import Surroundings
@@ -147,6 +147,7 @@ class BlockRunner:
             output_dir=self.storage.step_folder(run_id, node.step_id, self.context.fence),
             work_dir=self.surroundings.repo_path,
             inputs=inputs,
+            upstream=() if event else tuple(map(self._upstream, node.upstream)),
             event=event,
             kwargs=kwargs,
             execution_date=self.plan.facet["execution_date"],
@@ -154,9 +155,17 @@ class BlockRunner:
             env=self.block_env,
             secrets=self.surroundings.secrets,
             warehouse_url=self.settings.warehouse_url or None,
+            database_dir=self.storage.root / "databases" / str(self.plan.pipeline["project_id"]),
             timeout_s=block["timeout_s"],
             memory_bytes=self.settings.block_memory_bytes,
         )
+
+    def _upstream(self, step: str) -> Upstream:
+        uuid = step.partition(":")[0]
+        block = self.plan.blocks.get(uuid)
+        if block is None:
+            return Upstream(uuid)
+        return Upstream(uuid, block["language"], block["configuration"] or {})
 
     def _run_facts(self) -> dict[str, Any]:
         facet = self.plan.facet

@@ -23,7 +23,7 @@ from workers.pipelines.calls import BlockResult, Output
 from workers.pipelines.fork_server import ForkServer
 from workers.pipelines.graph import CannotFanOut, Graph, Node
 from workers.pipelines.hand_over import sample
-from workers.pipelines.layout import lay_out
+from workers.pipelines.layout import CannotLayOut, lay_out
 from workers.pipelines.run_block import BlockRunner, within
 
 SAMPLE_ROWS = 100
@@ -61,7 +61,10 @@ class PipelineKind:
         if plan is None:
             return Outcome("failed", reason="pipeline_gone", error="The pipeline was deleted.")
         with tempfile.TemporaryDirectory(prefix="isthmus-run-", ignore_cleanup_errors=True) as work:
-            surroundings = await lay_out(plan.pipeline["project_id"], Path(work))
+            try:
+                surroundings = await lay_out(plan.pipeline["project_id"], Path(work))
+            except CannotLayOut as error:
+                return Outcome("failed", reason="project_files", error=str(error))
             runner = BlockRunner(
                 context,
                 plan,

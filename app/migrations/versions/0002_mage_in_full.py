@@ -15,6 +15,7 @@ def upgrade() -> None:
         "project_file_versions",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("project_id", sa.BigInteger(), nullable=False),
+        sa.Column("file_id", sa.BigInteger(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("content", sa.Text(), nullable=True),
@@ -38,6 +39,13 @@ def upgrade() -> None:
         ["project_id", "path", sa.literal_column("version DESC")],
         unique=False,
     )
+    op.create_index(
+        "ix_project_file_versions_file_id",
+        "project_file_versions",
+        ["file_id", sa.literal_column("version DESC")],
+        unique=False,
+    )
+    op.add_column("projects", sa.Column("folder", sa.Text(), nullable=True))
     op.create_table(
         "project_files",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -156,7 +164,7 @@ def upgrade() -> None:
         "pipeline_runs",
         ["backfill_id"],
         unique=False,
-        postgresql_where=sa.text("backfill_id > 0"),
+        postgresql_where=sa.text("backfill_id IS NOT NULL"),
     )
     op.create_index(
         "ix_pipeline_runs_unseen",
@@ -230,7 +238,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_pipeline_runs_backfill",
         table_name="pipeline_runs",
-        postgresql_where=sa.text("backfill_id > 0"),
+        postgresql_where=sa.text("backfill_id IS NOT NULL"),
     )
     op.drop_column("pipeline_runs", "end_seen")
     op.drop_index("ix_backfills_project", table_name="backfills")
@@ -238,5 +246,7 @@ def downgrade() -> None:
     op.drop_table("backfills")
     op.drop_table("project_secrets")
     op.drop_table("project_files")
+    op.drop_column("projects", "folder")
+    op.drop_index("ix_project_file_versions_file_id", table_name="project_file_versions")
     op.drop_index("ix_project_file_versions", table_name="project_file_versions")
     op.drop_table("project_file_versions")

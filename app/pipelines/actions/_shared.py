@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from sqlalchemy import RowMapping, Table, select
 
 from app.core import db
@@ -12,6 +13,7 @@ from app.pipelines.tables import blocks, pipelines
 NAME_LENGTH = 255
 MAX_JSON_DEPTH = 32
 MAX_CONTENT = 1024 * 1024
+MAX_VARIABLES = 256 * 1024
 
 
 async def lock_pipeline(
@@ -98,3 +100,14 @@ def check_json(value: Any, name: str, depth: int = 0) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             check_json(item, name, depth + 1)
+
+
+def check_variables(variables: Mapping[str, Any] | None) -> None:
+    """Variables of a run, a trigger or a pipeline: an object of sane depth and size, or none."""
+    if variables is None:
+        return
+    if not isinstance(variables, Mapping):
+        raise Invalid("variables must be an object.", path=("variables",))
+    check_json(variables, "variables")
+    if len(orjson.dumps(variables, default=str)) > MAX_VARIABLES:
+        raise Invalid(f"variables are larger than {MAX_VARIABLES} bytes.", path=("variables",))

@@ -20,11 +20,10 @@ from app.pipelines.actions._shared import (
     lock_pipeline,
 )
 from app.pipelines.kinds import ATTACHED, BLOCK_TYPES, LANGUAGES, template
+from app.pipelines.paths import block_path
 from app.pipelines.tables import blocks
 
 MAX_BLOCKS = 500
-_FOLDERS = {"custom": "custom", "conditional": "conditionals", "callback": "callbacks"}
-_ENDINGS = {"python": "py", "sql": "sql", "yaml": "yaml", "r": "r", "markdown": "md"}
 
 
 async def create_block(
@@ -171,6 +170,29 @@ async def delete_block(
     return int(row["id"])
 
 
+async def set_blocks(tx: db.Tx, pipeline: RowMapping, items: Sequence[Mapping[str, Any]]) -> None:
+    """Set code and upstream blocks ({uuid, content, upstream_blocks}) of several blocks at once.
+
+    None leaves a thing as it is. Invalid BLOCK_UNKNOWN, or CYCLE for what all together would form.
+    """
+    present = await blocks_of(tx, pipeline["id"])
+    known = {row["uuid"] for row in present}
+    for item in items:
+        row = _find(present, pipeline, item["uuid"], None)
+        changes = {k: item[k] for k in ("content", "upstream_blocks") if item[k] is not None}
+        check_values(changes)
+        if "upstream_blocks" in changes:
+            kept = [u for u in changes["upstream_blocks"] if u in known]
+            changes["upstream_blocks"] = list(dict.fromkeys(kept))
+        if "content" in changes:
+            changes["status"] = "updated"
+        if changes:
+            await update_row(tx, blocks, row, changes)
+    if any(item["upstream_blocks"] is not None for item in items):
+        now = await blocks_of(tx, pipeline["id"])
+        _refuse_circle({row["uuid"]: row["upstream_blocks"] for row in now})
+
+
 async def note_executions(tx: db.Tx, succeeded: Sequence[int], failed: Sequence[int]) -> None:
     """Keep with each block how it ended last."""
     for ids, status in ((succeeded, "executed"), (failed, "failed")):
@@ -213,8 +235,7 @@ async def _rename(
             "NAME_TAKEN",
             path=("name",),
         )
-    folder = _FOLDERS.get(row["type"], f"{row['type']}s")
-    path = f"{folder}/{uuid}.{_ENDINGS[row['language']]}"
+    path = block_path(row["type"], row["language"], uuid)
     configuration = checked.get("configuration", row["configuration"]) or {}
     checked["uuid"] = uuid
     checked["configuration"] = {
@@ -239,6 +260,10 @@ async def _rename(
 def _refuse_cycle(present: list[RowMapping], uuid: str, upstream: Sequence[str]) -> None:
     graph = {uuid: upstream}
     graph |= {b["uuid"]: b["upstream_blocks"] for b in present if b["uuid"] != uuid}
+    _refuse_circle(graph)
+
+
+def _refuse_circle(graph: Mapping[str, Sequence[str]]) -> None:
     cycle = dag.find_cycle(graph)
     if cycle:
         raise Invalid(

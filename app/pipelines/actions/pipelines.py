@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, select, update
 
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
@@ -17,8 +17,10 @@ from app.pipelines.actions._shared import (
     check_values,
     lock_pipeline,
 )
+from app.pipelines.actions.blocks import set_blocks
 from app.pipelines.actions.triggers import activation
 from app.pipelines.kinds import PIPELINE_TYPES
+from app.pipelines.limits import check_concurrency, refresh
 from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
 from app.projects.actions import lock_project
 
@@ -91,8 +93,8 @@ async def update_pipeline(
 ) -> int:
     """Change a pipeline; a new name gives it a new uuid, and triggers and runs follow.
 
-    `block_contents` sets the code of blocks ({uuid, content}); `triggers_status` switches all of
-    the pipeline's triggers.
+    `block_contents` sets code and upstream blocks of blocks ({uuid, content, upstream_blocks}; what
+    is None stays); `triggers_status` switches all of the pipeline's triggers.
     """
     checked = _checked(values)
     async with db.transaction(subject) as tx:
@@ -106,7 +108,9 @@ async def update_pipeline(
                 .where(pipeline_runs.c.pipeline_id == row["id"])
                 .values(pipeline_uuid=changed["uuid"])
             )
-        await _set_contents(tx, row["id"], block_contents)
+        if "concurrency_config" in checked:
+            await refresh(tx, changed)
+        await set_blocks(tx, changed, block_contents)
         if triggers_status is not None:
             await _switch_triggers(tx, row["id"], triggers_status)
         fields = [*sorted(checked), *(["blocks"] if block_contents else [])]
@@ -127,12 +131,17 @@ async def delete_pipeline(
     """Delete a pipeline with its blocks and triggers; its runs stay readable."""
     async with db.transaction(subject) as tx:
         row = await lock_pipeline(tx, "pipeline.write", pipeline_id=pipeline_id, uuid=uuid)
-        # In the order of those who start runs, who hold a trigger and then refer to its pipeline.
-        started_by = select(triggers.c.id).where(triggers.c.pipeline_id == row["id"])
-        await tx.all(started_by.with_for_update())
-        await delete_row(tx, pipelines, row["id"])
-        await tx.audit("pipeline.delete", "Pipeline", row["id"], project_id=row["project_id"])
+        await drop_pipeline(tx, row)
     return int(row["id"])
+
+
+async def drop_pipeline(tx: db.Tx, row: RowMapping) -> None:
+    """Delete a pipeline whose row is locked."""
+    # In the order of those who start runs, who hold a trigger and then refer to its pipeline.
+    started_by = select(triggers.c.id).where(triggers.c.pipeline_id == row["id"])
+    await tx.all(started_by.with_for_update())
+    await delete_row(tx, pipelines, row["id"])
+    await tx.audit("pipeline.delete", "Pipeline", row["id"], project_id=row["project_id"])
 
 
 async def _rename(tx: db.Tx, row: RowMapping, checked: dict[str, Any]) -> None:
@@ -155,23 +164,6 @@ async def _taken(tx: db.Tx, project_id: int, uuid: str) -> bool:
     return await tx.one(statement) is not None
 
 
-async def _set_contents(tx: db.Tx, pipeline_id: int, contents: Sequence[Mapping[str, Any]]) -> None:
-    for item in contents:
-        if item.get("content") is None:
-            continue
-        check_values({"content": item["content"]})
-        await tx.execute(
-            update(blocks)
-            .where(blocks.c.pipeline_id == pipeline_id, blocks.c.uuid == str(item.get("uuid")))
-            .values(
-                content=item["content"],
-                status="updated",
-                version=blocks.c.version + 1,
-                updated_at=func.now(),
-            )
-        )
-
-
 async def _switch_triggers(tx: db.Tx, pipeline_id: int, status: str) -> None:
     statement = select(triggers).where(triggers.c.pipeline_id == pipeline_id)
     for trigger in await tx.all(statement.with_for_update()):
@@ -183,6 +175,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     checked = dict(values)
     check_values(checked)
     check_objects(checked, *_OBJECTS)
+    check_concurrency(checked.get("concurrency_config") or {})
     kind = checked.get("type")
     if kind is not None and kind not in PIPELINE_TYPES:
         known = ", ".join(PIPELINE_TYPES)

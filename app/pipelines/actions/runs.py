@@ -14,15 +14,16 @@ from app.core.changes import update_row
 from app.core.errors import Invalid, NotFound, Unauthenticated
 from app.core.rules import Subject
 from app.pipelines import dag
-from app.pipelines.actions._shared import blocks_of, check_json, lock_row
-from app.pipelines.actions.triggers import activation
+from app.pipelines.actions._shared import blocks_of, check_variables, lock_row
+from app.pipelines.actions.alerts import expect_ends
+from app.pipelines.actions.triggers import HOLD, activation
 from app.pipelines.kinds import RUNNABLE
+from app.pipelines.limits import KIND, Limits, is_full, limits_of, renew
+from app.pipelines.schedule import ONCE
 from app.pipelines.tables import pipeline_runs, pipelines, triggers
 from app.runs import actions as ledger
 from app.runs.tables import run_steps, runs
 
-KIND = "pipeline"
-MAX_VARIABLES = 256 * 1024
 KEY_LENGTH = 255
 
 
@@ -36,11 +37,15 @@ async def start_run(
     execution_date: datetime | None = None,
     fire_at: datetime | None = None,
     idempotency_key: str | None = None,
+    hold: str | None = None,
+    backfill_id: int | None = None,
+    limits: Limits | None = None,
 ) -> ledger.Accepted:
     """Accept a run of a pipeline in the caller's transaction.
 
     Gives the first run where the key or `fire_at` has had one already. Runs that a schedule
     starts have the trigger's variables; others hold what was sent, with their execution partition.
+    Beyond a limit whose runs shall not wait, it is cancelled at once, with the reason `limit`.
     """
     now = await tx.one(select(func.clock_timestamp().label("now")))
     assert now is not None
@@ -51,6 +56,8 @@ async def start_run(
         option=orjson.OPT_SORT_KEYS,
         default=str,
     )
+    limits = limits or limits_of(pipeline, trigger, scheduled=fire_at is not None)
+    full = hold is None and await is_full(tx, pipeline, limits)
     present = await blocks_of(tx, pipeline["id"])
     upstream = {b["uuid"]: b["upstream_blocks"] for b in present if b["type"] in RUNNABLE}
     accepted = await ledger.accept(
@@ -60,20 +67,21 @@ async def start_run(
         subject_id=pipeline["id"],
         steps=list(upstream),
         upstream={uuid: [u for u in names if u in upstream] for uuid, names in upstream.items()},
+        params=_params(settings),
         timeout_s=settings.get("timeout") or None,
+        hold=hold,
         schedule_id=trigger["id"] if trigger and fire_at else None,
         fire_at=fire_at,
         idempotency_key=idempotency_key,
         idempotency_body=body if idempotency_key else None,
         created_by=tx.subject.user_id,
+        **limits.columns,
     )
     if not accepted.created:
         return accepted
     kept = dict(variables) if variables is not None else None
     if fire_at is None:
-        stamp = date.astimezone(UTC).strftime("%Y%m%dT%H%M%S_%f")
-        owner = trigger["id"] if trigger else "manual"
-        kept = {**(kept or {}), "execution_partition": f"{owner}/{stamp}"}
+        kept = {**(kept or {}), **partition(trigger, date)}
     await tx.execute(
         insert(pipeline_runs).values(
             run_id=accepted.run_id,
@@ -85,9 +93,24 @@ async def start_run(
             execution_date=date,
             variables=kept,
             event_variables=event_variables,
+            backfill_id=backfill_id,
         )
     )
+    if full:
+        await ledger.request_cancel(tx, accepted.run_id, reason="limit")
     return accepted
+
+
+def partition(trigger: RowMapping | None, date: datetime) -> dict[str, str]:
+    """The variable that tells runs apart which no schedule has started."""
+    stamp = date.astimezone(UTC).strftime("%Y%m%dT%H%M%S_%f")
+    return {"execution_partition": f"{trigger['id'] if trigger else 'manual'}/{stamp}"}
+
+
+def _params(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run itself must know of its trigger's settings."""
+    status = settings.get("timeout_status")
+    return {"timeout_status": status} if status else {}
 
 
 async def start_scheduled(tx: db.Tx, trigger: RowMapping, fire_at: datetime) -> UUID | None:
@@ -112,8 +135,11 @@ async def trigger_pipeline(
     variables: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Start a run by right of membership: of a trigger's pipeline, or of a pipeline itself."""
-    _check_variables(variables)
+    """Start a run by right of membership: of a trigger's pipeline, or of a pipeline itself.
+
+    The run of an inactive trigger waits until that is switched on; `@once` is by the call.
+    """
+    check_variables(variables)
     _check_key(idempotency_key)
     async with db.transaction(subject) as tx:
         trigger = None
@@ -128,12 +154,27 @@ async def trigger_pipeline(
             raise NotFound("The pipeline does not exist.")
         subject.require("pipeline.run", pipeline["project_id"])
         started = await start_run(
-            tx, pipeline, trigger, variables=variables or {}, idempotency_key=idempotency_key
+            tx,
+            pipeline,
+            trigger,
+            variables=variables or {},
+            idempotency_key=idempotency_key,
+            hold=await _hold(tx, trigger) if trigger else None,
         )
         await tx.audit(
             "run.create", "PipelineRun", started.run_id, project_id=pipeline["project_id"]
         )
     return started.run_id
+
+
+async def _hold(tx: db.Tx, trigger: RowMapping) -> str | None:
+    """Why a called run must wait, if it must; a call of an inactive `@once` switches it on."""
+    if trigger["status"] == "active":
+        return None
+    if trigger["type"] != "time" or trigger["interval"] != ONCE:
+        return HOLD
+    await update_row(tx, triggers, trigger, await activation(tx, trigger, "active"))
+    return None
 
 
 async def trigger_by_token(
@@ -150,8 +191,8 @@ async def trigger_by_token(
     Raises NotFound for an unknown trigger, Invalid for one that no call may start, and
     Unauthenticated for a wrong token.
     """
-    _check_variables(variables)
-    _check_variables(event_variables)
+    check_variables(variables)
+    check_variables(event_variables)
     _check_key(idempotency_key)
     async with db.transaction(subject) as tx:
         trigger = await tx.one(
@@ -201,11 +242,16 @@ async def retry_run(subject: Subject, run_id: UUID, from_block: str | None = Non
     async with db.transaction(subject) as tx:
         row = await _lock_run(tx, run_id)
         if row["status"] in ("queued", "running"):
-            raise Invalid("The run has not finished yet.", "NOT_FINISHED")
+            raise Invalid(
+                "The run has not ended yet. Wait for its end or cancel it, then retry.",
+                "NOT_FINISHED",
+            )
         if row["status"] == "succeeded" and from_block is None:
             raise Invalid("The run succeeded. Name a block to run again from.", "NOT_FAILED")
         again = await _steps_again(tx, row, from_block) if from_block is not None else {}
         await ledger.retry(tx, run_id, **again)
+        await expect_ends(tx, [run_id])
+        await renew(tx, run_id)
         await tx.audit("run.retry", "PipelineRun", run_id, project_id=row["project_id"])
     return run_id
 
@@ -259,13 +305,3 @@ def _check_key(key: str | None) -> None:
         raise Invalid(
             f"An idempotency key has 1 to {KEY_LENGTH} characters.", path=("idempotencyKey",)
         )
-
-
-def _check_variables(variables: Mapping[str, Any] | None) -> None:
-    if variables is None:
-        return
-    if not isinstance(variables, Mapping):
-        raise Invalid("variables must be an object.", path=("variables",))
-    check_json(variables, "variables")
-    if len(orjson.dumps(variables, default=str)) > MAX_VARIABLES:
-        raise Invalid(f"variables are larger than {MAX_VARIABLES} bytes.", path=("variables",))

@@ -11,7 +11,7 @@ from app.core.changes import delete_row, insert_row, update_row
 from app.core.errors import Invalid
 from app.core.ids import new_trigger_token
 from app.core.rules import Subject
-from app.pipelines import schedule
+from app.pipelines import limits, schedule
 from app.pipelines.actions._shared import (
     check_name,
     check_objects,
@@ -20,12 +20,24 @@ from app.pipelines.actions._shared import (
     lock_row,
 )
 from app.pipelines.kinds import TRIGGER_TYPES
-from app.pipelines.tables import triggers
+from app.pipelines.tables import pipeline_runs, pipelines, triggers
+from app.runs import actions as ledger
+from app.runs.tables import runs
 
 STATUSES = ("active", "inactive")
 MAX_TRIGGERS = 500
 SECONDS = range(2**31)
+WINDOW_S = range(10, 366 * 86400)
+HOLD = "trigger_inactive"
+"""Why a run waits that a call made of an inactive trigger."""
 _MOVES_FIRE = {"type", "interval", "start_at", "timezone", "settings"}
+_MOVES_LIMITS = {"type", "overlap", "settings"}
+_FLAGS = (
+    "skip_if_previous_running",
+    "allow_blocks_to_fail",
+    "create_initial_pipeline_run",
+    "landing_time_enabled",
+)
 
 
 async def create_trigger(
@@ -42,26 +54,31 @@ async def create_trigger(
         pipeline = await lock_pipeline(
             tx, "pipeline.write", pipeline_id=pipeline_id, uuid=pipeline_uuid
         )
-        owned = select(func.count().label("n")).where(triggers.c.pipeline_id == pipeline["id"])
-        present = await tx.one(owned)
-        if present is not None and present["n"] >= MAX_TRIGGERS:
-            raise Invalid(f"A pipeline has at most {MAX_TRIGGERS} triggers.")
         status = checked.pop("status", None) or "inactive"
-        row = await insert_row(
-            tx,
-            triggers,
-            {
-                **checked,
-                "token": new_trigger_token(),
-                "project_id": pipeline["project_id"],
-                "pipeline_id": pipeline["id"],
-                "created_by": subject.user_id,
-            },
-        )
+        row = await add_trigger(tx, pipeline, checked)
         if status == "active":
             await update_row(tx, triggers, row, await activation(tx, row, status))
         await tx.audit("trigger.create", "Trigger", row["id"], project_id=row["project_id"])
     return int(row["id"])
+
+
+async def add_trigger(tx: db.Tx, pipeline: RowMapping, values: Mapping[str, Any]) -> RowMapping:
+    """Insert an inactive trigger of a pipeline that is locked."""
+    owned = select(func.count().label("n")).where(triggers.c.pipeline_id == pipeline["id"])
+    present = await tx.one(owned)
+    if present is not None and present["n"] >= MAX_TRIGGERS:
+        raise Invalid(f"A pipeline has at most {MAX_TRIGGERS} triggers.")
+    return await insert_row(
+        tx,
+        triggers,
+        {
+            **values,
+            "token": new_trigger_token(),
+            "project_id": pipeline["project_id"],
+            "pipeline_id": pipeline["id"],
+            "created_by": tx.subject.user_id,
+        },
+    )
 
 
 async def update_trigger(
@@ -87,6 +104,10 @@ async def update_trigger(
         elif changed["status"] == "active" and _MOVES_FIRE & set(checked):
             moved = {"next_fire_at": await _next_fire(tx, changed)}
             await update_row(tx, triggers, changed, moved)
+        if _MOVES_LIMITS & set(checked):
+            pipeline = await tx.one(select(pipelines).where(pipelines.c.id == row["pipeline_id"]))
+            if pipeline is not None:
+                await limits.refresh(tx, pipeline, trigger_id)
         fields = sorted(set(values) | ({"token"} if rotate_token else set()))
         await tx.audit(
             "trigger.update", "Trigger", trigger_id, project_id=row["project_id"], fields=fields
@@ -113,9 +134,17 @@ async def retire_once(tx: db.Tx, trigger_id: int) -> None:
 
 
 async def activation(tx: db.Tx, trigger: RowMapping, status: str) -> dict[str, Any]:
-    """The columns that change when a trigger is switched on or off."""
+    """The columns that change when a trigger is switched on or off.
+
+    Switching it on lets its runs on hold go; switching it off holds none that are queued.
+    """
     if status != "active":
         return {"status": status, "next_fire_at": None}
+    mine = select(pipeline_runs.c.run_id).where(
+        pipeline_runs.c.run_id == runs.c.id, pipeline_runs.c.trigger_id == trigger["id"]
+    )
+    owner = limits.unfinished(trigger["pipeline_id"])
+    await ledger.release(tx, owner, runs.c.hold == HOLD, mine.exists())
     now = await tx.one(select(func.now().label("now")))
     assert now is not None
     enabled = {**trigger, "status": "active", "last_enabled_at": now["now"]}
@@ -148,9 +177,31 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if checked.get("timezone") is not None:
         schedule.check_zone(checked["timezone"])
     check_objects(checked, "variables", "settings")
-    timeout = (checked.get("settings") or {}).get("timeout")
-    if timeout is not None and (type(timeout) is not int or timeout not in SECONDS):
-        raise Invalid("settings.timeout must be a number of seconds.", path=("settings",))
+    check_settings(checked.get("settings") or {})
+    _check_policies(checked)
     if not isinstance(checked.get("event_matchers", []), list):
         raise Invalid("event_matchers must be a list.", path=("event_matchers",))
     return checked
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse settings of a trigger that nothing could be done with."""
+    timeout = settings.get("timeout")
+    if timeout is not None and (type(timeout) is not int or timeout not in SECONDS):
+        raise Invalid("settings.timeout must be a number of seconds.", path=("settings",))
+    if settings.get("timeout_status") not in (None, "failed", "cancelled"):
+        raise Invalid("settings.timeout_status must be failed or cancelled.", path=("settings",))
+    name = "settings.pipeline_run_limit"
+    limits.check_limit(settings.get("pipeline_run_limit"), name, "settings")
+    for flag in _FLAGS:
+        if settings.get(flag) is not None and type(settings[flag]) is not bool:
+            raise Invalid(f"settings.{flag} must be true or false.", path=("settings",))
+
+
+def _check_policies(checked: Mapping[str, Any]) -> None:
+    for name, known in (("overlap", limits.OVERLAPS), ("catch_up", schedule.CATCH_UPS)):
+        if checked.get(name, known[0]) not in known:
+            raise Invalid(f"{name} must be one of {', '.join(known)}.", path=(name,))
+    if checked.get("catch_up_window_s", WINDOW_S[0]) not in WINDOW_S:
+        text = f"The window must be {WINDOW_S[0]} to {WINDOW_S[-1]} seconds."
+        raise Invalid(text, path=("catchUpWindowS",))

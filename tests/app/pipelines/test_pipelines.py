@@ -136,12 +136,15 @@ async def test_code_of_several_blocks_is_set_at_once(team: Team) -> None:
     contents = [
         {"uuid": "a", "content": "new a"},
         {"uuid": "b", "content": None},
-        {"uuid": "unknown", "content": "x"},
     ]
     change = {"by": {"uuid": "coded"}, "blockContents": contents}
     blocks = (await team.editor(UPDATE, i=change)).only["pipeline"]["blocks"]
     assert [block["content"] for block in blocks] == ["new a", "old", "old"]
     assert blocks[0]["status"] == "UPDATED"
+    change["blockContents"] = [{"uuid": "b", "content": "x"}, {"uuid": "unknown", "content": "x"}]
+    assert (await team.editor(UPDATE, i=change)).fault == "BLOCK_UNKNOWN"
+    read = await team.editor('{ block(by: {path: {pipeline: "coded", block: "b"}}) { content } }')
+    assert read.only["content"] == "old"
 
 
 async def test_all_triggers_are_switched_at_once(team: Team) -> None:

@@ -9,7 +9,8 @@ from tests.factories.team import Team
 from tests.graphql.caller import Answer
 
 FIELDS = """id number name description type status interval timezone token variables settings tags
-  sla startAt lastEnabledAt nextFireAt nextRunDate eventMatchers version runCount"""
+  sla startAt lastEnabledAt nextFireAt nextRunDate eventMatchers version runCount
+  overlap catchUp catchUpWindowS"""
 CREATE = f"""mutation($i: TriggerCreateInput!) {{ triggerCreate(input: $i) {{
   trigger {{ {FIELDS} pipeline {{ uuid }} }} errors {{ message code path }} }} }}"""
 UPDATE = f"""mutation($i: TriggerUpdateInput!) {{ triggerUpdate(input: $i) {{
@@ -58,10 +59,23 @@ async def test_everything_given_is_kept(team: Team, pipeline: str) -> None:
         "startAt": "2030-01-01T02:00:00+02:00",
         "timezone": "Europe/Berlin",
         "eventMatchers": [{"k": 1}],
+        "overlap": "SKIP",
+        "catchUp": "ALL",
+        "catchUpWindowS": 3600,
     }
     made = (await create(team, pipeline, **given)).only["trigger"]
     kept = {name: made[name] for name in given}
     assert kept == {**given, "startAt": "2030-01-01T00:00:00.000000Z"}
+
+
+async def test_a_trigger_queues_one_and_catches_up_with_the_latest_unless_told(
+    team: Team, pipeline: str
+) -> None:
+    made = (await create(team, pipeline, overlap=None, catchUp=None)).only["trigger"]
+    policies = (made["overlap"], made["catchUp"], made["catchUpWindowS"])
+    assert policies == ("QUEUE_ONE", "LATEST", 86400)
+    changed = (await update(team, made["number"], overlap="ALLOW")).only["trigger"]
+    assert (changed["overlap"], changed["catchUp"]) == ("ALLOW", "LATEST")
 
 
 async def test_switching_on_starts_the_schedule_and_off_stops_it(team: Team, pipeline: str) -> None:
@@ -112,6 +126,13 @@ async def test_an_active_trigger_that_becomes_a_time_trigger_is_scheduled(
         ({"settings": {"timeout": 2**40}}, "INVALID"),
         ({"settings": {"timeout": -1}}, "INVALID"),
         ({"settings": [1]}, "INVALID"),
+        ({"settings": {"timeout_status": "completed"}}, "INVALID"),
+        ({"settings": {"pipeline_run_limit": 0}}, "INVALID"),
+        ({"settings": {"pipeline_run_limit": "3"}}, "INVALID"),
+        ({"settings": {"pipeline_run_limit": True}}, "INVALID"),
+        ({"settings": {"skip_if_previous_running": "yes"}}, "INVALID"),
+        ({"catchUpWindowS": 9}, "INVALID"),
+        ({"catchUpWindowS": -1}, "INVALID"),
         ({"variables": "text"}, "INVALID"),
         ({"eventMatchers": {"not": "a list"}}, "INVALID"),
         ({"name": ""}, "NAME_MISSING"),

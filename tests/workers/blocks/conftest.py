@@ -46,7 +46,8 @@ class Bench:
             "storage": self.storage.root,
             "output_dir": self.storage.step_folder("run", step, self.fence),
             "work_dir": self.project,
-            "inputs": tuple(Input((self.store(value),)) for value in upstream),
+            "inputs": tuple(self.given(value) for value in upstream),
+            "upstream": parts.pop("upstream_blocks", ()),
         }
         return BlockCall(**{**given, **parts})
 
@@ -54,6 +55,9 @@ class Bench:
         self.fence += 1
         folder = self.storage.step_folder("run", "upstream", self.fence)
         return tuple(hand_over.write_outputs(value, folder, self.storage.root))
+
+    def given(self, value: Any) -> Input:
+        return Input((self.store(value),))
 
     def read(self, result: BlockResult) -> Any:
         assert result.ok, result

@@ -63,9 +63,9 @@ async def test_type_that_cannot_run_yet_is_named(bench: Any, kind: str) -> None:
     assert result.error.startswith(f"Blocks of type {kind} are not supported yet.")
 
 
-async def test_sql_and_notes_are_refused_with_their_name(bench: Any) -> None:
-    sql = await bench.run("select 1", language="sql")
-    assert sql.error.startswith("Blocks of language sql are not supported yet.")
+async def test_other_languages_and_notes_are_refused_with_their_name(bench: Any) -> None:
+    other = await bench.run("x <- 1", language="r")
+    assert other.error == "Blocks of language r are not supported. Supported: python, sql."
     note = await bench.run("# Notes", block_type="markdown")
     assert note.error == "Blocks of type markdown are never run."
 

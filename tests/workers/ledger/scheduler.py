@@ -23,12 +23,13 @@ fired = 0
 
 
 async def start(tx: Tx, trigger: RowMapping, fire_at: datetime) -> UUID | None:
-    """A run of a kind that nobody executes."""
+    """A run that nobody executes, as there is no worker."""
     global fired
     accepted = await accept(
         tx,
         project_id=trigger["project_id"],
-        kind="fired",
+        kind="pipeline",
+        subject_id=trigger["pipeline_id"],
         schedule_id=trigger["id"],
         fire_at=fire_at,
     )

@@ -22,9 +22,19 @@ async def test_flushed_queue_loses_no_run(cluster: Cluster) -> None:
     await cluster.status_is(last, "succeeded", 10)
 
 
+async def test_without_redis_runs_start_when_a_worker_looks_by_itself(cluster: Cluster) -> None:
+    await cluster.ready_worker(ISTHMUS_LOOK_S="1")
+    cluster.servers.valkey.kill()
+    try:
+        run_ids = [await cluster.submit("noop") for _ in range(5)]
+        await cluster.all_end(run_ids, 15)
+    finally:
+        cluster.restart_valkey_empty()
+
+
 @pytest.mark.long
 async def test_runs_accepted_without_redis_start_soon_after_its_return(cluster: Cluster) -> None:
-    await cluster.ready_worker()
+    await cluster.ready_worker(ISTHMUS_LOOK_S="600")
     cluster.servers.valkey.kill()
     run_ids = [await cluster.submit("noop") for _ in range(5)]
     await asyncio.sleep(3)  # long enough for the worker to have noticed

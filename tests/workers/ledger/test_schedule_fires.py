@@ -4,60 +4,32 @@ import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping, insert, text, update
+import pytest
+from sqlalchemy import RowMapping, insert, text
 
 from app.core import db
 from app.core.db import Tx
 from app.core.rules import SYSTEM
-from app.pipelines.schedule import fire_due, next_fire
-from app.pipelines.tables import pipeline_runs, pipelines, triggers
-from app.runs import fenced
+from app.pipelines.schedule import fire_due
+from app.pipelines.tables import pipeline_runs
 from app.runs.actions import accept
-from app.runs.claim import claim
 from tests.journeys.chaos.harness import Cluster, until
+from tests.workers.ledger.triggers import BEGIN, add_trigger, end_run
 
 SCHEDULER = (sys.executable, "-m", "tests.workers.ledger.scheduler")
-BEGIN = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
-
-
-async def add_trigger(interval: str, now: datetime = BEGIN, **more: object) -> int:
-    """A pipeline and an active trigger, as the verbs leave them behind."""
-    async with db.transaction(SYSTEM) as tx:
-        pipeline = await tx.one(
-            insert(pipelines)
-            .values(project_id=1, uuid=text("gen_random_uuid()::text"), name="p", version=1)
-            .returning(pipelines.c.id)
-        )
-        assert pipeline is not None
-        row = await tx.one(
-            insert(triggers)
-            .values(
-                project_id=1,
-                pipeline_id=pipeline["id"],
-                name="t",
-                token="t",
-                interval=interval,
-                status="active",
-                last_enabled_at=now,
-                **more,
-            )
-            .returning(triggers)
-        )
-        assert row is not None
-        await tx.execute(
-            update(triggers)
-            .where(triggers.c.id == row["id"])
-            .values(next_fire_at=next_fire(row, now))
-        )
-    trigger_id: int = row["id"]
-    return trigger_id
 
 
 async def start(tx: Tx, trigger: RowMapping, fire_at: datetime) -> UUID | None:
     """A run with its facet."""
     accepted = await accept(
-        tx, project_id=1, kind="fired", schedule_id=trigger["id"], fire_at=fire_at
+        tx,
+        project_id=1,
+        kind="pipeline",
+        subject_id=trigger["pipeline_id"],
+        schedule_id=trigger["id"],
+        fire_at=fire_at,
     )
     if accepted.created:
         await tx.execute(
@@ -85,19 +57,11 @@ async def fires(cluster: Cluster) -> list[str]:
     return [row["fire_at"].strftime("%d %H:%M:%S") for row in rows]
 
 
-async def end_run(status: str = "succeeded") -> None:
-    """Take the oldest run and end it."""
-    taken = await claim("w", lease_s=60, kinds=["fired"], project_limit=9)
-    assert taken is not None
-    async with db.transaction(SYSTEM) as tx:
-        await fenced.finish(tx, taken.run_id, taken.fence, status)  # type: ignore[arg-type]
-
-
 async def test_schedulers_that_crash_fire_each_time_exactly_once(cluster: Cluster) -> None:
     async with db.transaction(SYSTEM) as tx:
         await tx.execute(text("CREATE TABLE test_clock (now timestamptz)"))
         await tx.execute(text("INSERT INTO test_clock VALUES (:now)"), {"now": BEGIN})
-    trigger_ids = [await add_trigger("* * * * *") for _ in range(20)]
+    trigger_ids = [await add_trigger("* * * * *", overlap="allow") for _ in range(20)]
     schedulers = [cluster.start(SCHEDULER, TEST_DIE_AT=str(3 + 4 * n)) for n in range(4)]
     crashes = 0
 
@@ -175,6 +139,21 @@ async def test_initial_run_is_made_at_once_only_if_so_set(cluster: Cluster) -> N
     await look(BEGIN)
     row = await cluster.row("SELECT schedule_id, fire_at FROM runs")
     assert (row["schedule_id"], row["fire_at"]) == (initial, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("day", ["2026-03-28", "2026-10-24"])
+async def test_daily_trigger_of_a_time_zone_fires_once_on_each_day_around_a_change_of_clocks(
+    cluster: Cluster, day: str
+) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    begin = datetime.fromisoformat(day).replace(hour=12, tzinfo=zone).astimezone(UTC)
+    await add_trigger("30 2 * * *", begin, timezone="Europe/Berlin", overlap="allow")
+    for minutes in range(0, 72 * 60, 20):
+        await look(begin + timedelta(minutes=minutes))
+    rows = await cluster.rows("SELECT fire_at FROM runs ORDER BY fire_at")
+    local = [row["fire_at"].astimezone(zone) for row in rows]
+    first = datetime.fromisoformat(day).date()
+    assert [moment.date() for moment in local] == [first + timedelta(days=n) for n in (1, 2, 3)]
 
 
 async def test_inactive_trigger_and_one_of_another_type_do_not_fire(cluster: Cluster) -> None:

@@ -15,6 +15,7 @@ from app.pipelines.schedule import (
     next_fire,
     next_run_date,
     next_slot,
+    owed_slots,
     slot_is_due,
 )
 
@@ -35,6 +36,8 @@ def trigger(**more: Any) -> dict[str, Any]:
         "start_at": None,
         "last_enabled_at": utc("2000-01-01"),
         "settings": None,
+        "catch_up": "latest",
+        "catch_up_window_s": 86400,
         **more,
     }
 
@@ -79,6 +82,7 @@ def test_once_and_always_on_have_no_slots() -> None:
         ("Europe/Berlin", "30 2 * * *", "2026-03-27", 5),
         ("Europe/Berlin", "30 2 * * *", "2026-10-23", 5),
         ("Europe/Berlin", "0 3 * * *", "2026-03-27", 5),
+        ("Europe/Berlin", "@daily", "2026-03-27", 5),
         ("Europe/Berlin", "@daily", "2026-10-23", 5),
         # The hour from 1 to 2 comes twice on 1 November 2026, from 2 to 3 misses on 8 March.
         ("America/New_York", "30 1 * * *", "2026-10-30", 5),
@@ -153,6 +157,37 @@ def test_first_look_is_at_once_only_if_something_is_due() -> None:
     assert next_fire(later, NOON) == utc("2027-01-01")
     assert next_fire(trigger(type="api"), NOON) is None
     assert next_fire(trigger(interval=None), NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "hours"), [("2026-03-28", (23, 23, 22, 22)), ("2026-10-24", (22, 22, 23, 23))]
+)
+def test_making_up_over_a_change_of_clocks_owes_each_local_day_once(
+    first: str, hours: tuple[int, ...]
+) -> None:
+    """Midnights of Berlin around the last Sundays of March and October, in UTC."""
+    zone = ZoneInfo("Europe/Berlin")
+    days = [datetime.fromisoformat(first) + timedelta(days=n) for n in range(4)]
+    midnights = [day.replace(tzinfo=zone).astimezone(UTC) for day in days]
+    assert tuple(midnight.hour for midnight in midnights) == hours
+    made = trigger(timezone="Europe/Berlin", catch_up="all", catch_up_window_s=30 * 86400)
+    now = midnights[-1] + timedelta(hours=5)
+    last = midnights[0] - timedelta(days=1)
+    assert owed_slots(made, midnights[-1], last, now) == midnights
+    assert owed_slots(made, midnights[-1], midnights[1], now) == midnights[2:]
+
+
+def test_slots_are_owed_by_policy() -> None:
+    hourly = {"interval": "@hourly", "last_enabled_at": utc("2026-11-18 05:30")}
+    newest = utc("2026-11-18 12:00")
+
+    def owed(catch_up: str, **more: Any) -> int:
+        return len(owed_slots(trigger(**hourly, catch_up=catch_up, **more), newest, None, NOON))
+
+    assert (owed("latest"), owed("all"), owed("skip")) == (1, 7, 0)
+    assert owed("all", catch_up_window_s=3 * 3600) == 3
+    assert owed("all", start_at=utc("2026-11-18 11:00")) == 2
+    assert len(owed_slots(trigger(catch_up="skip"), newest, None, newest)) == 1
 
 
 @pytest.mark.parametrize(

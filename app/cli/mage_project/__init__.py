@@ -1,0 +1,1 @@
+"""A Mage project folder, read into Isthmus and written out of it."""

@@ -1,0 +1,2 @@
+x = df_1['ship']
+y = df_1['containers']

@@ -1,0 +1,3 @@
+@transformer
+def transform(data, *args, **kwargs):
+    raise ValueError('broken on purpose')

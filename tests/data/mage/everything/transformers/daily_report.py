@@ -1,0 +1,3 @@
+@transformer
+def transform(data, *args, **kwargs):
+    return 'the report of each day'

@@ -1,0 +1,3 @@
+@transformer
+def transform(data, *args, **kwargs):
+    raise RuntimeError('the condition is false, so this never runs')

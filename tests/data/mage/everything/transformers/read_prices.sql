@@ -1,0 +1,1 @@
+SELECT name, price FROM harbour_prices ORDER BY price DESC

@@ -1,0 +1,3 @@
+@transformer
+def transform(number, *args, **kwargs):
+    return number * number

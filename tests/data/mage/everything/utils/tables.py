@@ -1,0 +1,3 @@
+def tidy(table):
+    """Lower-case column names."""
+    return table.rename(columns=str.lower)

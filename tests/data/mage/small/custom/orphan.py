@@ -1,0 +1,1 @@
+# No pipeline has this block.

@@ -1,0 +1,15 @@
+"""Sees to what follows from the end of pipeline runs, whoever ended them."""
+
+from app.core.db import transaction
+from app.core.rules import SYSTEM
+from app.pipelines.actions import alerts
+
+INTERVAL_S = 1.0
+
+
+async def alert() -> None:
+    """Queue all that is to be told, a batch in each transaction."""
+    seen = alerts.BATCH
+    while seen == alerts.BATCH:
+        async with transaction(SYSTEM) as tx:
+            seen = await alerts.tell(tx)

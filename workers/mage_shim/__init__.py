@@ -1,0 +1,1 @@
+"""Our own code behind the names of `mage_ai` that users' blocks import."""

@@ -1,0 +1,1 @@
+"""SQL blocks: their templates, their connections, and PostgreSQL and DuckDB behind them."""
