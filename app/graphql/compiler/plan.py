@@ -90,10 +90,10 @@ class Planner:
         """The whole operation; StepsAside where anything in it cannot be compiled."""
         query = self.selections.schema.query_type
         assert query is not None
-        pieces: list[ColumnElement[Any]] = []
+        pieces: list[ColumnElement[Any]] = [sql.text('{"data":{')]
         for selected in self.selections.of(query, [self.selections.operation.selection_set]):
-            start = "," if pieces else '{"data":{'
-            pieces.append(sql.text(f'{start}"{selected.name}":'))
+            comma = "," if len(pieces) > 1 else ""
+            pieces.append(sql.text(f'{comma}"{selected.name}":'))
             if selected.definition is None:
                 pieces.append(sql.text(f'"{query.name}"'))
             else:
@@ -187,7 +187,7 @@ class Planner:
         nested = rows.parent is not None
         match one.field_name:
             case "__typename":
-                return sql.text(type_.name) if nested else sql.text(f'"{type_.name}"')
+                return sql.word(type_.name) if nested else sql.text(f'"{type_.name}"')
             case "totalCount":
                 counted = rows.of_type.select([func.count()]).where(*where)
                 if rows.parent is not None:
@@ -304,7 +304,7 @@ class Planner:
                 elif one.field_name == "cursor":
                     outputs.append(page.cursor(rows).label(one.name))
                 else:
-                    outputs.append(sql.text(type_.name).label(one.name))
+                    outputs.append(sql.word(type_.name).label(one.name))
             return outputs
 
         return raw, finish_edges
@@ -390,7 +390,7 @@ class Planner:
         prefix: str,
     ) -> Callable[[FromClause], ColumnElement[Any]]:
         if one.definition is None:
-            return lambda _: sql.text(of_type.name)
+            return lambda _: sql.word(of_type.name)
         python_name = of_type.graphql_names.get(one.field_name)
         declared = of_type.fields.get(python_name) if python_name else None
         if declared is None and one.field_name == "id":
@@ -408,11 +408,19 @@ class Planner:
                 return self._relation(one, declared, label, (*place, one.name))
             case ComputedField(needs=needs):
                 labels = [_kept(raw, f"{prefix}m_{n.name}", n) for n in needs]
-                self.planned.patches.append(
+                self._patch(
                     Patch((*place, one.name), of_type, python_name or "", one, self.selections)
                 )
                 return lambda rows: func.json_build_array(*(rows.c[label] for label in labels))
         raise StepsAside(f"the field {of_type.name}.{one.field_name}")
+
+    def _patch(self, patch: Patch) -> None:
+        """Once for each place: the variants of an interface lead to the same ones."""
+        same = [other for other in self.planned.patches if other.place == patch.place]
+        if not same:
+            self.planned.patches.append(patch)
+        elif any(other.of_type is not patch.of_type for other in same):
+            raise StepsAside(f"the field {patch.python_name} of several types")
 
     def _refuse_arguments(self, one: Selected) -> None:
         if one.definition is not None and one.definition.args:
@@ -494,7 +502,7 @@ def _page_info_value(
     more = select(func.count()).select_from(found).scalar_subquery() > page.size
     match name:
         case "__typename":
-            return sql.text(type_.name)
+            return sql.word(type_.name)
         case "hasNextPage":
             return page.started if page.backwards else more
         case "hasPreviousPage":

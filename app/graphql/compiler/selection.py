@@ -61,6 +61,8 @@ class Selections:
         found: dict[str, list[FieldNode]] = {}
         for selection_set in sets:
             self._collect(parent, selection_set, found, set())
+        if not found and parent is not self.schema.query_type:
+            raise StepsAside("an object without fields")
         return [self._selected(parent, name, nodes) for name, nodes in found.items()]
 
     def arguments(self, selected: Selected) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from app.graphql.compiler.standins import StepsAside
 from app.graphql.filters import Sort
 
 MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US'
-PLAIN = frozenset({"String", "Int", "Boolean", "JSON", "ID", "Cron"})
+PLAIN = frozenset({"String", "Int", "Boolean", "JSON", "ID", "Cron", "Float"})
 """Scalars that PostgreSQL writes as GraphQL does."""
 WHOLE = "whole object"
 """The name of a column that is an object already; no field of GraphQL can be called so."""
@@ -34,6 +34,12 @@ def text(value: str) -> ColumnElement[str]:
 
 
 UTC = text("UTC")
+EMPTY = literal_column("'[]'::json", JSON)
+
+
+def word(value: str) -> ColumnElement[str]:
+    """A constant as a value of its own, whose type PostgreSQL need not guess."""
+    return cast(text(value), Text)
 
 
 def joined(pieces: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
@@ -56,11 +62,7 @@ def scalar(column: ColumnElement[Any], type_: GraphQLOutputType) -> ColumnElemen
     if isinstance(type_, GraphQLEnumType):
         return _word(column, type_)
     if isinstance(type_, GraphQLList):
-        item = type_.of_type
-        name = getattr(getattr(item, "of_type", item), "name", "")
-        if name != "String":
-            raise StepsAside(f"a list of {name}")
-        return column
+        return _list(column, type_.of_type)
     name = getattr(type_, "name", "")
     if name == "DateTime":
         return moment(column)
@@ -69,6 +71,16 @@ def scalar(column: ColumnElement[Any], type_: GraphQLOutputType) -> ColumnElemen
     if name not in PLAIN:
         raise StepsAside(f"the scalar {name}")
     return column
+
+
+def _list(column: ColumnElement[Any], item: GraphQLOutputType) -> ColumnElement[Any]:
+    name = getattr(getattr(item, "of_type", item), "name", "")
+    if name in PLAIN:
+        return column
+    if name != "DateTime":
+        raise StepsAside(f"a list of {name}")
+    one = func.unnest(column).column_valued("one")
+    return select(func.coalesce(func.json_agg(moment(one)), EMPTY)).scalar_subquery()
 
 
 def _word(column: ColumnElement[Any], type_: GraphQLEnumType) -> ColumnElement[str]:
@@ -117,7 +129,7 @@ def list_of(rows: FromClause, *, as_text: bool) -> Select[Any]:
     listed: ColumnElement[Any] = func.json_agg(rows_as_json(rows))
     if as_text:
         return select(func.coalesce(cast(listed, Text), text("[]"))).select_from(rows)
-    return select(func.coalesce(listed, literal_column("'[]'::json", JSON))).select_from(rows)
+    return select(func.coalesce(listed, EMPTY)).select_from(rows)
 
 
 def object_of(rows: FromClause, *, as_text: bool) -> ColumnElement[Any]:
