@@ -35,7 +35,7 @@ WHERE run_id IN (
     JOIN triggers ON triggers.id = facet.trigger_id AND triggers.project_id = facet.project_id
     JOIN runs ON runs.id = facet.run_id
     WHERE NOT facet.end_seen AND NOT facet.passed_sla AND triggers.sla > 0
-      AND runs.status <> 'cancelled'
+      AND runs.status <> 'cancelled' AND runs.hold IS NULL
       AND coalesce(runs.finished_at, now())
           > runs.created_at + make_interval(secs => triggers.sla)
     LIMIT :batch FOR UPDATE OF facet SKIP LOCKED
