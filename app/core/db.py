@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -110,13 +110,25 @@ async def _leave_as_it_is(_: Any) -> None:
 
 async def fetch_text(statement: str, parameters: Sequence[Any]) -> str:
     """The only value of a compiled read, on a connection of its own pool."""
-    global _reads
-    if _reads is None or (_reads.done() and _reads.exception() is not None):
-        _reads = asyncio.ensure_future(_open_reads())
-    pool = await asyncio.shield(_reads)
+    pool = await _read_pool()
     async with pool.acquire() as connection:
         found: str = await connection.fetchval(statement, *parameters)
     return found
+
+
+async def fetch_row(statement: str, *parameters: Any) -> Mapping[str, Any] | None:
+    """The first row of a read that comes with every request, in the driver's own words."""
+    pool = await _read_pool()
+    async with pool.acquire() as connection:
+        found: Mapping[str, Any] | None = await connection.fetchrow(statement, *parameters)
+    return found
+
+
+async def _read_pool() -> "asyncpg.Pool":
+    global _reads
+    if _reads is None or (_reads.done() and _reads.exception() is not None):
+        _reads = asyncio.ensure_future(_open_reads())
+    return await asyncio.shield(_reads)
 
 
 @asynccontextmanager
