@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, bindparam, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, TextClause, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.types import DateTime
 
@@ -45,29 +46,60 @@ class NewStep:
     params: dict[str, Any]
 
 
+def _move(assignments: str) -> TextClause:
+    """One statement that moves a step of a run that is still held, and writes the event."""
+    return text(f"""
+WITH run AS (
+    UPDATE runs SET version = version + 1, updated_at = now()
+    WHERE id = :run_id AND fence = :fence AND status = 'running'
+    RETURNING id, project_id, version
+),
+step AS (
+    UPDATE run_steps SET status = :status, updated_at = now(), {assignments}
+    FROM run WHERE run_id = run.id AND name = :name AND run_steps.status = ANY(:sources)
+    RETURNING run_steps.id
+),
+event AS (
+    INSERT INTO run_events (run_id, project_id, seq, kind, status, step, data)
+    SELECT id, project_id, version, :kind, :status, :name, :data FROM run
+)
+SELECT project_id, (SELECT id FROM step) AS step_id FROM run
+""").bindparams(bindparam("data", type_=JSONB(none_as_null=True)))
+
+
+_QUEUE = _move("wait = :wait")
+_START = _move(
+    "started_at = coalesce(started_at, now()), attempt = attempt + 1, "
+    "wait = NULL, available_at = NULL"
+)
+_WAIT = _move(
+    "wait = :wait, available_at = now() + make_interval(secs => :delay_s), tries = :tries"
+)
+_FINISH = _move(
+    "finished_at = now(), wait = NULL, available_at = NULL, outputs = :outputs, "
+    "metrics = :metrics, reason = :reason, error = :error, traceback = :traceback"
+).bindparams(
+    bindparam("outputs", type_=JSONB), bindparam("metrics", type_=JSONB(none_as_null=True))
+)
+
+
 async def queue_step(tx: Tx, run_id: UUID, fence: int, name: str, wait: StepWait = "slot") -> None:
     """Note that a step could begin, but for a free `slot` or the run's own `limit`."""
-    await _move_step(tx, run_id, fence, name, "queued", {"wait": wait})
+    await _move_step(tx, _QUEUE, run_id, fence, name, "queued", {"wait": wait})
 
 
 async def start_step(tx: Tx, run_id: UUID, fence: int, name: str) -> None:
     """Note that a step has begun; what it polled or tried before belongs to the same beginning."""
-    started = {
-        "started_at": func.coalesce(run_steps.c.started_at, func.now()),
-        "attempt": run_steps.c.attempt + 1,
-        "wait": None,
-        "available_at": None,
-    }
-    await _move_step(tx, run_id, fence, name, "running", started)
+    await _move_step(tx, _START, run_id, fence, name, "running", {})
 
 
 async def wait_step(
     tx: Tx, run_id: UUID, fence: int, name: str, wait: StepWait, delay_s: float, *, tries: int
 ) -> None:
     """Note that a running step goes on in `delay_s` seconds: its next `poll`, or its `retry`."""
-    values = {"wait": wait, "available_at": _in_seconds(delay_s), "tries": tries}
     data = {"wait": wait, "delay_s": delay_s}
-    await _move_step(tx, run_id, fence, name, "pending", values, data)
+    values = {"wait": wait, "delay_s": float(delay_s), "tries": tries}
+    await _move_step(tx, _WAIT, run_id, fence, name, "pending", values, data)
 
 
 async def fan_out(
@@ -110,16 +142,13 @@ async def finish_step(
 ) -> None:
     """Note how a step has ended, and what it left behind."""
     values = {
-        "finished_at": func.now(),
-        "wait": None,
-        "available_at": None,
         "outputs": storable(list(outputs)),
         "metrics": storable(metrics),
         "reason": reason,
         "error": storable(error),
         "traceback": storable(traceback),
     }
-    await _move_step(tx, run_id, fence, name, status, values)
+    await _move_step(tx, _FINISH, run_id, fence, name, status, values)
 
 
 async def append_logs(
@@ -254,6 +283,7 @@ def _in_seconds(delay_s: float) -> ColumnElement[Any]:
 
 async def _move_step(
     tx: Tx,
+    move: TextClause,
     run_id: UUID,
     fence: int,
     name: str,
@@ -261,22 +291,26 @@ async def _move_step(
     values: dict[str, Any],
     data: dict[str, Any] | None = None,
 ) -> None:
-    run = await _raise_version(tx, run_id, fence)
-    step = (run_steps.c.run_id == run_id, run_steps.c.name == name)
-    moved = await tx.one(
-        update(run_steps)
-        .where(*step, run_steps.c.status.in_(step_sources(status)))
-        .values(status=status, updated_at=func.now(), **values)
-        .returning(run_steps.c.id)
-    )
+    told = {
+        "run_id": run_id,
+        "fence": fence,
+        "name": name,
+        "status": status,
+        "sources": list(step_sources(status)),
+        "kind": "step.finished" if move is _FINISH else f"step.{status}",
+        "data": data,
+    }
+    moved = await tx.one(move, {**told, **values})
     if moved is None:
+        raise LeaseLost(str(run_id))
+    if moved["step_id"] is None:
+        step = (run_steps.c.run_id == run_id, run_steps.c.name == name)
         found = await tx.one(select(run_steps.c.status).where(*step))
         # The same state: a repetition, whose event may be told twice.
         if found is None or found["status"] != status:
             was = found["status"] if found else "missing"
             raise ValueError(f"Step {name!r} is {was} and cannot become {status}.")
-    kind = "step.finished" if "finished_at" in values else f"step.{status}"
-    await record(tx, run, Change(kind, status, name, data))
+    tx.changed(run_id, moved["project_id"])
 
 
 async def _raise_version(tx: Tx, run_id: UUID, fence: int) -> RowMapping:
