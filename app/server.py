@@ -45,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             introspection=door.introspection,
             playground=door.playground,
             debug=door.debug,
+            compile=door.compile,
             timeout_s=door.operation_timeout_s,
             allowed_origins=settings.access.allowed_origins,
         ),

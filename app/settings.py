@@ -87,6 +87,7 @@ class Door(BaseSettings):
     introspection: Literal["open", "authenticated", "off"] = "authenticated"
     playground: bool = False
     debug: bool = False
+    compile: bool = Field(True, description="Answer reads by one statement where that is possible.")
     operation_timeout_s: float = Field(15, gt=0)
     max_rest_body: int = Field(64 * 1024 * 1024, ge=1024)
 

@@ -81,6 +81,7 @@ class Bound:
             max_nodes=2**63,
             timeout_s=settings.door.operation_timeout_s,
             debug=settings.door.debug,
+            compile=settings.door.compile,
         )
 
     async def answer(self, request: Request) -> Answer:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
@@ -36,14 +37,12 @@ SELECT u.id, u.username, u.is_owner, c.id AS credential, c.scopes, c.project_id 
   c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
 FROM api_keys c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
 
-_BY_HASH, _BY_ID = "c.token_hash = :hash", "c.id = :id"
-_SESSION_BY_HASH, _SESSION_BY_ID = text(_SESSION + _BY_HASH), text(_SESSION + _BY_ID)
-_KEY_BY_HASH, _KEY_BY_ID = text(_KEY + _BY_HASH), text(_KEY + _BY_ID)
+_BY_HASH, _BY_ID = "c.token_hash = $1", "c.id = $1"
 
-_FIRST_OWNER = text(f"""
+_FIRST_OWNER = f"""
 SELECT u.id, u.username, u.is_owner, {_GRANTS}
 FROM users u LEFT JOIN LATERAL (SELECT NULL::bigint AS project_id) c ON true
-WHERE u.is_owner AND u.is_active ORDER BY u.id LIMIT 1""")
+WHERE u.is_owner AND u.is_active ORDER BY u.id LIMIT 1"""
 
 ANONYMOUS = Subject()
 
@@ -80,13 +79,8 @@ async def by_token(token: str) -> Subject:
     return await _by_key(token) if token.startswith(KEY_PREFIX) else await _by_session(token)
 
 
-async def _row(statement: Any, **parameters: Any) -> Any:
-    async with db.reading() as connection:
-        return (await connection.execute(statement, parameters)).mappings().first()
-
-
 async def _by_session(token: str) -> Subject:
-    return _session_subject(await _row(_SESSION_BY_HASH, hash=token_hash(unwrap(token))))
+    return _session_subject(await db.fetch_row(_SESSION + _BY_HASH, token_hash(unwrap(token))))
 
 
 def _session_subject(row: Any) -> Subject:
@@ -98,7 +92,7 @@ def _session_subject(row: Any) -> Subject:
 
 
 async def _by_key(token: str) -> Subject:
-    return await _key_subject(await _row(_KEY_BY_HASH, hash=token_hash(token)))
+    return await _key_subject(await db.fetch_row(_KEY + _BY_HASH, token_hash(token)))
 
 
 async def _key_subject(row: Any) -> Subject:
@@ -121,7 +115,8 @@ async def _owners_grants() -> dict[int, frozenset[str]]:
 
 
 def _subject(row: Any, kind: Any, **more: Any) -> Subject:
-    grants = {int(project): frozenset(held) for project, held in row["grants"].items()}
+    told = orjson.loads(row["grants"])
+    grants = {int(project): frozenset(held) for project, held in told.items()}
     expires = row.get("expires_at")
     return Subject(
         kind=kind,
@@ -141,7 +136,7 @@ async def by_installation_key(given: str) -> Subject:
         raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
     if get_settings().access.require_user_authentication:
         return ANONYMOUS
-    row = await _row(_FIRST_OWNER)
+    row = await db.fetch_row(_FIRST_OWNER)
     if row is None:
         raise Unauthenticated("The installation has no owner.", reason="invalid_api_key")
     return _subject(row, "installation")
@@ -199,9 +194,9 @@ async def renewed(subject: Subject) -> Subject:
     Unauthenticated where its session or key has ended.
     """
     if subject.kind == "session":
-        now = _session_subject(await _row(_SESSION_BY_ID, id=subject.session_id))
+        now = _session_subject(await db.fetch_row(_SESSION + _BY_ID, subject.session_id))
     elif subject.kind == "key":
-        now = await _key_subject(await _row(_KEY_BY_ID, id=subject.key_id))
+        now = await _key_subject(await db.fetch_row(_KEY + _BY_ID, subject.key_id))
     else:
         return subject
     return replace(subject, is_owner=now.is_owner, is_limited=now.is_limited, grants=now.grants)

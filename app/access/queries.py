@@ -1,9 +1,10 @@
 """Root fields to read users, sessions, keys and roles."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement
+from sqlalchemy import or_
 
 from app.access import tables as t
 from app.access.inputs import (
@@ -18,16 +19,16 @@ from app.access.inputs import (
     UserOrder,
 )
 from app.access.types import ApiKey, Role, Session, User
+from app.core.rules import VIEWER
+from app.graphql.compiler.declare import Scope, Scoped
 from app.graphql.connections import Connection
-from app.graphql.context import Info
-from app.graphql.rows import fetch_list, fetch_one, root_connection
+from app.graphql.rows import root_connection, root_list, root_one
 
 
-def _own(table: Any) -> Any:
-    def scope(info: Info, given: Any) -> list[ColumnElement[bool]]:
-        subject = info.context.subject
-        everyone = given["all_users"] and subject.is_owner
-        return [] if everyone else [table.c.user_id == (subject.user_id or -1)]
+def _own(table: Any) -> Scope:
+    def scope(given: Mapping[str, Any]) -> Scoped:
+        own = table.c.user_id == VIEWER.id
+        return Scoped((or_(VIEWER.is_owner, own) if given["all_users"] else own,))
 
     return scope
 
@@ -41,13 +42,12 @@ _ALL_USERS = {
 class AccessQuery:
     """Who is who."""
 
-    @strawberry.field(description="The caller; null for a key that stands for no user.")
-    async def me(self, info: Info) -> User | None:
-        """The caller's own account."""
-        user_id = info.context.subject.require_known()
-        found: User | None = await fetch_one(info, "User", t.users.c.id == user_id)
-        return found
-
+    me: User | None = root_one(
+        "User",
+        User,
+        "The caller; null for a key that stands for no user.",
+        named=lambda _: Scoped((t.users.c.id == VIEWER.id,)),
+    )
     users: Connection[User] = root_connection(
         "User",
         "Users that the caller may see.",
@@ -77,8 +77,6 @@ class AccessQuery:
         extra=_ALL_USERS,
     )
 
-    @strawberry.field(description="All roles; at most 50.")
-    async def roles(self, info: Info) -> list[Role]:
-        """The roles of the installation."""
-        info.context.subject.require_known()
-        return await fetch_list(info, "Role", [t.roles.c.id], limit=50)
+    roles: list[Role] = root_list(
+        "Role", Role, "All roles; at most 50.", order=[t.roles.c.id], limit=50
+    )

@@ -1,8 +1,9 @@
 """PostgreSQL: one engine per process, reads of columns, and transactions that tell after commit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,16 @@ from app.core.rules import Subject
 
 log = structlog.get_logger()
 _engine: AsyncEngine | None = None
+_reads: "asyncio.Task[asyncpg.Pool] | None" = None
+_reads_settings: dict[str, Any] = {}
+
+READS = {
+    # Plans of these statements do not depend on their values, and replanning costs more than it gives.
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "default_transaction_read_only": "on",
+}
+"""Settings of the connections for compiled reads."""
 
 TRANSIENT_STATES = ("08", "40", "53", "57")
 """SQLSTATE classes: connection lost, gave way to another, no resources, stopped from outside."""
@@ -34,7 +45,17 @@ def connect(
 
     A process that freezes in mid-transaction keeps its row locks for `idle_in_transaction_s`.
     """
-    global _engine
+    global _engine, _reads_settings
+    settings = {
+        "application_name": "isthmus",
+        "timezone": "UTC",
+        "statement_timeout": str(int(statement_timeout_s * 1000)),
+        "idle_in_transaction_session_timeout": str(int(idle_in_transaction_s * 1000)),
+        # A statement whose client has gone ends, too.
+        "client_connection_check_interval": "2000",
+    }
+    _reads_settings = {"dsn": re.sub(r"\+asyncpg", "", url), "max_size": pool_size}
+    _reads_settings["server_settings"] = {**settings, **READS}
     _engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -44,14 +65,7 @@ def connect(
         json_deserializer=orjson.loads,
         connect_args={
             "timeout": 5,
-            "server_settings": {
-                "application_name": "isthmus",
-                "timezone": "UTC",
-                "statement_timeout": str(int(statement_timeout_s * 1000)),
-                "idle_in_transaction_session_timeout": str(int(idle_in_transaction_s * 1000)),
-                # A statement whose client has gone ends, too.
-                "client_connection_check_interval": "2000",
-            },
+            "server_settings": settings,
         },
     )
     event.listen(_engine.sync_engine, "checkout", _refuse_closed)
@@ -66,10 +80,15 @@ def _refuse_closed(connection: Any, *_: Any) -> None:
 
 async def disconnect() -> None:
     """Close the engine's connections."""
-    global _engine
+    global _engine, _reads
     if _engine is not None:
         await _engine.dispose()
     _engine = None
+    if _reads is not None:
+        with suppress(Exception):
+            pool = await _reads
+            pool.terminate()
+    _reads = None
 
 
 def engine() -> AsyncEngine:
@@ -77,6 +96,45 @@ def engine() -> AsyncEngine:
     if _engine is None:
         raise RuntimeError("The database is not connected.")
     return _engine
+
+
+async def _open_reads() -> "asyncpg.Pool":
+    return await asyncpg.create_pool(
+        **_reads_settings,
+        min_size=0,
+        timeout=5,
+        statement_cache_size=1000,
+        # Compiled statements of nested lists are long.
+        max_cacheable_statement_size=0,
+        reset=_leave_as_it_is,
+    )
+
+
+async def _leave_as_it_is(_: Any) -> None:
+    """Nothing of a session is ever set on these connections, so there is nothing to reset."""
+
+
+async def fetch_text(statement: str, parameters: Sequence[Any]) -> str:
+    """The only value of a compiled read, on a connection of its own pool."""
+    pool = await _read_pool()
+    async with pool.acquire() as connection:
+        found: str = await connection.fetchval(statement, *parameters)
+    return found
+
+
+async def fetch_row(statement: str, *parameters: Any) -> Mapping[str, Any] | None:
+    """The first row of a read that comes with every request, in the driver's own words."""
+    pool = await _read_pool()
+    async with pool.acquire() as connection:
+        found: Mapping[str, Any] | None = await connection.fetchrow(statement, *parameters)
+    return found
+
+
+async def _read_pool() -> "asyncpg.Pool":
+    global _reads
+    if _reads is None or (_reads.done() and _reads.exception() is not None):
+        _reads = asyncio.ensure_future(_open_reads())
+    return await asyncio.shield(_reads)
 
 
 @asynccontextmanager

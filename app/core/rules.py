@@ -38,20 +38,21 @@ ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 class _Viewer:
-    """The caller as bound parameters."""
+    """The caller as bound parameters. One that nobody gives is null, which lets nothing be read."""
 
-    id = bindparam("viewer_id", type_=BigInteger)
-    is_owner = bindparam("viewer_is_owner", type_=Boolean)
+    id = bindparam("viewer_id", None, type_=BigInteger)
+    is_owner = bindparam("viewer_is_owner", None, type_=Boolean)
+    project = bindparam("viewer_project", None, type_=BigInteger)
 
     @staticmethod
     def is_session(session_id: Any) -> ColumnElement[bool]:
         """The session of the present call."""
-        return session_id == bindparam("viewer_session_id", type_=BigInteger)  # type: ignore[no-any-return]
+        return session_id == bindparam("viewer_session_id", None, type_=BigInteger)  # type: ignore[no-any-return]
 
     @staticmethod
     def holds(permission: str, project_id: Any) -> ColumnElement[bool]:
         """The caller has `permission` in the project that the column names."""
-        granted = bindparam(f"viewer_{permission.replace('.', '_')}", type_=ARRAY(BigInteger))
+        granted = bindparam(f"viewer_{permission.replace('.', '_')}", None, type_=ARRAY(BigInteger))
         return or_(_Viewer.is_owner, project_id == any_(granted))
 
 
@@ -130,6 +131,7 @@ class Subject:
             "viewer_id": self.user_id if self.user_id is not None else -1,
             "viewer_session_id": self.session_id if self.session_id is not None else -1,
             "viewer_is_owner": self.is_owner or self.kind == "system",
+            "viewer_project": self.project_id if self.project_id is not None else -1,
         }
         for permission in PERMISSIONS:
             values[f"viewer_{permission.replace('.', '_')}"] = [

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -121,6 +122,34 @@ def sorts(
 def fingerprint(*parts: object) -> str:
     """What binds a cursor to its list: type, ordering and filter."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
+
+
+def mark_of(target: str, arguments: Mapping[str, Any]) -> str:
+    """The mark of a list's cursors; `arguments` by their GraphQL names, as sent or as inputs."""
+    apart = ("first", "last", "after", "before", "offset")
+    binding = {n: v for n, v in arguments.items() if n not in apart and v is not None}
+    return fingerprint(target, _canonical(binding))
+
+
+def _canonical(value: Any) -> Any:
+    """The same for an input object and for the plain values that it was made of."""
+    if isinstance(value, Enum):
+        return value.value
+    definition = getattr(value, "__strawberry_definition__", None)
+    if definition is not None:
+        given = {_graphql_name(f): getattr(value, f.python_name) for f in definition.fields}
+        return _canonical({n: v for n, v in given.items() if v is not strawberry.UNSET})
+    if isinstance(value, Mapping):
+        return tuple((name, _canonical(value[name])) for name in sorted(value))
+    if isinstance(value, list | tuple):
+        return tuple(_canonical(item) for item in value)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _graphql_name(field: Any) -> str:
+    head, *rest = field.python_name.split("_")
+    named: str | None = field.graphql_name
+    return named or head + "".join(part.capitalize() for part in rest)
 
 
 def encode_cursor(mark: str, values: Sequence[Any]) -> str:

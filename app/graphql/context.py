@@ -42,11 +42,16 @@ class Context:
             self._parameters = self.subject.parameters()
         return self._parameters
 
+    @property
+    def max_objects(self) -> int:
+        """How many objects the answer may hold."""
+        return self.max_page * OBJECTS_OF_ROW
+
     def hand_out(self, objects: int) -> None:
         """Count objects of the answer: lists in lists in lists multiply, whatever was loaded."""
         self._objects += objects
-        most = self.max_page * OBJECTS_OF_ROW
-        if self._objects > most:
+        if self._objects > self.max_objects:
+            most = self.max_objects
             raise TooComplex(f"The answer would hold more than {most} objects. Ask for less.")
 
     def become(self, subject: Subject) -> None:

@@ -1,7 +1,9 @@
 """Documents that are parsed, bounded and validated once and then kept."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 
 from graphql import (
@@ -10,6 +12,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     Source,
+    VariableDefinitionNode,
     parse,
     specified_rules,
     validate,
@@ -18,6 +21,7 @@ from strawberry import Schema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from app.graphql.compiler.cache import Plans, operation_of
 from app.graphql.errors import (
     BAD_USER_INPUT,
     PARSE_FAILED,
@@ -47,6 +51,12 @@ class StoredOperation:
     document: DocumentNode
     pages: tuple[PageTree, ...]
     introspects: bool = False
+    plans: Plans = field(default_factory=Plans, compare=False, repr=False)
+
+    @cached_property
+    def variable_definitions(self) -> Sequence[VariableDefinitionNode]:
+        """The variables that it declares."""
+        return operation_of(self.document, self.name).variable_definitions or ()
 
     @property
     def is_mutation(self) -> bool:

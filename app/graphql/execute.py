@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 
+import orjson
 from graphql import GraphQLError
 from graphql.execution import (
     ExecutionResult,
@@ -15,10 +16,13 @@ from graphql.execution import (
     execute_subscription_event,
     map_source_to_response_event,
 )
+from graphql.execution.values import VariableValues, get_variable_values
+from prometheus_client import Counter
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 
 from app.core.rules import Subject
+from app.graphql.compiler import run as compiler
 from app.graphql.context import Context
 from app.graphql.documents import (
     Document,
@@ -59,18 +63,29 @@ __all__ = [
 ]
 
 DEFAULTS = GraphQLSettings()
+READS = Counter("isthmus_graphql_reads", "Read operations by how they were answered.", ["tier"])
 
 
 @dataclass(frozen=True)
 class Result:
     """What an operation gave: `errors` are ready for JSON, each with `extensions.code`.
 
-    `executed` is False for an operation that was refused before it began: it has no data.
+    `executed` is False for an operation that was refused before it began: it has no data. `text`
+    is the whole response of a compiled read; its `data` is decoded only where somebody asks.
     """
 
-    data: dict[str, Any] | None
+    _data: dict[str, Any] | None
     errors: list[FormattedError] = field(default_factory=list)
     executed: bool = True
+    text: str | None = None
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """The operation's data."""
+        if self.text is None:
+            return self._data
+        data: dict[str, Any] = orjson.loads(self.text)["data"]
+        return data
 
     @property
     def codes(self) -> set[str]:
@@ -111,6 +126,10 @@ async def execute(
         operation = choose(schema, document, operation_name, settings)
         if operation.is_subscription:
             raise Refused.because("A subscription needs a stream of answers.", BAD_USER_INPUT)
+        if settings.compile and not operation.is_mutation:
+            compiled = await _compiled(schema, operation, variables, context, settings, timeout_s)
+            if compiled is not None:
+                return compiled
         executor = _executor(schema, operation, variables, context, settings)
     except Refused as refused:
         return Result(None, refused.errors, executed=False)
@@ -126,6 +145,38 @@ async def execute(
     except Exception as error:
         return Result(None, [from_exception(error, context.request_id)])
     return _result(outcome, context, settings)
+
+
+async def _compiled(
+    schema: Schema,
+    operation: StoredOperation,
+    variables: dict[str, Any] | None,
+    context: Context,
+    settings: GraphQLSettings,
+    timeout_s: float | None,
+) -> Result | None:
+    """The answer of one statement; None where the compiler steps aside, for whatever reason."""
+    coerced = get_variable_values(
+        schema._schema, operation.variable_definitions, variables or {}, max_errors=1
+    )
+    if not isinstance(coerced, VariableValues):
+        return None
+    if count_nodes(operation.pages, coerced.coerced) > settings.max_nodes:
+        return None
+    seconds = settings.timeout_s if timeout_s is None else timeout_s
+    try:
+        async with asyncio.timeout(seconds) as clock:
+            text = await compiler.read(schema, operation, coerced, context)
+    except compiler.StepsAside:
+        READS.labels("executed").inc()
+        return None
+    except TimeoutError as error:
+        late = timed_out() if clock.expired() else from_exception(error, context.request_id)
+        return Result(None, [late])
+    except Exception as error:
+        return Result(None, [from_exception(error, context.request_id)])
+    READS.labels("compiled").inc()
+    return Result(None, text=text)
 
 
 async def subscribe(

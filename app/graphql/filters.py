@@ -7,7 +7,21 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import strawberry
-from sqlalchemy import ARRAY, Column, ColumnElement, Text, and_, cast, false, not_, or_, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Column,
+    ColumnElement,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    false,
+    func,
+    not_,
+    or_,
+    true,
+)
 
 from app.core.errors import Invalid
 
@@ -146,9 +160,14 @@ def _operators(operand: Any, column: Any) -> ColumnElement[bool]:
 
 
 def _stored(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list) and any(isinstance(item, enum.Enum) for item in value):
         return [_stored(item) for item in value]
     return value.value if isinstance(value, enum.Enum) else value
+
+
+def _bound(value: Any, type_: Any) -> BindParameter[Any]:
+    """The value as a parameter of its own, untouched: texts are compared, never patterns made."""
+    return bindparam(None, value, type_=type_, unique=True)
 
 
 def _operator(name: str, value: Any, column: Any) -> ColumnElement[bool]:
@@ -156,15 +175,15 @@ def _operator(name: str, value: Any, column: Any) -> ColumnElement[bool]:
         case "eq":
             return column == value  # type: ignore[no-any-return]
         case "in_":
-            return column.in_(value)  # type: ignore[no-any-return]
+            return column == any_(_bound(value, ARRAY(column.type)))  # type: ignore[no-any-return]
         case "contains":
-            return column.icontains(value, autoescape=True)  # type: ignore[no-any-return]
+            return func.strpos(func.lower(column), func.lower(_bound(value, Text()))) > 0
         case "starts_with":
-            return column.startswith(value, autoescape=True)  # type: ignore[no-any-return]
+            return func.starts_with(column, _bound(value, Text()))
         case "has":
-            return column.contains([value])  # type: ignore[no-any-return]
+            return _bound(value, Text()) == any_(column)
         case "has_any":
-            return column.bool_op("&&")(cast(value, ARRAY(Text)))  # type: ignore[no-any-return]
+            return column.bool_op("&&")(_bound(value, ARRAY(Text)))  # type: ignore[no-any-return]
         case "gte":
             return column >= value  # type: ignore[no-any-return]
         case "gt":

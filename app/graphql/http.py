@@ -43,6 +43,7 @@ from app.graphql.request import (
     negotiate,
     parse_body,
     read_json,
+    ready_answer,
     refusal_response,
     request_id,
 )
@@ -199,6 +200,9 @@ class GraphQLEndpoint:
         result = await execute(
             self.door.schema, operation, asked.variables, None, context, settings=self.settings
         )
+        if result.text is not None:
+            tier = "0" if self.settings.debug else None
+            return ready_answer(result.text, rid, accepted.json, tier)
         return self._answer(result, accepted.json, rid)
 
     async def _batch(

@@ -71,6 +71,7 @@ class GraphQLSettings:
     introspection: Literal["open", "authenticated", "off"] = "authenticated"
     playground: bool = False
     debug: bool = False
+    compile: bool = True
     max_batch: int = 0
     allowed_origins: tuple[str, ...] = ()
     persisted_ttl_s: int = 24 * 3600

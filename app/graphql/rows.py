@@ -19,7 +19,7 @@ from graphql import (
     InlineFragmentNode,
 )
 from graphql.language import SelectionSetNode
-from sqlalchemy import ARRAY, ColumnElement, Select, bindparam, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Select, and_, bindparam, func, literal, select, true
 
 from app.core.db import reading
 from app.graphql.compiler import declare
@@ -29,6 +29,10 @@ from app.graphql.compiler.declare import (
     Listing,
     RelationField,
     RootField,
+    RootList,
+    RootOne,
+    Scope,
+    Scoped,
     SqlType,
 )
 from app.graphql.connections import (
@@ -40,7 +44,7 @@ from app.graphql.connections import (
     checked_page,
     decode_cursor,
     encode_cursor,
-    fingerprint,
+    mark_of,
     sorts,
 )
 from app.graphql.context import Context, Info
@@ -273,6 +277,8 @@ def _with_signature(
     resolve: Callable[..., Any],
     leading: Mapping[str, Any],
     arguments: Mapping[str, tuple[Any, str]],
+    *,
+    required: bool = False,
 ) -> Callable[..., Any]:
     """Give a generic resolver the signature that Strawberry reads arguments from."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -280,9 +286,8 @@ def _with_signature(
     parameters = [inspect.Parameter(n, kind, annotation=a) for n, a in leading.items()]
     for name, (hint, text) in arguments.items():
         hints[name] = Annotated[hint, strawberry.argument(description=text)]
-        parameters.append(
-            inspect.Parameter(name, kind, annotation=hints[name], default=strawberry.UNSET)
-        )
+        absent = inspect.Parameter.empty if required else strawberry.UNSET
+        parameters.append(inspect.Parameter(name, kind, annotation=hints[name], default=absent))
     resolve.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     resolve.__annotations__ = hints
     return resolve
@@ -296,7 +301,7 @@ def root_connection(
     columns: Mapping[str, Any],
     order: Any,
     default_order: Sequence[tuple[Any, bool]],
-    scope: Callable[[Info, Any], Sequence[ColumnElement[bool]]] | None = None,
+    scope: Scope | None = None,
     extra: Mapping[str, tuple[Any, str]] | None = None,
 ) -> Any:
     """A root field that pages through a type. `scope` turns the extra arguments into conditions."""
@@ -306,12 +311,12 @@ def root_connection(
         info.context.subject.require_known()
         given = _plain(arguments)
         read = reader(target)
-        clauses = list(scope(info, given)) if scope else []
+        clauses = _scoped(info, scope, given)
         if given["where"] is not None:
             clauses.append(conditions(given["where"], columns))
         page = _page_of(info, given)
         keys = _sorts_of(read, given, listing)
-        mark = _mark_of(target, given, {name: given[name] for name in extra or ()})
+        mark = _mark_of(target, given)
         return await fetch_page(info, read, page, keys, clauses, mark)
 
     arguments = {
@@ -433,8 +438,67 @@ def _sorts_of(read: Reader, given: Mapping[str, Any], listing: Listing) -> list[
     return sorts(given["order_by"], listing.sort_columns, listing.default_order, read.sql.key)
 
 
-def _mark_of(target: str, given: Mapping[str, Any], scope: Mapping[str, Any] | None = None) -> str:
-    return fingerprint(target, given["where"], given["order_by"], scope)
+def _mark_of(target: str, given: Mapping[str, Any]) -> str:
+    return mark_of(target, {declare.camel(name): value for name, value in given.items()})
+
+
+def _scoped(info: Info, scope: Scope | None, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """The conditions that a root field's arguments mean for this caller."""
+    return [] if scope is None else [for_caller(info, scope(given))]
+
+
+def for_caller(info: Info, scoped: Scoped) -> ColumnElement[bool]:
+    """The condition, once the caller is known to have a project where it needs one."""
+    if scoped.needs_project:
+        info.context.subject.call_project()
+    return and_(true(), *scoped.conditions)
+
+
+def root_one(
+    target: str,
+    type_: Any,
+    description: str,
+    *,
+    arguments: Mapping[str, tuple[Any, str]] | None = None,
+    required: bool = True,
+    named: Scope,
+) -> Any:
+    """A root field of the one row that its arguments name; null where it is missing or hidden."""
+
+    async def resolve(info: Info, **given: Any) -> Any:
+        info.context.subject.require_known()
+        clauses = _scoped(info, named, _plain(given))
+        return await fetch_one(info, target, and_(true(), *clauses))
+
+    signed = _with_signature(resolve, {"info": Info}, arguments or {}, required=required)
+    signed.__annotations__["return"] = type_ | None
+    return strawberry.field(
+        resolver=signed,
+        description=description,
+        metadata={declare.DECLARATION: RootOne(target, named)},
+    )
+
+
+def root_list(
+    target: str,
+    type_: Any,
+    description: str,
+    *,
+    order: Sequence[Any],
+    limit: int,
+    where: Sequence[ColumnElement[bool]] = (),
+) -> Any:
+    """A root field of rows that the caller may read, of a type that has few."""
+
+    async def resolve(info: Info) -> Any:
+        info.context.subject.require_known()
+        return await fetch_list(info, target, order, *where, limit=limit)
+
+    resolve.__annotations__["return"] = list[type_]  # type: ignore[valid-type]
+    declared = RootList(target, lambda _: Scoped(tuple(where)), tuple(order), limit)
+    return strawberry.field(
+        resolver=resolve, description=description, metadata={declare.DECLARATION: declared}
+    )
 
 
 async def fetch_list(

@@ -13,7 +13,7 @@ from app.core.errors import NotFound
 from app.core.ids import global_id
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
-from app.graphql.rows import fetch_one
+from app.graphql.rows import fetch_one, for_caller
 from app.pipelines import tables as t
 from app.pipelines.actions import blocks as block_verbs
 from app.pipelines.actions import pipelines as pipeline_verbs
@@ -147,7 +147,7 @@ async def run_key(info: Info, by: PipelineRunBy) -> UUID:
     statement = (
         select(runs.c.id)
         .join(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)
-        .where(run_named(info, by))
+        .where(for_caller(info, run_named(by)))
     )
     async with reading() as connection:
         found = await connection.scalar(statement)
@@ -172,16 +172,19 @@ async def _before(info: Info, type_name: str, by: Any) -> Any:
     """The object as the caller sees it before it is deleted."""
     info.context.subject.require_known()
     if type_name == "Pipeline":
-        return await fetch_one(info, type_name, pipeline_named(info, by), "pipeline")
+        named = for_caller(info, pipeline_named(by))
+        return await fetch_one(info, type_name, named, "pipeline")
     if type_name == "Block":
-        return await fetch_one(info, type_name, block_named(info, by), "block")
+        named = for_caller(info, block_named(by))
+        return await fetch_one(info, type_name, named, "block")
     return await _trigger(info, trigger_key(by))
 
 
 async def _pipeline_id(info: Info, by: PipelineBy) -> int:
     info.context.subject.require_known()
     async with reading() as connection:
-        found = await connection.scalar(select(t.pipelines.c.id).where(pipeline_named(info, by)))
+        named = select(t.pipelines.c.id).where(for_caller(info, pipeline_named(by)))
+        found = await connection.scalar(named, info.context.parameters())
     if found is None:
         raise NotFound("The pipeline does not exist.")
     return int(found)

@@ -1,17 +1,19 @@
 """Root fields to read pipelines, blocks, triggers and pipeline runs."""
 
-from typing import Annotated
+from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
 from app.core.errors import Invalid, NotFound
 from app.core.ids import parse_global_id
+from app.core.rules import VIEWER
+from app.graphql.compiler.declare import Scoped
+from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
-from app.graphql.context import Info
 from app.graphql.payloads import int_key
-from app.graphql.rows import fetch_one, root_connection
+from app.graphql.rows import root_connection, root_one
 from app.pipelines import tables as t
 from app.pipelines.filters import (
     BLOCK_COLUMNS,
@@ -33,41 +35,55 @@ from app.projects.queries import PROJECT_ARGUMENT, in_project
 from app.runs.tables import runs
 
 
-def pipeline_named(info: Info, by: PipelineBy) -> ColumnElement[bool]:
+def pipeline_named(by: PipelineBy) -> Scoped:
     """The condition that a PipelineBy means."""
     if by.id:
-        return t.pipelines.c.id == int_key(by.id, "Pipeline", "pipeline")
-    project = info.context.subject.call_project()
-    return (t.pipelines.c.uuid == (by.uuid or "")) & (t.pipelines.c.project_id == project)
+        return Scoped((t.pipelines.c.id == _key(by.id, "Pipeline"),))
+    mine = t.pipelines.c.project_id == VIEWER.project
+    return Scoped((t.pipelines.c.uuid == (by.uuid or ""), mine), needs_project=True)
 
 
-def block_named(info: Info, by: BlockBy) -> ColumnElement[bool]:
+def block_named(by: BlockBy) -> Scoped:
     """The condition that a BlockBy means."""
     if by.id:
-        return t.blocks.c.id == int_key(by.id, "Block", "block")
+        return Scoped((t.blocks.c.id == _key(by.id, "Block"),))
     if not by.path:
         raise Invalid("Name a block by id or path.")
-    pipeline = pipeline_named(info, PipelineBy(uuid=by.path.pipeline))
-    owner = select(t.pipelines.c.id).where(pipeline).scalar_subquery()
-    return (t.blocks.c.uuid == by.path.block) & (t.blocks.c.pipeline_id == owner)
+    pipeline = pipeline_named(PipelineBy(uuid=by.path.pipeline))
+    owner = select(t.pipelines.c.id).where(*pipeline.conditions).scalar_subquery()
+    same = (t.blocks.c.uuid == by.path.block, t.blocks.c.pipeline_id == owner)
+    return Scoped(same, pipeline.needs_project)
 
 
 def trigger_key(by: TriggerBy) -> int:
     """The row key that a TriggerBy means."""
-    return int_key(by.id, "Trigger", "trigger") if by.id else int(by.number or 0)
+    return _key(by.id, "Trigger") if by.id else by.number or 0
 
 
-def run_named(info: Info, by: PipelineRunBy) -> ColumnElement[bool]:
+def run_named(by: PipelineRunBy) -> Scoped:
     """The condition that a PipelineRunBy means."""
     if not by.id:
-        return t.pipeline_runs.c.number == (by.number or 0)
-    parsed = parse_global_id(by.id)
+        return Scoped((t.pipeline_runs.c.number == (by.number or 0),))
+    return Scoped((runs.c.id == derive(_run_key, by.id, like=UUID(int=0)),))
+
+
+def _key(given: str, type_name: str) -> int:
+    found: int = derive(lambda text: int_key(text, type_name, type_name.lower()), given, like=0)
+    return found
+
+
+def _run_key(given: str) -> UUID:
+    parsed = parse_global_id(given)
     try:
         if parsed is None or parsed[0] != "PipelineRun":
             raise ValueError
-        return runs.c.id == UUID(parsed[1])
+        return UUID(parsed[1])
     except ValueError as error:
         raise NotFound("There is no such run.") from error
+
+
+def _by(type_: Any, what: str) -> dict[str, tuple[Any, str]]:
+    return {"by": (type_, what)}
 
 
 @strawberry.type
@@ -115,47 +131,31 @@ class PipelineQuery:
         extra=PROJECT_ARGUMENT,
     )
 
-    @strawberry.field(description="One pipeline.")
-    async def pipeline(
-        self,
-        info: Info,
-        by: Annotated[PipelineBy, strawberry.argument(description="Which pipeline.")],
-    ) -> Pipeline | None:
-        """One pipeline, or null."""
-        info.context.subject.require_known()
-        found: Pipeline | None = await fetch_one(info, "Pipeline", pipeline_named(info, by))
-        return found
-
-    @strawberry.field(description="One block.")
-    async def block(
-        self,
-        info: Info,
-        by: Annotated[BlockBy, strawberry.argument(description="Which block.")],
-    ) -> Block | None:
-        """One block, or null."""
-        info.context.subject.require_known()
-        found: Block | None = await fetch_one(info, "Block", block_named(info, by))
-        return found
-
-    @strawberry.field(description="One trigger.")
-    async def trigger(
-        self,
-        info: Info,
-        by: Annotated[TriggerBy, strawberry.argument(description="Which trigger.")],
-    ) -> Trigger | None:
-        """One trigger, or null."""
-        info.context.subject.require_known()
-        condition = t.triggers.c.id == trigger_key(by)
-        found: Trigger | None = await fetch_one(info, "Trigger", condition)
-        return found
-
-    @strawberry.field(description="One pipeline run.")
-    async def pipeline_run(
-        self,
-        info: Info,
-        by: Annotated[PipelineRunBy, strawberry.argument(description="Which run.")],
-    ) -> PipelineRun | None:
-        """One pipeline run, or null."""
-        info.context.subject.require_known()
-        found: PipelineRun | None = await fetch_one(info, "PipelineRun", run_named(info, by))
-        return found
+    pipeline: Pipeline | None = root_one(
+        "Pipeline",
+        Pipeline,
+        "One pipeline.",
+        arguments=_by(PipelineBy, "Which pipeline."),
+        named=lambda given: pipeline_named(given["by"]),
+    )
+    block: Block | None = root_one(
+        "Block",
+        Block,
+        "One block.",
+        arguments=_by(BlockBy, "Which block."),
+        named=lambda given: block_named(given["by"]),
+    )
+    trigger: Trigger | None = root_one(
+        "Trigger",
+        Trigger,
+        "One trigger.",
+        arguments=_by(TriggerBy, "Which trigger."),
+        named=lambda given: Scoped((t.triggers.c.id == trigger_key(given["by"]),)),
+    )
+    pipeline_run: PipelineRun | None = root_one(
+        "PipelineRun",
+        PipelineRun,
+        "One pipeline run.",
+        arguments=_by(PipelineRunBy, "Which run."),
+        named=lambda given: run_named(given["by"]),
+    )

@@ -6,7 +6,7 @@ import strawberry
 
 from app.graphql.context import Info
 from app.graphql.payloads import mutation
-from app.graphql.rows import fetch_one
+from app.graphql.rows import fetch_one, for_caller
 from app.pipelines import tables as t
 from app.pipelines.actions import bulk
 from app.pipelines.actions import variables as variable_verbs
@@ -112,7 +112,7 @@ class PipelineRunMutation:
     ) -> PipelineRunDeletePayload:
         """Delete a run; the payload shows it as it was."""
         info.context.subject.require_known()
-        was = await fetch_one(info, "PipelineRun", run_named(info, input.by), "run")
+        was = await fetch_one(info, "PipelineRun", for_caller(info, run_named(input.by)), "run")
         await bulk.delete_run(info.context.subject, await run_key(info, input.by))
         return PipelineRunDeletePayload(run=was, deleted_id=was.id if was else None)
 

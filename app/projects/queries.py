@@ -1,15 +1,18 @@
 """Root fields to read projects."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import Table
 
 from app.core.ids import parse_global_id, row_number
+from app.core.rules import VIEWER
+from app.graphql.compiler.declare import Scope, Scoped
+from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
 from app.graphql.context import Info
-from app.graphql.rows import fetch_one, root_connection
+from app.graphql.rows import root_connection, root_one
 from app.projects import tables as t
 from app.projects.inputs import PROJECT_COLUMNS, ProjectBy, ProjectFilter, ProjectOrder
 from app.projects.types import Project
@@ -17,12 +20,7 @@ from app.projects.types import Project
 
 def project_scope(info: Info, given: str | None) -> int:
     """The row key of the project that a call is about: the one named, else the call's own."""
-    if given is None:
-        return info.context.subject.call_project()
-    parsed = parse_global_id(given)
-    key = row_number(parsed[1]) if parsed is not None and parsed[0] == "Project" else None
-    # An id that names nothing is a project without rows, as a foreign one is.
-    return -1 if key is None else key
+    return info.context.subject.call_project() if given is None else _project_key(given)
 
 
 PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {
@@ -30,13 +28,33 @@ PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {
 }
 
 
-def in_project(table: Table) -> Callable[[Info, Mapping[str, Any]], list[ColumnElement[bool]]]:
-    """The scope of a root list: the project of its argument `projectId`."""
+def _project_key(given: str) -> int:
+    parsed = parse_global_id(given)
+    key = row_number(parsed[1]) if parsed is not None and parsed[0] == "Project" else None
+    # An id that names nothing is a project without rows, as a foreign one is.
+    return -1 if key is None else key
 
-    def scope(info: Info, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-        return [table.c.project_id == project_scope(info, given["project_id"])]
+
+def in_project(table: Table) -> Scope:
+    """The scope of a root list: the project of its argument `projectId`, else of the call."""
+
+    def scope(given: Mapping[str, Any]) -> Scoped:
+        return _of_project(table.c.project_id, given["project_id"])
 
     return scope
+
+
+def _of_project(column: Any, given: str | None) -> Scoped:
+    if given is None:
+        return Scoped((column == VIEWER.project,), needs_project=True)
+    return Scoped((column == derive(_project_key, given, like=0),))
+
+
+def _named(given: Mapping[str, Any]) -> Scoped:
+    by: ProjectBy | None = given["by"]
+    if by is not None and by.uuid:
+        return Scoped((t.projects.c.uuid == by.uuid,))
+    return _of_project(t.projects.c.id, None if by is None else by.id or "")
 
 
 @strawberry.type
@@ -52,18 +70,11 @@ class ProjectQuery:
         default_order=[(t.projects.c.id, False)],
     )
 
-    @strawberry.field(description="One project; the call's own where `by` is left out.")
-    async def project(
-        self,
-        info: Info,
-        by: Annotated[ProjectBy | None, strawberry.argument(description="Which project.")] = None,
-    ) -> Project | None:
-        """One project."""
-        info.context.subject.require_known()
-        if by is not None and by.uuid:
-            condition = t.projects.c.uuid == by.uuid
-        else:
-            named = None if by is None else by.id or ""
-            condition = t.projects.c.id == project_scope(info, named)
-        found: Project | None = await fetch_one(info, "Project", condition)
-        return found
+    project: Project | None = root_one(
+        "Project",
+        Project,
+        "One project; the call's own where `by` is left out.",
+        arguments={"by": (ProjectBy | None, "Which project.")},
+        required=False,
+        named=_named,
+    )

@@ -1,6 +1,7 @@
 """Root fields to read runs of every kind, and steps."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -8,10 +9,11 @@ from sqlalchemy import func
 
 from app.core.errors import NotFound
 from app.core.ids import parse_global_id
+from app.graphql.compiler.declare import Scoped
+from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
-from app.graphql.context import Info
 from app.graphql.payloads import int_key
-from app.graphql.rows import fetch_list, fetch_one, root_connection
+from app.graphql.rows import root_connection, root_list, root_one
 from app.projects.queries import PROJECT_ARGUMENT, in_project
 from app.runs import tables as t
 from app.runs import waits
@@ -35,6 +37,18 @@ def run_key(given: str) -> UUID:
         return UUID(parsed[1])
     except ValueError as error:
         raise NotFound("There is no such run.") from error
+
+
+_ID: dict[str, tuple[Any, str]] = {"id": (strawberry.ID, "Which one.")}
+
+
+def _run_named(given: Mapping[str, Any]) -> Scoped:
+    return Scoped((t.runs.c.id == derive(run_key, given["id"], like=UUID(int=0)),))
+
+
+def _step_named(given: Mapping[str, Any]) -> Scoped:
+    key = derive(lambda text: int_key(text, "RunStep", "step"), given["id"], like=0)
+    return Scoped((t.run_steps.c.id == key,))
 
 
 @strawberry.type
@@ -62,32 +76,15 @@ class RunQuery:
         extra=PROJECT_ARGUMENT,
     )
 
-    @strawberry.field(description="One run of any kind.")
-    async def run(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Which run.")],
-    ) -> Run | None:
-        """One run, or null."""
-        info.context.subject.require_known()
-        found: Run | None = await fetch_one(info, "Run", t.runs.c.id == run_key(id))
-        return found
-
-    @strawberry.field(description="One step.")
-    async def run_step(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Which step.")],
-    ) -> RunStep | None:
-        """One step, or null."""
-        info.context.subject.require_known()
-        condition = t.run_steps.c.id == int_key(id, "RunStep", "step")
-        found: RunStep | None = await fetch_one(info, "RunStep", condition)
-        return found
-
-    @strawberry.field(description="Workers seen within the last 15 seconds; at most 200.")
-    async def workers(self, info: Info) -> list[Worker]:
-        """Who does the work."""
-        info.context.subject.require_known()
-        seen = t.workers.c.seen_at > func.now() - waits.SEEN
-        return await fetch_list(info, "Worker", [t.workers.c.started_at], seen, limit=200)
+    run: Run | None = root_one("Run", Run, "One run of any kind.", arguments=_ID, named=_run_named)
+    run_step: RunStep | None = root_one(
+        "RunStep", RunStep, "One step.", arguments=_ID, named=_step_named
+    )
+    workers: list[Worker] = root_list(
+        "Worker",
+        Worker,
+        "Workers seen within the last 15 seconds; at most 200.",
+        order=[t.workers.c.started_at],
+        limit=200,
+        where=[t.workers.c.seen_at > func.now() - waits.SEEN],
+    )

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -282,6 +283,13 @@ async def test_a_cursor_of_no_sense_is_bad_input(team: Team) -> None:
         assert answer.codes == ["BAD_USER_INPUT"], (cursor, answer.body)
 
 
+@pytest.fixture
+def uncompiled(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads are answered by resolvers alone, whose statements the test counts."""
+    endpoint = app.state.endpoint
+    monkeypatch.setattr(endpoint, "settings", replace(endpoint.settings, compile=False))
+
+
 @contextmanager
 def statements() -> Iterator[list[str]]:
     """The SQL statements that run inside, but for the one that identifies the caller."""
@@ -299,6 +307,7 @@ def statements() -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
+@pytest.mark.usefixtures("uncompiled")
 async def test_rows_are_counted_only_when_the_count_is_asked_for(team: Team) -> None:
     with statements() as seen:
         await team.viewer("{ pipelineRuns { nodes { number } pageInfo { hasNextPage } } }")
@@ -312,6 +321,7 @@ async def test_rows_are_counted_only_when_the_count_is_asked_for(team: Team) -> 
     assert len(seen) == 2
 
 
+@pytest.mark.usefixtures("uncompiled")
 async def test_only_the_columns_that_are_asked_for_are_selected(team: Team) -> None:
     with statements() as seen:
         await team.viewer("{ pipelineRuns { nodes { number } } }")
@@ -328,6 +338,7 @@ DEEP = """query($n: Int!) {
       logs(first: 2) { totalCount nodes { message } } events(last: 2) { nodes { kind } } } } } } }"""
 
 
+@pytest.mark.usefixtures("uncompiled")
 async def test_statements_are_as_many_for_fifty_rows_as_for_one(
     client: httpx2.AsyncClient, app: Starlette
 ) -> None:
@@ -342,9 +353,10 @@ async def test_statements_are_as_many_for_fifty_rows_as_for_one(
         assert len((await team.viewer(DEEP, n=1)).only["nodes"]) == 1
     with statements() as for_fifty:
         assert len((await team.viewer(DEEP, n=50)).only["nodes"]) == 50
-    assert len(for_fifty) == len(for_one)
+    assert len(for_fifty) == len(for_one) > 1
 
 
+@pytest.mark.usefixtures("uncompiled")
 async def test_nodes_of_one_type_are_one_statement_and_keep_their_order(team: Team) -> None:
     users = [await rows.user() for _ in range(3)]
     for user in users:

@@ -43,12 +43,43 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class Scoped:
+    """Conditions that arguments mean; `needs_project`: one is about the project of the call."""
+
+    conditions: tuple[ColumnElement[bool], ...]
+    needs_project: bool = False
+
+
+Scope = Callable[[Mapping[str, Any]], Scoped]
+"""A root field's arguments by their Python names, None where absent -> which rows."""
+
+
+@dataclass(frozen=True)
 class RootField:
     """A root field that pages through a type; `scope` makes conditions of its other arguments."""
 
     target: str
     listing: Listing
-    scope: Callable[[Any, Any], Sequence[ColumnElement[bool]]] | None = None
+    scope: Scope | None = None
+
+
+@dataclass(frozen=True)
+class RootOne:
+    """A root field of the one row that its arguments name, or null."""
+
+    target: str
+    named: Scope
+    limit: int = 1
+
+
+@dataclass(frozen=True)
+class RootList:
+    """A root field of a short list that is bounded by nature."""
+
+    target: str
+    named: Scope
+    order: tuple[Column[Any], ...]
+    limit: int
 
 
 @dataclass(frozen=True)
@@ -193,7 +224,7 @@ def sql_type(
             declaration = field.metadata.get(DECLARATION)
             if declaration is not None:
                 fields[field.python_name] = declaration
-            names[_camel(field.graphql_name or field.python_name)] = field.python_name
+            names[camel(field.graphql_name or field.python_name)] = field.python_name
         keys = tuple(key) if key else tuple(table.primary_key.columns)
         _types[definition.name] = SqlType(
             name=definition.name,
@@ -212,7 +243,8 @@ def sql_type(
     return wrap
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """`created_at` -> `createdAt`."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
 

@@ -1,13 +1,12 @@
 """Root fields to read backfills."""
 
-from typing import Annotated
-
 import strawberry
 
+from app.graphql.compiler.declare import Scoped
+from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
-from app.graphql.context import Info
 from app.graphql.payloads import int_key
-from app.graphql.rows import fetch_one, root_connection
+from app.graphql.rows import root_connection, root_one
 from app.pipelines import tables as t
 from app.pipelines.backfills.inputs import (
     BACKFILL_COLUMNS,
@@ -21,7 +20,10 @@ from app.projects.queries import PROJECT_ARGUMENT, in_project
 
 def backfill_key(by: BackfillBy) -> int:
     """The row key that a BackfillBy means."""
-    return int_key(by.id, "Backfill", "backfill") if by.id else int(by.number or 0)
+    if not by.id:
+        return by.number or 0
+    found: int = derive(lambda text: int_key(text, "Backfill", "backfill"), by.id, like=0)
+    return found
 
 
 @strawberry.type
@@ -39,14 +41,10 @@ class BackfillQuery:
         extra=PROJECT_ARGUMENT,
     )
 
-    @strawberry.field(description="One backfill.")
-    async def backfill(
-        self,
-        info: Info,
-        by: Annotated[BackfillBy, strawberry.argument(description="Which backfill.")],
-    ) -> Backfill | None:
-        """One backfill, or null."""
-        info.context.subject.require_known()
-        condition = t.backfills.c.id == backfill_key(by)
-        found: Backfill | None = await fetch_one(info, "Backfill", condition)
-        return found
+    backfill: Backfill | None = root_one(
+        "Backfill",
+        Backfill,
+        "One backfill.",
+        arguments={"by": (BackfillBy, "Which backfill.")},
+        named=lambda given: Scoped((t.backfills.c.id == backfill_key(given["by"]),)),
+    )

@@ -1,7 +1,8 @@
-"""The cases: what the SQL of ten hard operations must be, proven against today's executor.
+"""The cases: ten hard operations, their SQL and their answers.
 
-For each caller three things must be equal as JSON: what the statement returns, what the executor
-answers over HTTP, and the answer that is written down.
+For each caller three things must be equal as JSON: what a statement written by hand returns, what the
+server answers over HTTP, and the answer that is written down. Beside them stands the statement that
+the compiler makes.
 """
 
 import json
@@ -19,6 +20,7 @@ from starlette.applications import Starlette
 from app.access.identify import by_token
 from app.core import db
 from app.core.rules import Subject
+from app.graphql.schema import build_schema
 from tests.graphql.compiler.harness import (
     CASES,
     FUTURE,
@@ -31,6 +33,7 @@ from tests.graphql.compiler.harness import (
     stored_words,
     with_open_cursors,
 )
+from tests.graphql.compiler.write_cases import COMPILED, statement
 
 CALLERS = ("owner", "viewer", "stranger")
 PAGED = "runs_connection"
@@ -139,6 +142,12 @@ async def test_statement_on_tables_to_come_gives_the_written_answer(
     finally:
         await transaction.rollback()
     assert compiled["data"] == case.answers[caller]
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_the_compiler_makes_the_statement_that_was_reviewed(name: str) -> None:
+    """A change of it is a change to look at; then: python -m tests.graphql.compiler.write_cases"""
+    assert statement(build_schema(), name) == Case(name).text("compiled.sql")
 
 
 def test_every_case_has_its_statement_its_variables_and_its_answers() -> None:

@@ -1,0 +1,196 @@
+"""Plans of one operation, by the shape of its variables; built when first needed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLInputType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    type_from_ast,
+)
+from graphql.execution.values import VariableValues
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from strawberry import Schema
+
+from app.core.errors import DomainError
+from app.graphql.compiler.pages import Cursor, PageCheck
+from app.graphql.compiler.patches import Patch
+from app.graphql.compiler.plan import Bound, Planned, Planner
+from app.graphql.compiler.selection import Selections
+from app.graphql.compiler.standins import Source, StepsAside, Values, shape, source_of, stand_ins
+from app.graphql.context import Context
+
+MAX_PLANS = 64
+MAX_LIST = 1000
+MAX_OPERANDS = 5000
+VIEWER = "viewer_"
+RARELY_FULL = 10
+"""Lists that are bounded by nature hold a tenth of what they may, or less."""
+_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a statement: a constant, a fact of the viewer, or a value of the request."""
+
+    constant: Any = None
+    viewer: str | None = None
+    source: Source | None = None
+    process: Any = None
+
+    def value(self, values: Values, context: Context) -> Any:
+        """What PostgreSQL gets."""
+        if self.viewer is not None:
+            return context.parameters()[self.viewer]
+        if self.source is None:
+            return self.constant
+        found = self.source(values)
+        return found if self.process is None else self.process(found)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A statement ready to be run, and what a request must pass first."""
+
+    text: str
+    parameters: tuple[Parameter, ...]
+    checks: tuple[PageCheck, ...]
+    cursors: tuple[Cursor, ...]
+    patches: tuple[Patch, ...]
+    needs_project: bool
+    lists: tuple[Bound, ...]
+
+    def bind(self, values: Values, context: Context) -> list[Any]:
+        """The parameters of a request; DomainError or StepsAside where it must go another way."""
+        for check in self.checks:
+            check(values, context.max_page)
+        if sum(one.most(values) for one in self.lists) > context.max_objects * RARELY_FULL:
+            # Perhaps its lists are short. Normal execution counts what there is.
+            raise StepsAside("an answer that could be too large")
+        if self.needs_project:
+            context.subject.call_project()
+        bound = [parameter.value(values, context) for parameter in self.parameters]
+        lengths = [len(one) for one in bound if type(one) is list]
+        if lengths and (max(lengths) > MAX_LIST or sum(lengths) > MAX_OPERANDS):
+            raise StepsAside("a long list")
+        return bound
+
+
+class Plans:
+    """The plans of one operation. What cannot be compiled is remembered, too."""
+
+    def __init__(self) -> None:
+        self._plans: dict[Any, Plan | StepsAside] = {}
+        self._types: dict[str, GraphQLInputType] | None = None
+
+    def find(
+        self,
+        schema: Schema,
+        document: DocumentNode,
+        name: str | None,
+        variables: VariableValues,
+        nulls: Mapping[int, Sequence[bool]],
+    ) -> Plan:
+        """The plan for variables of this shape; StepsAside where there is none."""
+        if self._types is None:
+            self._types = _types_of(schema._schema, operation_of(document, name))
+        types = self._types
+        key = (
+            tuple((n, shape(value, types[n])) for n, value in variables.coerced.items()),
+            tuple(sorted((number, tuple(flags)) for number, flags in nulls.items())),
+        )
+        found = self._plans.get(key)
+        if found is None:
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.pop(next(iter(self._plans)))
+            try:
+                found = self._build(schema, document, name, variables, nulls)
+            except (StepsAside, DomainError) as reason:
+                found = reason if isinstance(reason, StepsAside) else StepsAside(reason.message)
+            self._plans[key] = found
+        if isinstance(found, StepsAside):
+            raise found
+        return found
+
+    def _build(
+        self,
+        schema: Schema,
+        document: DocumentNode,
+        name: str | None,
+        variables: VariableValues,
+        nulls: Mapping[int, Sequence[bool]],
+    ) -> Plan:
+        assert self._types is not None
+        twice = []
+        for _ in range(2):
+            stand = {
+                n: stand_ins(value, self._types[n], (n,)) for n, value in variables.coerced.items()
+            }
+            selections = Selections(
+                schema._schema,
+                operation_of(document, name),
+                _fragments(document),
+                VariableValues(variables.sources, stand),
+            )
+            twice.append(_compiled(Planner(schema, selections, nulls).plan()))
+        first, second = twice
+        # Whatever depended on a stand-in's own value would be wrong for the next request.
+        same = [one.constant for one in first.parameters] == [p.constant for p in second.parameters]
+        if first.text != second.text or not same:
+            raise StepsAside("a value that shapes the statement")
+        return first
+
+
+def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """The operation of a document by its name, or the only one."""
+    return next(
+        definition
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+        and (name is None or (definition.name and definition.name.value == name))
+    )
+
+
+def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {
+        definition.name.value: definition
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+
+
+def _types_of(
+    schema: GraphQLSchema, operation: OperationDefinitionNode
+) -> dict[str, GraphQLInputType]:
+    found: dict[str, Any] = {
+        variable.variable.name.value: type_from_ast(schema, variable.type)
+        for variable in operation.variable_definitions or ()
+    }
+    return found
+
+
+def _compiled(planned: Planned) -> Plan:
+    expanded: Any = planned.select.compile(dialect=_DIALECT).construct_expanded_state()
+    return Plan(
+        text=expanded.statement,
+        parameters=tuple(_parameter(expanded, name) for name in expanded.positiontup or ()),
+        checks=tuple(planned.checks),
+        cursors=tuple(planned.cursors),
+        patches=tuple(planned.patches),
+        needs_project=planned.needs_project,
+        lists=tuple(planned.lists),
+    )
+
+
+def _parameter(expanded: Any, name: str) -> Parameter:
+    value, process = expanded.parameters[name], expanded.processors.get(name)
+    if name.startswith(VIEWER):
+        return Parameter(viewer=name)
+    source = source_of(value)
+    if source is not None:
+        return Parameter(source=source, process=process)
+    return Parameter(constant=value if process is None else process(value))

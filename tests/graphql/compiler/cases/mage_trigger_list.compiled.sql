@@ -1,0 +1,28 @@
+WITH p1 AS
+(SELECT triggers.description AS n0_c_description, triggers.event_matchers AS n0_c_event_matchers, triggers.id AS n0_c_number, triggers.last_enabled_at AS n0_c_last_enabled_at, (SELECT runs.status
+FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
+WHERE pipeline_runs.trigger_id = triggers.id ORDER BY pipeline_runs.number DESC
+LIMIT $4::INTEGER) AS n0_c_last_run_status, triggers.name AS n0_c_name, triggers.pipeline_id AS n0_l_pipeline_id, (SELECT count(*) AS count_1
+FROM pipeline_runs JOIN runs ON runs.id = pipeline_runs.run_id
+WHERE pipeline_runs.trigger_id = triggers.id AND runs.status IN ($12::VARCHAR, $13::VARCHAR)) AS n0_c_active_run_count, (SELECT count(*) AS count_2
+FROM pipeline_runs JOIN runs ON runs.id = pipeline_runs.run_id
+WHERE pipeline_runs.trigger_id = triggers.id) AS n0_c_run_count, triggers.interval AS n0_c_interval, triggers.type AS n0_c_type, triggers.settings AS n0_c_settings, triggers.sla AS n0_c_sla, triggers.start_at AS n0_c_start_at, triggers.status AS n0_c_status, triggers.tags AS n0_c_tags, CASE WHEN ($1::BOOLEAN OR triggers.project_id = ANY ($5::BIGINT[])) THEN triggers.token ELSE NULL END AS n0_c_token, triggers.variables AS n0_c_variables, triggers.id AS s0, triggers.id AS s1, row_number() OVER (ORDER BY triggers.id DESC, triggers.id DESC) AS place
+FROM triggers
+WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($2::BIGINT[])) AND triggers.project_id = $6::BIGINT AND (triggers.type = ANY ($7::TEXT[]) OR triggers.pipeline_id IN (SELECT pipelines.id
+FROM pipelines
+WHERE starts_with(pipelines.uuid, $8::VARCHAR))) ORDER BY triggers.id DESC, triggers.id DESC
+LIMIT $9::BIGINT + $10::BIGINT OFFSET $11::BIGINT)
+SELECT (('{"data":{' || '"triggers":') || (((((('{"nodes":' || (SELECT coalesce(CAST(json_agg(x4) AS TEXT), '[]') AS coalesce_1
+FROM (SELECT p1.n0_c_description AS description, p1.n0_c_event_matchers AS event_matchers, p1.n0_c_number AS id, to_char(timezone('UTC', p1.n0_c_last_enabled_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS last_enabled_at, p1.n0_c_last_run_status AS last_pipeline_run_status, p1.n0_c_name AS name, (SELECT to_json(x3) AS to_json_1
+FROM (SELECT p2.c_uuid AS uuid
+FROM (SELECT pipelines.uuid AS c_uuid
+FROM pipelines
+WHERE ($1::BOOLEAN OR pipelines.project_id = ANY ($2::BIGINT[])) AND pipelines.id = p1.n0_l_pipeline_id
+LIMIT $3::INTEGER) AS p2) AS x3) AS pipeline, p1.n0_c_active_run_count AS pipeline_in_progress_runs_count, p1.n0_c_run_count AS pipeline_runs_count, p1.n0_c_interval AS schedule_interval, upper(p1.n0_c_type) AS schedule_type, p1.n0_c_settings AS settings, p1.n0_c_sla AS sla, to_char(timezone('UTC', p1.n0_c_start_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS start_time, upper(p1.n0_c_status) AS status, p1.n0_c_tags AS tags, p1.n0_c_token AS token, p1.n0_c_variables AS variables
+FROM p1
+WHERE p1.place <= $9::BIGINT + $11::BIGINT ORDER BY p1.s0 DESC, p1.s1 DESC) AS x4)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
+FROM p1) > $9::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT count(*) AS count_4
+FROM triggers
+WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($2::BIGINT[])) AND triggers.project_id = $6::BIGINT AND (triggers.type = ANY ($7::TEXT[]) OR triggers.pipeline_id IN (SELECT pipelines.id
+FROM pipelines
+WHERE starts_with(pipelines.uuid, $8::VARCHAR)))) AS TEXT), 'null')) || '}')) || '}}' AS anon_1

@@ -1,0 +1,111 @@
+"""Stand-ins: what they lead to in a statement, and what gives them away."""
+
+from typing import Any
+
+import pytest
+from graphql.execution.values import VariableValues, get_variable_values
+from sqlalchemy import Text, literal, select
+from strawberry import Schema
+
+from app.graphql.compiler.cache import Plans, _compiled
+from app.graphql.compiler.plan import Planned
+from app.graphql.compiler.standins import (
+    Path,
+    StepsAside,
+    derive,
+    source_of,
+    stand_in,
+)
+from app.graphql.documents import stored_operations
+from app.graphql.schema import build_schema
+
+QUERY = """query Q($w: PipelineFilter, $o: [PipelineOrder!], $n: Int, $flag: Boolean = true) {
+  pipelines(where: $w, orderBy: $o, first: $n) { nodes { uuid name @include(if: $flag) } }
+}"""
+
+
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    """The schema, without databases."""
+    return build_schema()
+
+
+def variables(schema: Schema, **given: Any) -> VariableValues:
+    operation = stored_operations(schema, QUERY, "test")["Q"]
+    found = get_variable_values(schema._schema, operation.variable_definitions, given)
+    assert isinstance(found, VariableValues), found
+    return found
+
+
+def texts(schema: Schema, *requests: dict[str, Any]) -> list[str]:
+    """The statements of one operation for these variables."""
+    operation = stored_operations(schema, QUERY, "test")["Q"]
+    plans = Plans()
+    document, name = operation.document, operation.name
+    return [
+        plans.find(schema, document, name, variables(schema, **given), {}).text
+        for given in requests
+    ]
+
+
+def test_one_statement_serves_all_values_of_a_shape(schema: Schema) -> None:
+    made = texts(
+        schema,
+        {"w": {"name": {"eq": "a"}, "tags": {"hasAny": ["x"]}}, "n": 1},
+        {"w": {"name": {"eq": "b"}, "tags": {"hasAny": ["y", "z"]}}, "n": 100},
+        {"w": {"name": {"eq": ""}, "tags": {"hasAny": []}}, "n": 50},
+    )
+    assert len(set(made)) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"w": {"name": {"contains": "a"}}},
+        {"w": {"uuid": {"eq": "a"}}},
+        {"w": {"hasTriggers": True}},
+        {"w": {"not": {"name": {"eq": "a"}}}},
+        {"w": {"name": {"eq": "a"}}, "o": [{"field": "NAME", "direction": "DESC"}]},
+        {"w": {"name": {"eq": "a"}}, "flag": False},
+        {},
+    ],
+)
+def test_what_shapes_a_statement_makes_another(schema: Schema, other: dict[str, Any]) -> None:
+    first, second = texts(schema, {"w": {"name": {"eq": "a"}}}, other)
+    assert first != second
+
+
+def test_a_list_is_one_parameter_though_it_was_copied() -> None:
+    made = stand_in(["a", "b"], Path(("w",)))
+    copied = [*made]
+    found = source_of(copied)
+    assert found is not None and found({"w": ["c"]}) == ["c"]
+    alone = source_of(copied[0])
+    assert alone is not None
+    with pytest.raises(StepsAside):
+        alone({})
+
+
+def test_what_is_derived_is_made_anew_for_each_request() -> None:
+    made = derive(len, stand_in("abc", Path(("v",))), like=0)
+    found = source_of(made)
+    assert found is not None and found({"v": "four"}) == 4
+    assert derive(len, "plain", like=0) == 5
+
+
+def test_a_value_that_got_lost_on_its_way_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Any] = []
+    for _ in range(2):
+        lost = str.upper(stand_in("x", Path(("v",))))
+        plans.append(_compiled(Planned(select(literal(lost, Text)))))
+    first, second = ([p.constant for p in plan.parameters] for plan in plans)
+    assert first != second
+
+
+def test_no_more_plans_are_kept_than_a_bound(schema: Schema) -> None:
+    operation = stored_operations(schema, QUERY, "test")["Q"]
+    plans = Plans()
+    for count in range(1, 70):
+        given = variables(schema, w={"or": [{"name": {"eq": "a"}}] * count})
+        plans.find(schema, operation.document, operation.name, given, {})
+    assert len(plans._plans) == 64

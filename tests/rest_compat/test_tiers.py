@@ -1,0 +1,73 @@
+"""Every read of the REST dialects is one statement, and none is executed field by field."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    type_from_ast,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+from strawberry import Schema
+
+import rest_compat
+from app.graphql.documents import StoredOperation, stored_operations
+from app.graphql.schema import build_schema
+
+ROOT = Path(rest_compat.__file__).parent
+SCHEMA = build_schema()
+PLAIN = {"Int": 5, "String": "x", "Boolean": True, "DateTime": "2026-01-01T00:00:00Z"}
+
+
+def operations() -> Iterator[tuple[str, StoredOperation]]:
+    """Every stored query."""
+    for file in sorted(ROOT.glob("*/documents/*.graphql")):
+        for name, operation in stored_operations(SCHEMA, file.read_text(), file.name).items():
+            if not operation.is_mutation:
+                yield f"{file.parts[-3]}/{name}", operation
+
+
+READS = dict(operations())
+
+
+def sample(type_: Any) -> Any:
+    """Some value of an input type."""
+    if isinstance(type_, GraphQLNonNull):
+        return sample(type_.of_type)
+    if isinstance(type_, GraphQLList):
+        return None if isinstance(type_.of_type, GraphQLNonNull) else []
+    if isinstance(type_, GraphQLInputObjectType):
+        return {}
+    if isinstance(type_, GraphQLEnumType):
+        return next(iter(type_.values))
+    return PLAIN[type_.name]
+
+
+def given(schema: Schema, operation: StoredOperation) -> VariableValues:
+    """Variables of the types that an operation declares."""
+    values = {
+        declared.variable.name.value: sample(type_from_ast(schema._schema, declared.type))
+        for declared in operation.variable_definitions
+    }
+    found = get_variable_values(schema._schema, operation.variable_definitions, values)
+    assert isinstance(found, VariableValues), found
+    return found
+
+
+def test_there_are_reads() -> None:
+    assert len(READS) > 25
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_is_compiled_whole(name: str) -> None:
+    operation = READS[name]
+    variables = given(SCHEMA, operation)
+    plan = operation.plans.find(SCHEMA, operation.document, operation.name, variables, {})
+    assert plan.text.count(";") == 0
+    again = operation.plans.find(SCHEMA, operation.document, operation.name, variables, {})
+    assert again is plan
