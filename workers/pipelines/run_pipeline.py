@@ -247,8 +247,9 @@ class _Walk:
             return [], []
 
         def configured(name: str) -> Callable[[str], bool]:
-            blocks = self.plan.blocks
-            return lambda uuid: bool((blocks[uuid]["configuration"] or {}).get(name))
+            # A block that was deleted since fails by itself when its step's turn comes.
+            settings = {b["uuid"]: b["configuration"] or {} for b in self.plan.blocks.values()}
+            return lambda uuid: bool(settings.get(uuid, {}).get(name))
 
         return self.graph.fan_out(
             node.name,
