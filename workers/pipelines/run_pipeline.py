@@ -24,6 +24,7 @@ from workers.pipelines.fork_server import ForkServer
 from workers.pipelines.graph import CannotFanOut, Graph, Node
 from workers.pipelines.hand_over import sample
 from workers.pipelines.layout import CannotLayOut, lay_out
+from workers.pipelines.own_folder import OwnFolder
 from workers.pipelines.run_block import BlockRunner, within
 
 SAMPLE_ROWS = 100
@@ -46,21 +47,25 @@ class PipelineKind:
         self.block_env = dict(block_env)
         self.fork_server = ForkServer(grace_s=settings.kill_grace_s)
         self.slots = asyncio.Semaphore(settings.block_processes)
+        self._folder: OwnFolder
 
     async def start(self) -> None:
         """Warm up, so that the first block need not wait for pandas."""
+        self._folder = await asyncio.to_thread(OwnFolder)
         await self.fork_server.start()
 
     async def close(self) -> None:
         """End the fork server and whatever block still runs."""
         await self.fork_server.close()
+        await asyncio.to_thread(self._folder.close)
 
     async def __call__(self, context: RunContext) -> Outcome | Parked:
         """Execute one pipeline run."""
         plan = await reads.run_plan(context.run_id)
         if plan is None:
             return Outcome("failed", reason="pipeline_gone", error="The pipeline was deleted.")
-        with tempfile.TemporaryDirectory(prefix="isthmus-run-", ignore_cleanup_errors=True) as work:
+        own = self._folder.path
+        with tempfile.TemporaryDirectory(dir=own, ignore_cleanup_errors=True) as work:
             try:
                 surroundings = await lay_out(plan.pipeline["project_id"], Path(work))
             except CannotLayOut as error:
