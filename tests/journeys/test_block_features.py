@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -326,3 +327,27 @@ def test_a_block_that_was_deleted_fails_by_name_behind_a_dynamic_one(graph: Grap
     graph(delete, u=uuid)
     run = graph.ended(run_id)
     assert run["error"] == "Block child:0 failed: The block was deleted."
+
+
+TRIGGER = """mutation($i: TriggerCreateInput!) { triggerCreate(input: $i) {
+  trigger { number } errors { message } } }"""
+RUN_OF = """mutation($n: Int!) { pipelineRunCreate(input: {of: {trigger: {number: $n}}}) {
+  run { id } errors { message } } }"""
+
+
+def test_a_run_is_parked_no_longer_than_its_timeout_lets_it(graph: Graph) -> None:
+    uuid = graph.pipeline("bounded", {})
+    graph.block(uuid, "work", "import time\n@custom\ndef f(**k):\n    time.sleep(5)\n", [])
+    no = "@sensor\ndef no(*args, **k):\n    return False\n"
+    graph.block(uuid, "never", no, ["work"], type="SENSOR")
+    given = {"pipeline": {"uuid": uuid}, "name": "t", "settings": {"timeout": 20}}
+    made = graph(TRIGGER, i={**given, "type": "API", "status": "ACTIVE"})["triggerCreate"][
+        "trigger"
+    ]["number"]
+    run_id = graph(RUN_OF, n=made)["pipelineRunCreate"]["run"]["id"]
+    wait_for(graph, run_id, lambda r: r["steps"]["work"]["status"] == "SUCCEEDED")
+    wait_for(graph, run_id, lambda r: r["status"] == "QUEUED")
+    run = graph("query($i: ID!) { run(id: $i) { startedAt waitUntil } }", i=run_id)["run"]
+    began, until = map(datetime.fromisoformat, (run["startedAt"], run["waitUntil"]))
+    # The block's own five seconds are not given on top.
+    assert (until - began).total_seconds() < 24

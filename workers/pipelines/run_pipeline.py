@@ -94,6 +94,7 @@ class _Walk:
     running: dict[asyncio.Task[None], Node] = field(default_factory=dict)
     first_error: str | None = None
     lost: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Outcome | Parked:
         """Walk the graph to its end, or until nothing in it can go on for a while."""
@@ -158,7 +159,9 @@ class _Walk:
     def _until_timeout(self, pause_s: float) -> float:
         """Not beyond the run's own timeout, at which a worker must look at it."""
         left_s = self.context.left_s
-        return pause_s if left_s is None else min(pause_s, left_s)
+        if left_s is None:
+            return pause_s
+        return min(pause_s, max(0.0, left_s - (time.monotonic() - self.began)))
 
     async def _step(self, node: Node) -> None:
         if node.is_controller:
