@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db import Tx, is_transient, transaction
 from app.core.rules import SYSTEM
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 RETRY_BASE_S = 2.0
 RETRY_LONGEST_S = 300.0
+_LOG_SAYS = "the worker's log says more."
 
 
 _left: set[asyncio.Future[Any]] = set()
@@ -300,7 +302,7 @@ class Execution:
         return Outcome(
             "failed",
             reason="error",
-            error=f"{type(error).__name__}: {error}",
+            error=_shown(error),
             retry=is_transient(error),
         )
 
@@ -361,6 +363,12 @@ class Execution:
                 await self._look.wait()
         except TimeoutError:
             pass
+
+
+def _shown(error: BaseException) -> str:
+    """An unforeseen error for members to read; the text of a database's has statements in it."""
+    hidden = isinstance(error, SQLAlchemyError)
+    return f"{type(error).__name__}: {_LOG_SAYS if hidden else error}"
 
 
 def _has_result(work: asyncio.Task[Outcome | Parked]) -> bool:

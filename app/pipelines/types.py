@@ -130,7 +130,11 @@ class Pipeline(Node, Timestamped):
         t.pipelines.c.concurrency_config, "Limits of parallel runs and blocks."
     )
     retry_config: JSON = column(t.pipelines.c.retry_config, "How failed blocks are tried again.")
-    notification_config: JSON = column(t.pipelines.c.notification_config, "Who is told of what.")
+    notification_config: JSON = expression(
+        rules.notifications_if_writer,
+        "Who is told of what; shown only to who may change the pipeline, as it holds addresses "
+        "and passwords: empty for others.",
+    )
     executor_config: JSON = column(t.pipelines.c.executor_config, "Kept for callers; not used.")
     executor_type: str | None = column(t.pipelines.c.executor_type, "Kept for callers; not used.")
     executor_count: int = column(t.pipelines.c.executor_count, "Kept for callers; not used.")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -290,3 +291,63 @@ def test_text_blocks_never_run(graph: Graph) -> None:
     graph.block(uuid, "scratch", "1 / 0", [], type="SCRATCHPAD")
     run = graph.ended(graph.start(uuid))
     assert (run["status"], list(run["steps"])) == ("SUCCEEDED", ["work"])
+
+
+def test_absurdly_long_waits_are_waits_all_the_same(graph: Graph) -> None:
+    uuid = graph.pipeline("far", {})
+    boom = "@custom\ndef boom(**k):\n    raise ValueError('no')\n"
+    far = {"retries": 1, "delay": 1e300, "max_delay": 1e300}
+    graph.block(uuid, "boom", boom, [], retryConfig=far)
+    no = "@sensor\ndef no(**k):\n    return False\n"
+    graph.block(uuid, "never", no, [], type="SENSOR", configuration={"poll_interval": 1e300})
+    run_id = graph.start(uuid)
+
+    def parked(run: Any) -> bool:
+        return run["status"] != "RUNNING" and any(s["attempt"] for s in run["steps"].values())
+
+    run = wait_for(graph, run_id, parked)
+    assert (run["status"], statuses(run)) == ("QUEUED", {"boom": "PENDING", "never": "PENDING"})
+    graph.cancel(run_id)
+
+
+def test_a_block_that_was_deleted_fails_by_name_behind_a_dynamic_one(graph: Graph) -> None:
+    uuid = graph.pipeline("shrunk", {})
+    code = (
+        "@custom\ndef load(*args, **kwargs):\n"
+        "    if kwargs['retry']['attempts'] < 2:\n        raise ValueError('not yet')\n"
+        "    return [[1]]\n"
+    )
+    later = {"retries": 1, "delay": 4, "max_delay": 4}
+    graph.block(uuid, "load", code, [], configuration={"dynamic": True}, retryConfig=later)
+    graph.block(uuid, "child", FAN["child"], ["load"])
+    run_id = graph.start(uuid)
+    wait_for(graph, run_id, lambda r: r["status"] == "QUEUED" and r["steps"]["load"]["attempt"])
+    path = '{path: {pipeline: $u, block: "child"}}'
+    delete = f"mutation($u: String!) {{ blockDelete(input: {{by: {path}}}) {{ deletedId }} }}"
+    graph(delete, u=uuid)
+    run = graph.ended(run_id)
+    assert run["error"] == "Block child:0 failed: The block was deleted."
+
+
+TRIGGER = """mutation($i: TriggerCreateInput!) { triggerCreate(input: $i) {
+  trigger { number } errors { message } } }"""
+RUN_OF = """mutation($n: Int!) { pipelineRunCreate(input: {of: {trigger: {number: $n}}}) {
+  run { id } errors { message } } }"""
+
+
+def test_a_run_is_parked_no_longer_than_its_timeout_lets_it(graph: Graph) -> None:
+    uuid = graph.pipeline("bounded", {})
+    graph.block(uuid, "work", "import time\n@custom\ndef f(**k):\n    time.sleep(5)\n", [])
+    no = "@sensor\ndef no(*args, **k):\n    return False\n"
+    graph.block(uuid, "never", no, ["work"], type="SENSOR")
+    given = {"pipeline": {"uuid": uuid}, "name": "t", "settings": {"timeout": 20}}
+    made = graph(TRIGGER, i={**given, "type": "API", "status": "ACTIVE"})["triggerCreate"][
+        "trigger"
+    ]["number"]
+    run_id = graph(RUN_OF, n=made)["pipelineRunCreate"]["run"]["id"]
+    wait_for(graph, run_id, lambda r: r["steps"]["work"]["status"] == "SUCCEEDED")
+    wait_for(graph, run_id, lambda r: r["status"] == "QUEUED")
+    run = graph("query($i: ID!) { run(id: $i) { startedAt waitUntil } }", i=run_id)["run"]
+    began, until = map(datetime.fromisoformat, (run["startedAt"], run["waitUntil"]))
+    # The block's own five seconds are not given on top.
+    assert (until - began).total_seconds() < 24

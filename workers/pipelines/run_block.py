@@ -23,6 +23,8 @@ from workers.pipelines.layout import Surroundings
 POLL_S = 60.0
 RETRY = {"retries": 0, "delay": 5, "max_delay": 60, "exponential_backoff": True}
 """What a retry_config leaves unsaid: further tries, seconds before the first, and at most."""
+LONGEST_S = 30 * 86400.0
+"""No step waits longer than this for its next poll or try, whatever was written."""
 NO_RETRY = ("unsupported", "worker_lost", "block_gone")
 
 
@@ -79,7 +81,7 @@ class BlockRunner:
         """Seconds until a sensor asks again; None where its timeout has passed."""
         configured = (block["configuration"] or {}).get("poll_interval")
         usable = isinstance(configured, int | float) and configured > 0
-        delay_s = float(configured) if usable else POLL_S  # type: ignore[arg-type]
+        delay_s = min(float(configured), LONGEST_S) if usable else POLL_S  # type: ignore[arg-type]
         if block["timeout_s"] is None or node.begun is None:
             return delay_s
         left_s = node.begun + float(block["timeout_s"]) - time.monotonic()
@@ -90,8 +92,9 @@ class BlockRunner:
         rule = self._retry_rule(block)
         if result.reason in NO_RETRY or node.tries >= rule["retries"]:
             return None
-        growth = 2**node.tries if rule["exponential_backoff"] else 1
-        return float(min(rule["delay"] * growth, max(rule["max_delay"], 0)))
+        # So often doubled, any delay is beyond the longest.
+        growth = 2 ** min(node.tries, 64) if rule["exponential_backoff"] else 1
+        return float(min(rule["delay"] * growth, rule["max_delay"], LONGEST_S))
 
     def tries_of(self, block: RowMapping) -> int:
         """How often a block is begun at most before it has failed."""

@@ -24,6 +24,7 @@ from workers.pipelines.fork_server import ForkServer
 from workers.pipelines.graph import CannotFanOut, Graph, Node
 from workers.pipelines.hand_over import sample
 from workers.pipelines.layout import CannotLayOut, lay_out
+from workers.pipelines.own_folder import OwnFolder
 from workers.pipelines.run_block import BlockRunner, within
 
 SAMPLE_ROWS = 100
@@ -46,21 +47,25 @@ class PipelineKind:
         self.block_env = dict(block_env)
         self.fork_server = ForkServer(grace_s=settings.kill_grace_s)
         self.slots = asyncio.Semaphore(settings.block_processes)
+        self._folder: OwnFolder
 
     async def start(self) -> None:
         """Warm up, so that the first block need not wait for pandas."""
+        self._folder = await asyncio.to_thread(OwnFolder)
         await self.fork_server.start()
 
     async def close(self) -> None:
         """End the fork server and whatever block still runs."""
         await self.fork_server.close()
+        await asyncio.to_thread(self._folder.close)
 
     async def __call__(self, context: RunContext) -> Outcome | Parked:
         """Execute one pipeline run."""
         plan = await reads.run_plan(context.run_id)
         if plan is None:
             return Outcome("failed", reason="pipeline_gone", error="The pipeline was deleted.")
-        with tempfile.TemporaryDirectory(prefix="isthmus-run-", ignore_cleanup_errors=True) as work:
+        own = self._folder.path
+        with tempfile.TemporaryDirectory(dir=own, ignore_cleanup_errors=True) as work:
             try:
                 surroundings = await lay_out(plan.pipeline["project_id"], Path(work))
             except CannotLayOut as error:
@@ -89,6 +94,7 @@ class _Walk:
     running: dict[asyncio.Task[None], Node] = field(default_factory=dict)
     first_error: str | None = None
     lost: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Outcome | Parked:
         """Walk the graph to its end, or until nothing in it can go on for a while."""
@@ -153,7 +159,9 @@ class _Walk:
     def _until_timeout(self, pause_s: float) -> float:
         """Not beyond the run's own timeout, at which a worker must look at it."""
         left_s = self.context.left_s
-        return pause_s if left_s is None else min(pause_s, left_s)
+        if left_s is None:
+            return pause_s
+        return min(pause_s, max(0.0, left_s - (time.monotonic() - self.began)))
 
     async def _step(self, node: Node) -> None:
         if node.is_controller:
@@ -247,8 +255,9 @@ class _Walk:
             return [], []
 
         def configured(name: str) -> Callable[[str], bool]:
-            blocks = self.plan.blocks
-            return lambda uuid: bool((blocks[uuid]["configuration"] or {}).get(name))
+            # A block that was deleted since fails by itself when its step's turn comes.
+            settings = {b["uuid"]: b["configuration"] or {} for b in self.plan.blocks.values()}
+            return lambda uuid: bool(settings.get(uuid, {}).get(name))
 
         return self.graph.fan_out(
             node.name,

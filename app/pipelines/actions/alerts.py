@@ -43,18 +43,17 @@ WHERE run_id IN (
 RETURNING run_id, project_id, pipeline_id, number
 """)
 
+# The run's row is locked as well: read without, it may have been queued again since.
 _ENDED = text("""
-UPDATE pipeline_runs SET end_seen = true
-FROM runs
-WHERE pipeline_runs.run_id IN (
-    SELECT facet.run_id FROM pipeline_runs AS facet
-    JOIN runs AS ended ON ended.id = facet.run_id
-    WHERE NOT facet.end_seen AND ended.status IN ('succeeded', 'failed', 'cancelled')
-    LIMIT :batch FOR UPDATE OF facet SKIP LOCKED
+WITH ended AS (
+    SELECT facet.run_id, runs.status FROM pipeline_runs AS facet
+    JOIN runs ON runs.id = facet.run_id
+    WHERE NOT facet.end_seen AND runs.status IN ('succeeded', 'failed', 'cancelled')
+    LIMIT :batch FOR UPDATE OF facet SKIP LOCKED FOR SHARE OF runs SKIP LOCKED
 )
-AND runs.id = pipeline_runs.run_id
-RETURNING pipeline_runs.run_id, pipeline_runs.project_id, pipeline_runs.pipeline_id,
-    pipeline_runs.number, runs.status
+UPDATE pipeline_runs SET end_seen = true
+FROM ended WHERE pipeline_runs.run_id = ended.run_id
+RETURNING pipeline_runs.run_id, project_id, pipeline_id, number, status
 """)
 
 

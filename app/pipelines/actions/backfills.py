@@ -21,7 +21,7 @@ from app.pipelines.actions._shared import (
 )
 from app.pipelines.actions.alerts import expect_ends
 from app.pipelines.actions.runs import partition, start_run
-from app.pipelines.actions.triggers import add_trigger
+from app.pipelines.actions.triggers import add_trigger, drop_trigger
 from app.pipelines.backfills import slots
 from app.pipelines.limits import Limits, check_limit, limits_of, unfinished
 from app.pipelines.tables import backfills, pipeline_runs, triggers
@@ -103,7 +103,9 @@ async def delete_backfill(subject: Subject, backfill_id: int) -> int:
         await cancel_many(tx, await _runs_of(tx, backfill_id, *slots.UNFINISHED))
         await delete_row(tx, backfills, backfill_id)
         if row["trigger_id"] is not None:
-            await delete_row(tx, triggers, row["trigger_id"])
+            await drop_trigger(
+                tx, await lock_row(tx, triggers, row["trigger_id"], "pipeline.write")
+            )
         await tx.audit("backfill.delete", "Backfill", backfill_id, project_id=row["project_id"])
     return backfill_id
 

@@ -18,7 +18,7 @@ from app.pipelines.actions._shared import (
     lock_pipeline,
 )
 from app.pipelines.actions.blocks import set_blocks
-from app.pipelines.actions.triggers import activation
+from app.pipelines.actions.triggers import activation, cancel_held
 from app.pipelines.kinds import PIPELINE_TYPES
 from app.pipelines.limits import check_concurrency, refresh
 from app.pipelines.tables import blocks, pipeline_runs, pipelines, triggers
@@ -128,7 +128,8 @@ async def update_pipeline(
 async def delete_pipeline(
     subject: Subject, *, pipeline_id: int | None = None, uuid: str = ""
 ) -> int:
-    """Delete a pipeline with its blocks and triggers; its runs stay readable."""
+    """Delete a pipeline with its blocks and triggers; its runs stay readable, those on hold are
+    cancelled."""
     async with db.transaction(subject) as tx:
         row = await lock_pipeline(tx, "pipeline.write", pipeline_id=pipeline_id, uuid=uuid)
         await drop_pipeline(tx, row)
@@ -140,6 +141,7 @@ async def drop_pipeline(tx: db.Tx, row: RowMapping) -> None:
     # In the order of those who start runs, who hold a trigger and then refer to its pipeline.
     started_by = select(triggers.c.id).where(triggers.c.pipeline_id == row["id"])
     await tx.all(started_by.with_for_update())
+    await cancel_held(tx, row["id"])
     await delete_row(tx, pipelines, row["id"])
     await tx.audit("pipeline.delete", "Pipeline", row["id"], project_id=row["project_id"])
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, exists, func, select, update
 
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
@@ -22,6 +22,7 @@ from app.pipelines.actions._shared import (
 from app.pipelines.kinds import TRIGGER_TYPES
 from app.pipelines.tables import pipeline_runs, pipelines, triggers
 from app.runs import actions as ledger
+from app.runs.many import cancel_many
 from app.runs.tables import runs
 
 STATUSES = ("active", "inactive")
@@ -116,12 +117,24 @@ async def update_trigger(
 
 
 async def delete_trigger(subject: Subject, trigger_id: int) -> int:
-    """Delete a trigger; its runs stay readable."""
+    """Delete a trigger; its runs stay readable, those on hold are cancelled."""
     async with db.transaction(subject) as tx:
         row = await lock_row(tx, triggers, trigger_id, "pipeline.write")
-        await delete_row(tx, triggers, trigger_id)
+        await drop_trigger(tx, row)
         await tx.audit("trigger.delete", "Trigger", trigger_id, project_id=row["project_id"])
     return trigger_id
+
+
+async def drop_trigger(tx: db.Tx, row: RowMapping) -> None:
+    """Delete a trigger whose row is locked; nobody could let its runs on hold go any more."""
+    await cancel_held(tx, row["pipeline_id"], _started_by(row["id"]))
+    await delete_row(tx, triggers, row["id"])
+
+
+async def cancel_held(tx: db.Tx, pipeline_id: int, *where: ColumnElement[bool]) -> None:
+    """Cancel a pipeline's runs that wait for an inactive trigger."""
+    held = select(runs.c.id).where(limits.unfinished(pipeline_id), runs.c.hold == HOLD, *where)
+    await cancel_many(tx, [row["id"] for row in await tx.all(held)])
 
 
 async def retire_once(tx: db.Tx, trigger_id: int) -> None:
@@ -140,11 +153,8 @@ async def activation(tx: db.Tx, trigger: RowMapping, status: str) -> dict[str, A
     """
     if status != "active":
         return {"status": status, "next_fire_at": None}
-    mine = select(pipeline_runs.c.run_id).where(
-        pipeline_runs.c.run_id == runs.c.id, pipeline_runs.c.trigger_id == trigger["id"]
-    )
     owner = limits.unfinished(trigger["pipeline_id"])
-    await ledger.release(tx, owner, runs.c.hold == HOLD, mine.exists())
+    await ledger.release(tx, owner, runs.c.hold == HOLD, _started_by(trigger["id"]))
     now = await tx.one(select(func.now().label("now")))
     assert now is not None
     enabled = {**trigger, "status": "active", "last_enabled_at": now["now"]}
@@ -153,6 +163,12 @@ async def activation(tx: db.Tx, trigger: RowMapping, status: str) -> dict[str, A
         "last_enabled_at": now["now"],
         "next_fire_at": schedule.next_fire(enabled, now["now"]),
     }
+
+
+def _started_by(trigger_id: int) -> ColumnElement[bool]:
+    return exists().where(
+        pipeline_runs.c.run_id == runs.c.id, pipeline_runs.c.trigger_id == trigger_id
+    )
 
 
 async def _next_fire(tx: db.Tx, trigger: RowMapping) -> datetime | None:

@@ -16,7 +16,13 @@ from app.pipelines.actions._shared import blocks_of, check_name, check_objects, 
 from app.pipelines.actions.blocks import MAX_BLOCKS
 from app.pipelines.actions.files import FileText, drop_files, write_files
 from app.pipelines.actions.pipelines import drop_pipeline
-from app.pipelines.actions.triggers import MAX_TRIGGERS, SECONDS, activation, check_settings
+from app.pipelines.actions.triggers import (
+    MAX_TRIGGERS,
+    SECONDS,
+    activation,
+    check_settings,
+    drop_trigger,
+)
 from app.pipelines.kinds import BLOCK_TYPES, LANGUAGES, PIPELINE_TYPES, TRIGGER_TYPES
 from app.pipelines.tables import blocks, pipelines, triggers
 from app.projects.actions import is_folder_name, lock_project
@@ -185,7 +191,7 @@ async def _write_triggers(
             row = await _changed(tx, triggers, row, given)
         await _schedule(tx, before, row, status or row["status"])
     for name in dropped & set(present):
-        await delete_row(tx, triggers, present[name]["id"])
+        await drop_trigger(tx, present[name])
 
 
 async def _schedule(tx: db.Tx, before: RowMapping | None, row: RowMapping, status: str) -> None:

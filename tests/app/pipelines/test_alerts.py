@@ -15,7 +15,7 @@ from app.core.rules import SYSTEM
 from app.pipelines.actions import alerts
 from app.pipelines.actions.runs import retry_run
 from app.pipelines.tables import pipeline_runs
-from app.runs.actions import request_cancel
+from app.runs.actions import request_cancel, retry
 from app.runs.record import end_run
 from app.runs.tables import runs
 from tests.factories import rows
@@ -190,3 +190,17 @@ async def test_a_late_run_is_marked_also_where_nobody_is_told(app: Starlette) ->
     await look()
     assert await passed_sla(run)
     assert await told(made) == []
+
+
+async def test_the_end_of_a_run_that_is_just_being_retried_is_left_alone(app: Starlette) -> None:
+    made = await pipeline(HOOK)
+    run = await rows.run(made, steps={"a": "failed"})
+    await ended(run.id, "failed")
+    async with transaction(SYSTEM) as tx:
+        assert await retry(tx, run.id)
+        await look()
+        await alerts.expect_ends(tx, [run.id])
+    assert await told(made) == []
+    await ended(run.id, "failed")
+    await look()
+    assert await told(made) == [("trigger_failure", "slack_config", run.number)]

@@ -247,3 +247,11 @@ async def test_a_viewer_changes_nothing(team: Team) -> None:
     change = {"by": {"uuid": "looked_at"}, "description": "x"}
     assert (await team.viewer(UPDATE, i=change)).codes == ["FORBIDDEN"]
     assert (await team.viewer(DELETE, u="looked_at")).codes == ["FORBIDDEN"]
+
+
+async def test_addresses_of_notifications_are_for_those_who_may_change_them(team: Team) -> None:
+    config = {"slack_config": {"webhook_url": "https://hooks.example.com/secret"}}
+    await rows.pipeline(team.project, "telling", notification_config=config)
+    query = "query($u: String!) { pipeline(by: {uuid: $u}) { notificationConfig } }"
+    seen = [(await who(query, u="telling")).only for who in (team.editor, team.viewer)]
+    assert [pipeline["notificationConfig"] for pipeline in seen] == [config, {}]

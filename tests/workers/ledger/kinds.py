@@ -181,6 +181,13 @@ async def query(context: RunContext) -> Outcome:
     return Outcome("succeeded")
 
 
+async def refused(context: RunContext) -> Outcome:
+    """Send a statement that the database refuses."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(text("SELECT 1 / :divisor"), {"divisor": 0})
+    return Outcome("succeeded")
+
+
 def install() -> None:
     """Add these kinds to the worker's; TEST_NO_WATCH takes its last safeguard away."""
     if "TEST_NO_WATCH" in os.environ:
@@ -197,4 +204,5 @@ def install() -> None:
         mixed=mixed,
         chatty=chatty,
         query=query,
+        refused=refused,
     )

@@ -106,3 +106,10 @@ async def test_cancel_of_a_run_ends_its_query_on_the_server(cluster: Cluster) ->
         return not await cluster.rows(asked)
 
     await until(gone, 10, "the server has given up the query")
+
+
+async def test_an_unforeseen_error_of_the_database_shows_no_statement(cluster: Cluster) -> None:
+    await cluster.ready_worker()
+    run = await cluster.status_is(await cluster.submit("refused"), "failed", 20)
+    assert (run["reason"], run["attempt"]) == ("error", 1)
+    assert run["error"].endswith("Error: the worker's log says more.")
