@@ -23,7 +23,7 @@ from workers.pipelines.layout import Surroundings
 POLL_S = 60.0
 RETRY = {"retries": 0, "delay": 5, "max_delay": 60, "exponential_backoff": True}
 """What a retry_config leaves unsaid: further tries, seconds before the first, and at most."""
-NO_RETRY = ("unsupported", "worker_lost", "block_gone")
+NO_RETRY = ("unsupported", "worker_lost", "block_gone", "timeout")
 
 
 @dataclass
