@@ -14,6 +14,7 @@ from app.core.db import transaction
 from app.core.rules import SYSTEM
 from app.pipelines.actions import alerts
 from app.pipelines.actions.runs import retry_run
+from app.pipelines.alert_config import filled
 from app.pipelines.tables import pipeline_runs
 from app.runs.actions import request_cancel
 from app.runs.record import end_run
@@ -190,3 +191,26 @@ async def test_a_late_run_is_marked_also_where_nobody_is_told(app: Starlette) ->
     await look()
     assert await passed_sla(run)
     assert await told(made) == []
+
+
+async def test_a_channel_by_a_variable_that_is_not_there_is_left_out(app: Starlette) -> None:
+    config = {
+        "slack_config": {"webhook_url": "{{ env_var('SLACK') }}"},
+        "teams_config": {"webhook_url": '{{env_var("TEAMS")}}'},
+        "discord_config": {"webhook_url": ""},
+    }
+    made = await pipeline({**config, "alert_on": ALL})
+    run = await rows.run(made)
+    await ended(run.id, "failed")
+    async with transaction(SYSTEM) as tx:
+        await alerts.tell(tx, {"TEAMS": "https://example.com/x"})
+    assert {channel for _, channel, _ in await told(made)} == {"teams_config", "discord_config"}
+
+
+def test_variables_are_filled_in_wherever_they_stand() -> None:
+    config = {"url": "https://{{ env_var('HOST') }}/x", "headers": {"A": "{{ env_var('NO') }}"}}
+    assert filled(config, {"HOST": "example.com"}) == {
+        "url": "https://example.com/x",
+        "headers": {"A": ""},
+    }
+    assert filled(["{{ other }}", 1, None], {}) == ["{{ other }}", 1, None]
