@@ -98,7 +98,7 @@ def test_a_run_that_passes_its_sla_is_told_of_while_it_runs(live_server: Live) -
         configure(graph, uuid, {**hook, "alert_on": ["trigger_passed_sla", "trigger_success"]})
         trigger = graph(
             'mutation($u: String!) { triggerCreate(input: {pipeline: {uuid: $u}, name: "sla", '
-            "type: API, sla: 1}) { trigger { number } errors { message } } }",
+            "type: API, status: ACTIVE, sla: 1}) { trigger { number } errors { message } } }",
             u=uuid,
         )["triggerCreate"]["trigger"]["number"]
         run_id = graph(
