@@ -104,7 +104,8 @@ async def work(settings: Settings, *, install: bool = False) -> int:
 def _notification(settings: Settings) -> Notification:
     own = own_servers([settings.places.database_url, settings.places.redis_url])
     rules = Outgoing(settings.outside.outgoing_private, own)
-    return Notification(rules, settings.outside.public_host)
+    environ = settings.work.block_environment()
+    return Notification(rules, settings.outside.public_host, environ)
 
 
 def _task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

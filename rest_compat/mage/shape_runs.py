@@ -15,7 +15,6 @@ BASE = (
     "event_variables",
     "executor_type",
     "id",
-    "metrics",
     "passed_sla",
     "pipeline_schedule_id",
     "pipeline_uuid",
@@ -31,6 +30,7 @@ def run(row: Row, _: Call | None = None) -> dict[str, Any]:
         "completed_at": row_time(row["finished_at"]) if done else None,
         "created_at": row_time(row["created_at"]),
         "execution_date": row_time(row["execution_date"]),
+        "metrics": _with_wait(row, row["metrics"]),
         "started_at": row_time(row["started_at"]),
         "status": RUN_WORDS[row["status"]],
         "updated_at": row_time(row["updated_at"]),
@@ -71,9 +71,8 @@ def block_run(row: Row, run_id: int) -> dict[str, Any]:
 
 
 def _metrics(row: Row) -> dict[str, Any] | None:
-    # The one place of a block run where more facts than Mage's fit, such as what it waits for.
     if row["status"] not in ("SUCCEEDED", "FAILED"):
-        return None
+        return _with_wait(row, None)
     metrics = dict(an_object(row["metrics"]))
     if row["status"] == "FAILED":
         metrics["error"] = {
@@ -82,6 +81,18 @@ def _metrics(row: Row) -> dict[str, Any] | None:
             "message": row["traceback"] or row["error"] or "",
         }
     return metrics
+
+
+def _with_wait(row: Row, metrics: dict[str, Any] | None) -> dict[str, Any] | None:
+    # The one place of Mage's runs where more facts than Mage's fit.
+    if row.get("wait_reason") is None:
+        return metrics
+    waiting = {
+        "reason": row["wait_reason"].lower(),
+        "until": row_time(row["wait_until"]),
+        "for": row["wait_for"],
+    }
+    return {**(metrics or {}), "waiting": waiting}
 
 
 def listed_block_run(row: Row, owner: Row, *, nested: bool = False) -> dict[str, Any]:

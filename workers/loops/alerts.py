@@ -3,13 +3,14 @@
 from app.core.db import transaction
 from app.core.rules import SYSTEM
 from app.pipelines.actions import alerts
+from app.settings import get_settings
 
 INTERVAL_S = 1.0
 
 
 async def alert() -> None:
     """Queue all that is to be told, a batch in each transaction."""
-    seen = alerts.BATCH
+    seen, environ = alerts.BATCH, get_settings().work.block_environment()
     while seen == alerts.BATCH:
         async with transaction(SYSTEM) as tx:
-            seen = await alerts.tell(tx)
+            seen = await alerts.tell(tx, environ)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from app.core.outgoing import Outgoing
+from app.pipelines.alert_config import filled
 from app.pipelines.reads import notified_run
 from app.runs.fenced import LogLine
 from workers.execute import Outcome, RunContext
@@ -18,9 +19,11 @@ class Notification:
     The pipeline's `notification_config` is read anew at each attempt, so that a corrected one counts.
     """
 
-    def __init__(self, rules: Outgoing, public_host: str) -> None:
+    def __init__(self, rules: Outgoing, public_host: str, environ: Mapping[str, str]) -> None:
+        """`environ` has the variables that a config may name."""
         self._rules = rules
         self._public_host = public_host
+        self._environ = environ
 
     async def __call__(self, context: RunContext) -> Outcome:
         """Send it; what may succeed later is tried again while attempts last."""
@@ -34,7 +37,7 @@ class Notification:
         message = compose(event, facts["notification_config"].get("message_templates"), known)
         notice = Notice(event, message, known, str(context.run_id))
         try:
-            host = await CHANNELS[channel](self._rules, config, notice)
+            host = await CHANNELS[channel](self._rules, filled(config, self._environ), notice)
         except NotSent as error:
             await context.log([LogLine(str(error), "ERROR")])
             return Outcome("failed", reason="not_sent", error=str(error), retry=error.again)

@@ -1,12 +1,12 @@
-"""The fork server's own process, and the guardian that it forks for each block.
+"""The fork server's own process, and the guardians that it forks, one for each block that runs.
 
 worker --exec--> fork server --fork--> guardian --fork--> block (leader of its own session)
 
 The fork server holds no secret: it is a fresh interpreter with a scrubbed environment. For each
-block it gets three descriptors: a lifeline, which the guardian keeps, a channel and a pipe,
-which the block keeps. The lifeline carries the worker's orders one way and the exit report the
-other; its end means that the worker is dead. Whatever ends, the guardian leaves no process of
-the block behind, even such that detached themselves.
+block it gets three descriptors, and passes them to a guardian: a lifeline, which the guardian
+keeps, a channel and a pipe, which the block keeps. The lifeline carries the worker's orders one way
+and the exit report the other; its end means that the worker is dead. Whatever ends, the guardian
+leaves no process of the block behind, even such that detached themselves.
 """
 
 import gc
@@ -47,17 +47,15 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()
     control.sendall(b"R")
-    guardians: set[int] = set()
+    guardians = _Guardians(alive_read, ours=(control.fileno(), wakeup, alive_write))
     while True:
-        ready, _, _ = select.select([control.fileno(), wakeup], [], [])
+        ready, _, _ = select.select([control.fileno(), wakeup, *guardians.sockets], [], [])
+        for descriptor in ready:
+            if descriptor in guardians.sockets:
+                guardians.hear(descriptor)
         if wakeup in ready:
             os.read(wakeup, 4096)
-            reaped = os_guards.reap()[0]
-            orderly = all(pid in guardians and status == 0 for pid, status, _, _ in reaped)
-            guardians.difference_update(pid for pid, _, _, _ in reaped)
-            if not orderly:
-                # Strangers among our children are what a killed guardian left to us.
-                os_guards.kill_children(keep=frozenset(guardians))
+            guardians.reap()
         if control.fileno() in ready:
             try:
                 message, descriptors, _, _ = socket.recv_fds(control, 1, 3)
@@ -65,31 +63,95 @@ def main() -> NoReturn:
                 message = b""
             if not message:
                 os._exit(0)
-            pid = _fork()
-            if pid == 0:
-                control.close()
-                os.close(wakeup)
-                os.close(alive_write)
-                lifeline, channel, output = descriptors
-                _run_guardian(lifeline, channel, output, alive_read)
-            if pid > 0:
-                guardians.add(pid)
+            guardians.give(descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
 
 
-def _fork() -> int:
-    try:
-        return os.fork()
-    except OSError as error:
-        # The descriptors are closed, which the worker sees as a block that never began.
-        print(f"fork server cannot fork: {error.strerror}", file=sys.stderr, flush=True)
-        return -1
+class _Guardians:
+    """The guardians with a block, and some at rest, which take the next blocks.
+
+    To fork so big a process is the dearest part of a small block: a guardian serves many blocks,
+    one after the other. One that left something behind ends, and so do more at rest than eight.
+    """
+
+    def __init__(self, alive: int, ours: tuple[int, ...]) -> None:
+        self.sockets: dict[int, socket.socket] = {}
+        self._resting: list[int] = []
+        self._pids: set[int] = set()
+        self._alive = alive
+        self._ours = ours
+
+    def give(self, descriptors: list[int]) -> None:
+        """Hand a block's descriptors to a guardian; without one the worker sees them closed."""
+        while (descriptor := self._rested(descriptors)) is not None:
+            try:
+                socket.send_fds(self.sockets[descriptor], [b"B"], descriptors)
+            except ConnectionError:
+                self._forget(descriptor)
+            else:
+                return
+
+    def hear(self, descriptor: int) -> None:
+        """A guardian is free again, or gone."""
+        try:
+            free = self.sockets[descriptor].recv(1)
+        except ConnectionError:
+            free = b""
+        if free and len(self._resting) < _MOST_RESTING:
+            self._resting.append(descriptor)
+        else:
+            self._forget(descriptor)
+
+    def reap(self) -> None:
+        """Collect dead guardians, and kill what a killed one left to us."""
+        reaped = os_guards.reap()[0]
+        orderly = all(pid in self._pids and status == 0 for pid, status, _, _ in reaped)
+        self._pids.difference_update(pid for pid, _, _, _ in reaped)
+        if not orderly:
+            os_guards.kill_children(keep=frozenset(self._pids))
+
+    def _rested(self, descriptors: list[int]) -> int | None:
+        return self._resting.pop() if self._resting else self._fork(descriptors)
+
+    def _fork(self, foreign: list[int]) -> int | None:
+        ours, theirs = socket.socketpair()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            print(f"fork server cannot fork: {error.strerror}", file=sys.stderr, flush=True)
+            return None
+        if pid == 0:
+            for descriptor in (*self._ours, *self.sockets, *foreign, ours.detach()):
+                os.close(descriptor)
+            _run_guardian(theirs, self._alive)
+        theirs.close()
+        self._pids.add(pid)
+        self.sockets[ours.fileno()] = ours
+        return ours.fileno()
+
+    def _forget(self, descriptor: int) -> None:
+        self.sockets.pop(descriptor).close()
+        if descriptor in self._resting:
+            self._resting.remove(descriptor)
 
 
-def _run_guardian(lifeline_fd: int, channel_fd: int, output_fd: int, alive: int) -> NoReturn:
+_MOST_RESTING = 8
+
+
+def _run_guardian(orders: socket.socket, alive: int) -> NoReturn:
     try:
-        _guard(socket.socket(fileno=lifeline_fd), channel_fd, output_fd, alive)
+        os_guards.adopt_orphans()
+        wakeup = _wake_on_child_exit()
+        while descriptors := _next_block(orders, alive):
+            lifeline, channel, output = descriptors
+            _guard(socket.socket(fileno=lifeline), channel, output, wakeup, alive)
+            if os_guards.reap()[1]:
+                # The kernel does not let something die; the fork server tries on.
+                os._exit(1)
+            orders.sendall(b"F")
     except ConnectionError:
         os._exit(0)
     except BaseException:
@@ -98,11 +160,17 @@ def _run_guardian(lifeline_fd: int, channel_fd: int, output_fd: int, alive: int)
     os._exit(0)
 
 
-def _guard(lifeline: socket.socket, channel_fd: int, output_fd: int, alive: int) -> None:
-    os_guards.adopt_orphans()
-    wakeup = _wake_on_child_exit()
+def _next_block(orders: socket.socket, alive: int) -> list[int]:
+    ready, _, _ = select.select([orders.fileno(), alive], [], [])
+    return [] if alive in ready else socket.recv_fds(orders, 1, 3)[1]
+
+
+def _guard(
+    lifeline: socket.socket, channel_fd: int, output_fd: int, wakeup: int, alive: int
+) -> None:
     started = time.monotonic()
     guardian = os.getpid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     block = os.fork()
     if block == 0:
         signal.set_wakeup_fd(-1)
@@ -117,7 +185,8 @@ def _guard(lifeline: socket.socket, channel_fd: int, output_fd: int, alive: int)
     except BaseException:
         os_guards.kill_tree(block)
         raise
-    lifeline.sendall(json.dumps(report).encode() + b"\n")
+    with lifeline:
+        lifeline.sendall(json.dumps(report).encode() + b"\n")
 
 
 class _Watch:

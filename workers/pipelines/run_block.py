@@ -25,7 +25,7 @@ RETRY = {"retries": 0, "delay": 5, "max_delay": 60, "exponential_backoff": True}
 """What a retry_config leaves unsaid: further tries, seconds before the first, and at most."""
 LONGEST_S = 30 * 86400.0
 """No step waits longer than this for its next poll or try, whatever was written."""
-NO_RETRY = ("unsupported", "worker_lost", "block_gone")
+NO_RETRY = ("unsupported", "worker_lost", "block_gone", "timeout")
 
 
 @dataclass

@@ -5,12 +5,14 @@ transaction that notes what it tells of, so that none is lost and none is double
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, func, select, text, update
 
 from app.core.db import Tx
+from app.pipelines.alert_config import leads_somewhere
 from app.pipelines.kinds import NotificationChannel
 from app.pipelines.tables import pipeline_runs, pipelines
 from app.runs import actions as ledger
@@ -57,20 +59,21 @@ RETURNING pipeline_runs.run_id, project_id, pipeline_id, number, status
 """)
 
 
-async def tell(tx: Tx) -> int:
+async def tell(tx: Tx, environ: Mapping[str, str] = MappingProxyType({})) -> int:
     """Queue what is to be told of runs that are late or have ended; returns how many ended.
 
-    One worker at a time does this; for others it is done.
+    One worker at a time does this; for others it is done. `environ` has the variables that a
+    config may name.
     """
     turn = await tx.one(select(func.pg_try_advisory_xact_lock(func.hashtext("alerts")).label("ok")))
     if turn is None or not turn["ok"]:
         return 0
     for run in await tx.all(_LATE, {"batch": BATCH}):
-        await _queue(tx, run, PASSED_SLA)
+        await _queue(tx, run, PASSED_SLA, environ)
     ended = await tx.all(_ENDED, {"batch": BATCH})
     for run in ended:
         if run["status"] in EVENTS:
-            await _queue(tx, run, EVENTS[run["status"]])
+            await _queue(tx, run, EVENTS[run["status"]], environ)
     return len(ended)
 
 
@@ -80,12 +83,13 @@ async def expect_ends(tx: Tx, run_ids: Sequence[UUID]) -> None:
     await tx.execute(update(pipeline_runs).where(again).values(end_seen=False))
 
 
-async def _queue(tx: Tx, run: RowMapping, event: str) -> None:
+async def _queue(tx: Tx, run: RowMapping, event: str, environ: Mapping[str, str]) -> None:
     """One run of the ledger for each channel that wants the event."""
     found = await tx.one(
         select(pipelines.c.notification_config).where(pipelines.c.id == run["pipeline_id"])
     )
-    for channel in wanted(found["notification_config"] if found else {}, event):
+    config = found["notification_config"] if found else {}
+    for channel in wanted(config, event, environ):
         params = {
             "event": event,
             "channel": channel,
@@ -104,11 +108,11 @@ async def _queue(tx: Tx, run: RowMapping, event: str) -> None:
         )
 
 
-def wanted(config: Any, event: str) -> Sequence[str]:
+def wanted(config: Any, event: str, environ: Mapping[str, str]) -> Sequence[str]:
     """The channels of a pipeline's `notification_config` that are to tell of an event."""
     if not isinstance(config, Mapping):
         return []
     alert_on = config.get("alert_on", UNLESS_SAID)
     if not isinstance(alert_on, list | tuple) or event not in alert_on:
         return []
-    return [channel for channel in CHANNELS if config.get(channel)]
+    return [channel for channel in CHANNELS if leads_somewhere(config.get(channel), environ)]

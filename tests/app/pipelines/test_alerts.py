@@ -14,6 +14,7 @@ from app.core.db import transaction
 from app.core.rules import SYSTEM
 from app.pipelines.actions import alerts
 from app.pipelines.actions.runs import retry_run
+from app.pipelines.alert_config import filled
 from app.pipelines.tables import pipeline_runs
 from app.runs.actions import request_cancel, retry
 from app.runs.record import end_run
@@ -204,3 +205,26 @@ async def test_the_end_of_a_run_that_is_just_being_retried_is_left_alone(app: St
     await ended(run.id, "failed")
     await look()
     assert await told(made) == [("trigger_failure", "slack_config", run.number)]
+
+
+async def test_a_channel_by_a_variable_that_is_not_there_is_left_out(app: Starlette) -> None:
+    config = {
+        "slack_config": {"webhook_url": "{{ env_var('SLACK') }}"},
+        "teams_config": {"webhook_url": '{{env_var("TEAMS")}}'},
+        "discord_config": {"webhook_url": ""},
+    }
+    made = await pipeline({**config, "alert_on": ALL})
+    run = await rows.run(made)
+    await ended(run.id, "failed")
+    async with transaction(SYSTEM) as tx:
+        await alerts.tell(tx, {"TEAMS": "https://example.com/x"})
+    assert {channel for _, channel, _ in await told(made)} == {"teams_config", "discord_config"}
+
+
+def test_variables_are_filled_in_wherever_they_stand() -> None:
+    config = {"url": "https://{{ env_var('HOST') }}/x", "headers": {"A": "{{ env_var('NO') }}"}}
+    assert filled(config, {"HOST": "example.com"}) == {
+        "url": "https://example.com/x",
+        "headers": {"A": ""},
+    }
+    assert filled(["{{ other }}", 1, None], {}) == ["{{ other }}", 1, None]

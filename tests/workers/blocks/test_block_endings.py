@@ -227,6 +227,21 @@ async def test_kill_all_ends_every_block_without_grace(bench: Any, pids: Any, al
     await patient.close()
 
 
+async def test_a_guardian_serves_one_block_after_another_and_keeps_nothing_of_them(
+    bench: Any, pids: Any, alive: Any
+) -> None:
+    own = ForkServer(grace_s=0.5)
+    bench.server = own
+    guardian = await bench.value(body("spawn()", "note()", "return os.getppid()"))
+    left_behind = await pids(4)
+    assert await bench.value(body("return os.getppid()")) == guardian
+    assert not any(alive(pid) for pid in left_behind)
+    await bench.run(body("os.kill(os.getppid(), signal.SIGKILL)", "time.sleep(100)"))
+    assert await bench.value(body("return os.getppid()")) != guardian
+    await own.close()
+    assert await gone([guardian], alive)
+
+
 async def test_block_that_kills_its_guardian_is_lost_alone(
     bench: Any, pids: Any, alive: Any
 ) -> None:

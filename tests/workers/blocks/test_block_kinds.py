@@ -38,9 +38,13 @@ async def test_callbacks_are_called_for_their_event_with_the_parents_data(bench:
         @callback('cancelled')
         def gone(**kwargs): print('gone')
         @on_success
-        def old(data, **kwargs): print('old')
+        def old(data, **kwargs): print('old', data)
+        @on_success
+        def old_named_only(**kwargs): print('old named only', kwargs['parent_block_uuid'])
         @on_failure
         def old_bad(**kwargs): print('old bad')
+        @on_failure
+        def old_bad_with_data(data, **kwargs): print('old bad', data)
     """
     own = {"parent_block_uuid": "load", "pipeline_run": {"id": 7}}
 
@@ -52,8 +56,17 @@ async def test_callbacks_are_called_for_their_event_with_the_parents_data(bench:
         assert result.ok, result
         return list(bench.lines)
 
-    assert await lines("success", [[1, 2]]) == ["bare [1, 2] load", "good 7", "old"]
-    assert await lines("failure", [], __error="broke") == ["bad None broke", "old bad"]
+    assert await lines("success", [[1, 2]]) == [
+        "bare [1, 2] load",
+        "good 7",
+        "old [1, 2]",
+        "old named only load",
+    ]
+    assert await lines("failure", [], __error="broke") == [
+        "bad None broke",
+        "old bad",
+        "old bad None",
+    ]
     assert await lines("cancelled", []) == ["gone"]
 
 

@@ -1,0 +1,3 @@
+@custom
+def transform_custom(*args, **kwargs):
+    raise ValueError('jammed on purpose')

@@ -1,0 +1,3 @@
+@data_exporter
+def export_data(total, *args, **kwargs):
+    print(f"{total['containers']} {total['unit']}")

@@ -1,0 +1,1 @@
+SELECT ship, containers, harbour FROM harbour_containers ORDER BY ship
