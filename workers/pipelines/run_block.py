@@ -21,6 +21,7 @@ from workers.pipelines.graph import Node
 from workers.pipelines.layout import Surroundings
 
 POLL_S = 60.0
+SHORTEST_POLL_S = 1.0
 RETRY = {"retries": 0, "delay": 5, "max_delay": 60, "exponential_backoff": True}
 """What a retry_config leaves unsaid: further tries, seconds before the first, and at most."""
 LONGEST_S = 30 * 86400.0
@@ -81,7 +82,8 @@ class BlockRunner:
         """Seconds until a sensor asks again; None where its timeout has passed."""
         configured = (block["configuration"] or {}).get("poll_interval")
         usable = isinstance(configured, int | float) and configured > 0
-        delay_s = min(float(configured), LONGEST_S) if usable else POLL_S  # type: ignore[arg-type]
+        delay_s = float(configured) if usable else POLL_S  # type: ignore[arg-type]
+        delay_s = max(SHORTEST_POLL_S, min(delay_s, LONGEST_S))
         if block["timeout_s"] is None or node.begun is None:
             return delay_s
         left_s = node.begun + float(block["timeout_s"]) - time.monotonic()
