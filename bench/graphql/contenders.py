@@ -92,9 +92,7 @@ CONTENDERS = {
         Contender(
             "postgraphile", "PostGraphile v5", "graphile", "postgraphile/server.js", "/graphql"
         ),
-        Contender(
-            "apollo", "Apollo Server 5 (dataloader, pg)", "isthmus", "apollo/server.js", "/"
-        ),
+        Contender("apollo", "Apollo Server 5 (dataloader, pg)", "isthmus", "apollo/server.js", "/"),
     )
 }
 

@@ -95,9 +95,7 @@ def page(where: Machine, found: Sized) -> str:
     lines += [f"| server + PostgreSQL, microseconds | {' | '.join(head)} | last over first |"]
     lines += ["|---|" + "---|" * (len(SIZES) + 1)]
     for title, figures in found.items():
-        cells = [
-            f"{figures[size].server:,.0f} + {figures[size].postgres:,.0f}" for size in SIZES
-        ]
+        cells = [f"{figures[size].server:,.0f} + {figures[size].postgres:,.0f}" for size in SIZES]
         ratio = figures[SIZES[-1]].total / figures[SIZES[0]].total
         lines.append(f"| {title} | {' | '.join(cells)} | {ratio:.2f} |")
     return "\n".join([*lines, ""])

@@ -80,10 +80,13 @@ export function resolvers(of) {
       pipelineRuns: async (_, { first, where }) => {
         if (!where) return { nodes: await of.runs(first) };
         const pipeline = where.pipelineUuid.eq;
-        const found = await of.runsOf(pipeline, first + 1);
+        const [found, totalCount] = await Promise.all([
+          of.runsOf(pipeline, first + 1),
+          of.countOf(pipeline),
+        ]);
         return {
           nodes: found.slice(0, first),
-          totalCount: () => of.countOf(pipeline),
+          totalCount,
           pageInfo: { hasNextPage: found.length > first },
         };
       },
