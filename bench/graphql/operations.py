@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,6 +132,3 @@ def _without(value: Any, names: tuple[str, ...]) -> Any:
     if isinstance(value, dict):
         return {name: _without(item, names) for name, item in value.items() if name not in names}
     return value
-
-
-Compare = Callable[[bytes, Operation], Any]

@@ -140,14 +140,6 @@ async def fill(connection: asyncpg.Connection, first: int, last: int) -> None:
         await connection.execute(f"SELECT set_config('bench.{name}', '{value}', false)")
     await connection.execute((Path(__file__).parent / "data.sql").read_text())
     await connection.execute("VACUUM ANALYZE")
-    await connection.execute("CHECKPOINT") if await _may_checkpoint(connection) else None
-
-
-async def _may_checkpoint(connection: asyncpg.Connection) -> bool:
-    found: bool = await connection.fetchval(
-        "SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE')"
-    )
-    return found
 
 
 def clear(made: Place) -> None:

@@ -3,47 +3,48 @@
 import asyncio
 import json
 import sys
+from dataclasses import replace
 
 import asyncpg
 import contenders as c
 import measure
-from load import Asked
-from operations import JSON, OPERATIONS, Operation, asked
+from load import Asked, one
+from operations import JSON, OPERATIONS
 from place import API_KEY, Place, fill, place
 from report import IDLE_LOAD, Machine
 
 SIZES = (10_000, 100_000, 1_000_000)
-PAGE = """query Page($after: String) {
-  pipelineRuns(first: 20, after: $after) {
+PAGE = """query Page($after: String, $where: PipelineRunFilter) {
+  pipelineRuns(first: 20, after: $after, where: $where) {
+    %s
     nodes { number status executionDate startedAt finishedAt pipelineUuid }
     pageInfo { hasNextPage endCursor }
   }
 }"""
+CURSOR = "%CURSOR%"
 Sized = dict[str, dict[int, measure.Figures]]
 
 
 def questions(where: Place) -> dict[str, Asked]:
-    """The pages that are asked for: the first, one after a cursor, one of a pipeline, of REST."""
+    """The pages that are asked for. Whoever counts reads what there is: these need not be flat."""
     server = c.CONTENDERS["compiled"]
     headers = JSON | server.headers(OPERATIONS["S"], where)
 
-    def of(variables: dict[str, object]) -> Asked:
-        body = {"query": PAGE, "operationName": "Page", "variables": variables}
+    def of(count: str = "", **variables: object) -> Asked:
+        body = {"query": PAGE % count, "operationName": "Page", "variables": variables}
         return Asked("POST", server.path, headers, json.dumps(body).encode())
 
     rest = {"X-API-KEY": API_KEY, "OAUTH-TOKEN": where.owner}
+    one = {"pipelineUuid": {"eq": "pipeline_0007"}}
     return {
-        "first page of 20 runs": of({}),
-        "page after a cursor": of({"after": "%CURSOR%"}),
-        "page of one pipeline, with totalCount": _of_pipeline(where),
-        "GET /api/pipeline_runs?_limit=20": Asked("GET", "/api/pipeline_runs?_limit=20", rest),
+        "first page of 20 runs": of(),
+        "page after a cursor": of(after=CURSOR),
+        "page of one pipeline": of(where=one),
+        "first page with totalCount": of("totalCount"),
+        "`GET /api/pipeline_runs?_limit=20`, which counts": Asked(
+            "GET", "/api/pipeline_runs?_limit=20", rest
+        ),
     }
-
-
-def _of_pipeline(where: Place) -> Asked:
-    server = c.CONTENDERS["compiled"]
-    operation: Operation = OPERATIONS["P"]
-    return asked(operation, "isthmus", server.path, server.headers(operation, where))
 
 
 def measured(rounds: int, share: float, port: int) -> Sized:
@@ -72,15 +73,14 @@ async def _measured(
     where: Place, server: c.Running, asking: Asked, rounds: int, share: float
 ) -> measure.Figures:
     figures = measure.Figures()
-    if b"%CURSOR%" in asking.body:
-        plain = asking.body.replace(b'{"after": "%CURSOR%"}', b"{}")
-        first = Asked(asking.method, asking.path, asking.headers, plain)
-        page = json.loads(await measure.one(server.port, first, measure.NUMBERS))
+    if CURSOR.encode() in asking.body:
+        plain = asking.body.replace(json.dumps({"after": CURSOR}).encode(), b"{}")
+        first = replace(asking, body=plain)
+        page = json.loads(await one(server.port, first, measure.NUMBERS))
         cursor = page["data"]["pipelineRuns"]["pageInfo"]["endCursor"].encode()
-        body = asking.body.replace(b"%CURSOR%", cursor)
-        asking = Asked(asking.method, asking.path, asking.headers, body)
+        asking = replace(asking, body=asking.body.replace(CURSOR.encode(), cursor))
     requests = max(20, round(300 * share))
-    figures.size = len(await measure.one(server.port, asking, measure.NUMBERS))
+    figures.size = len(await one(server.port, asking, measure.NUMBERS))
     for _ in range(rounds):
         figures.visits.append(await measure.visited(where, server, asking, requests))
     return figures
