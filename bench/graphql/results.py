@@ -8,8 +8,10 @@ import sides
 from contenders import CONTENDERS, PEERS, node
 from measure import Figures
 from operations import OPERATIONS
-from place import POOL, RUNS
+from place import POOL
 from report import IDLE_LOAD, Machine
+
+from app.embedded.binaries import find_postgres
 
 Found = dict[str, dict[str, Figures]]
 """Operation -> contender -> figures."""
@@ -26,27 +28,35 @@ TARGETS: dict[str, dict[str, float]] = {
 }
 
 
-def page(where: Machine, found: Found, rounds: int) -> str:
+def page(where: Machine, found: Found, rounds: int, runs: int) -> str:
     """The page."""
     lines = ["# GraphQL reads beside the limit and the peers", "", where.text + ".", ""]
     if where.load > IDLE_LOAD:
         lines += ["**The machine was not idle: these figures are worth nothing.**", ""]
-    lines += [f"- {line}" for line in versions()]
+    lines += [f"- {line}" for line in versions(runs)]
     lines += ["", f"Medians of {rounds} rounds, the best in brackets.", ""]
     for build in (_cpu, _ratios, _waits):
         lines += [*build(found), ""]
     return "\n".join(lines)
 
 
-def versions() -> list[str]:
+def versions(runs: int) -> list[str]:
     """What ran, line by line."""
     python = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    running = subprocess.run([node(), "--version"], capture_output=True, text=True, check=False)
+    postgres = _said([str(find_postgres().folder / "postgres"), "--version"])
     return [
         f"Isthmus {sides._commit()}; {python}",
-        f"Node {running.stdout.strip() or '-'}; {', '.join(_of_peers())}",
-        f"PostgreSQL embedded; {RUNS:,} runs; pools of {POOL} connections",
+        f"Node {_said([node(), '--version'])}; {', '.join(_of_peers())}",
+        f"PostgreSQL {postgres}, embedded; {runs:,} runs; pools of {POOL} connections",
     ]
+
+
+def _said(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "none"
+    return done.stdout.strip().removeprefix("postgres (PostgreSQL) ")
 
 
 def _of_peers() -> list[str]:

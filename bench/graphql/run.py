@@ -42,7 +42,7 @@ def main() -> None:
     if chosen.sizes:
         page = sizes.page(machine, sizes.measured(chosen.rounds, chosen.share, chosen.port))
     else:
-        page = results.page(machine, contest(chosen), chosen.rounds)
+        page = results.page(machine, contest(chosen), chosen.rounds, chosen.runs)
     print(page)
     if chosen.write:
         (HERE / ("sizes.md" if chosen.sizes else "results.md")).write_text(page)

@@ -9,7 +9,6 @@ const preset = {
   extends: [PostGraphileAmberPreset],
   pgServices: [
     makePgService({
-      connectionString: undefined,
       schemas: ["public"],
       poolConfig: { max: Number(process.env.BENCH_POOL) },
     }),
