@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import cached_property
 from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 
@@ -79,7 +80,7 @@ class Result:
     executed: bool = True
     text: str | None = None
 
-    @property
+    @cached_property
     def data(self) -> dict[str, Any] | None:
         """The operation's data."""
         if self.text is None:

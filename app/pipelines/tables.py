@@ -157,7 +157,8 @@ class PipelineRunFacet(SQLModel, table=True):
             text("execution_date DESC"),
             text("number DESC"),
         ),
-        Index("ix_pipeline_runs_uuid", "project_id", "pipeline_uuid"),
+        Index("ix_pipeline_runs_uuid", "project_id", "pipeline_uuid", text("number DESC")),
+        Index("ix_pipeline_runs_project", "project_id", text("number DESC")),
         Index(
             "ix_pipeline_runs_backfill",
             "backfill_id",

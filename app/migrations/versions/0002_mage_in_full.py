@@ -33,6 +33,17 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["replaced_by"], ["users.id"], ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.drop_index("ix_pipeline_runs_uuid", table_name="pipeline_runs")
+    op.create_index(
+        "ix_pipeline_runs_uuid",
+        "pipeline_runs",
+        ["project_id", "pipeline_uuid", sa.literal_column("number DESC")],
+    )
+    op.create_index(
+        "ix_pipeline_runs_project",
+        "pipeline_runs",
+        ["project_id", sa.literal_column("number DESC")],
+    )
     op.create_index(
         "ix_project_file_versions",
         "project_file_versions",
@@ -216,6 +227,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_pipeline_runs_project", table_name="pipeline_runs")
+    op.drop_index("ix_pipeline_runs_uuid", table_name="pipeline_runs")
+    op.create_index("ix_pipeline_runs_uuid", "pipeline_runs", ["project_id", "pipeline_uuid"])
     op.drop_column("workers", "project_run_limit")
     op.drop_column("workers", "is_draining")
     op.drop_column("workers", "looked_at")
