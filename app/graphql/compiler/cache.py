@@ -7,6 +7,7 @@ from typing import Any
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
+    GraphQLError,
     GraphQLInputType,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -84,7 +85,7 @@ class Plans:
     """The plans of one operation. What cannot be compiled is remembered, too."""
 
     def __init__(self) -> None:
-        self._plans: dict[Any, Plan | StepsAside] = {}
+        self._plans: dict[Any, Plan | str] = {}
         self._types: dict[str, GraphQLInputType] | None = None
 
     def find(
@@ -109,11 +110,12 @@ class Plans:
                 self._plans.pop(next(iter(self._plans)))
             try:
                 found = self._build(schema, document, name, variables, nulls)
-            except (StepsAside, DomainError) as reason:
-                found = reason if isinstance(reason, StepsAside) else StepsAside(reason.message)
+            except (StepsAside, DomainError, GraphQLError) as reason:
+                # Not the exception itself: each time it was raised it would keep one more request.
+                found = str(reason)
             self._plans[key] = found
-        if isinstance(found, StepsAside):
-            raise found
+        if isinstance(found, str):
+            raise StepsAside(found)
         return found
 
     def _build(

@@ -1,5 +1,6 @@
 """Stand-ins: what they lead to in a statement, and what gives them away."""
 
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -109,3 +110,14 @@ def test_no_more_plans_are_kept_than_a_bound(schema: Schema) -> None:
         given = variables(schema, w={"or": [{"name": {"eq": "a"}}] * count})
         plans.find(schema, operation.document, operation.name, given, {})
     assert len(plans._plans) == 64
+
+
+def test_what_cannot_be_compiled_keeps_nothing_of_its_requests(schema: Schema) -> None:
+    operation = stored_operations(schema, 'query Q { node(id: "x") { id } }', "test")["Q"]
+    found = []
+    for _ in range(3):
+        with pytest.raises(StepsAside) as caught:
+            plans = operation.plans
+            plans.find(schema, operation.document, "Q", VariableValues({}, {}), {})
+        found.append(len(list(walk_tb(caught.value.__traceback__))))
+    assert found[1] == found[2] and caught.value.__cause__ is None
