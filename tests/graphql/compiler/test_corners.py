@@ -1,0 +1,132 @@
+"""Corners that generated operations do not reach: each tier gives the same answer in them."""
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from strawberry import Schema
+
+from app.core import db
+from app.core.rules import Subject
+from tests.graphql.compiler.operations import Operation
+from tests.graphql.compiler.test_differential import (
+    COMPILED,
+    EXECUTED,
+    ask,
+    schema,  # noqa: F401  (fixtures)
+    shown,
+    subjects,  # noqa: F401
+)
+
+NAMED = "query($n: PipelineFilter) { pipelines(where: $n) { nodes { name } } }"
+CORNERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "aliases like the names of a statement's parts": (
+        "{ pipelines { nodes { x1: name x2: uuid x3: number x4: type x5: type p1: tags uuid } "
+        "edges { y1: node { y2: name x3: name y4: uuid y5: number y6: type uuid } x6: cursor } } }",
+        {},
+    ),
+    "aliases that differ in case, or are words of SQL": (
+        "{ pipelines { nodes { Name: name name NAME: uuid select: uuid order: name user: uuid } } }",
+        {},
+    ),
+    "a computed field of one variant": (
+        "{ runs { nodes { id ... on PipelineRun { trigger { nextRunDate } } } } }",
+        {},
+    ),
+    "a computed field where another variant has a column": (
+        "{ runs { nodes { id ... on PipelineRun { t: trigger { d: nextRunDate } } "
+        "... on NotificationRun { t: pipeline { n: name } } } } }",
+        {},
+    ),
+    "a computed field with other selections in each variant": (
+        "{ runs { nodes { id ... on PipelineRun { steps { outputs { name } } } "
+        "... on NotificationRun { steps { outputs { kind } } } } } }",
+        {},
+    ),
+    "a computed field of all variants": (
+        "{ runs { nodes { id steps { name outputs { name kind } } } } }",
+        {},
+    ),
+    "a null item of a list": (
+        'query($x: String = "a") { pipelines(where: {name: {in: [$x]}}) { nodes { name } } }',
+        {"x": None},
+    ),
+    "an item of a list": (
+        "query($x: String!) { pipelines(where: {name: {in: [$x]}}) { nodes { name } } }",
+        {"x": "arwen-starlight"},
+    ),
+    "a directive's null": (
+        "query($x: Boolean = true) { pipelines { nodes { name uuid @include(if: $x) } } }",
+        {"x": None},
+    ),
+    "a null page": (
+        "query($n: Int) { pipelines(first: $n) { nodes { name } pageInfo { hasNextPage } } }",
+        {"n": None},
+    ),
+    "an empty page": ("query($n: Int) { pipelines(first: $n) { nodes { name } } }", {"n": 0}),
+    "both ends": ("query($n: Int) { pipelines(first: $n, last: $n) { totalCount } }", {"n": 1}),
+    "an empty cursor": ("query($n: String) { pipelines(after: $n) { totalCount } }", {"n": ""}),
+    "a null filter": (NAMED, {"n": None}),
+    "a filter's null": (NAMED, {"n": {"name": None}}),
+    "a null operand": (NAMED, {"n": {"name": {"eq": None}}}),
+    "an empty id": ("query($n: ID!) { pipeline(by: {id: $n}) { name } }", {"n": ""}),
+    "names of types": (
+        "{ __typename pipelines { __typename nodes { t: __typename } edges { __typename } "
+        "pageInfo { __typename } } }",
+        {},
+    ),
+    "introspection with data": ('{ __type(name: "Pipeline") { name } pipelines { totalCount } }', {}),
+    "texts that look like SQL": (
+        "query($s: String!) { pipelines(where: {or: [{name: {contains: $s}}, "
+        '{name: {eq: "\'); drop table x; --"}}, {name: {startsWith: "$1 %(x)s :y \\\\"}}]}) '
+        "{ totalCount } }",
+        {"s": "\"'\\ $1 😀\u2028"},
+    ),
+    "nothing selected": ("{ pipelines @skip(if: true) { totalCount } }", {}),
+    "fields that are merged": (
+        "{ pipelines { nodes { name } nodes { uuid name } ...F } ...R } "
+        "fragment F on PipelineConnection { nodes { blocks { uuid } } totalCount } "
+        "fragment R on Query { pipelines { totalCount nodes { blocks { name } } } }",
+        {},
+    ),
+    "the same list twice": (
+        "{ pipelines { a: totalCount b: totalCount nodes { name } m: nodes { uuid } "
+        "edges { cursor } f: edges { node { name } } } }",
+        {},
+    ),
+    "what depends on the caller": (
+        "{ projects { nodes { v: viewerPermissions memberships { project { viewerPermissions } } } } "
+        "triggers { nodes { token } } }",
+        {},
+    ),
+}
+
+
+@pytest_asyncio.fixture(scope="module", autouse=True)
+async def another_variant(subjects: list[Subject]) -> None:  # noqa: F811
+    """A run that is none of a pipeline, with a step."""
+    async with db.reading() as connection:
+        await connection.exec_driver_sql(
+            "INSERT INTO runs (id, project_id, kind, status, subject_id, params) VALUES "
+            "('01900000-0000-7000-8000-0000000000aa', 1, 'notification', 'succeeded', 1, "
+            """'{"event": "failure", "channel": "email", "number": 4}')"""
+        )
+        await connection.exec_driver_sql(
+            "INSERT INTO run_steps (id, run_id, project_id, position, name, status, outputs) "
+            "SELECT 900, id, 1, 1, 'send', 'succeeded', '[{\"name\": \"sent\", \"kind\": \"text\"}]' "
+            "FROM runs WHERE kind = 'notification'"
+        )
+        await connection.commit()
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+async def test_tiers_agree_in_corners(
+    schema: Schema,  # noqa: F811
+    subjects: list[Subject],  # noqa: F811
+    corner: str,
+) -> None:
+    operation = Operation(*CORNERS[corner])
+    for subject in subjects:
+        compiled = await ask(schema, operation, subject, COMPILED)
+        executed = await ask(schema, operation, subject, EXECUTED)
+        assert shown(compiled) == shown(executed)
