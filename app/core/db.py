@@ -106,7 +106,8 @@ async def _open_reads() -> "asyncpg.Pool":
         **_reads_settings,
         min_size=0,
         timeout=5,
-        statement_cache_size=1000,
+        # PostgreSQL keeps some 400 kB for each, on each connection.
+        statement_cache_size=200,
         # Compiled statements of nested lists are long.
         max_cacheable_statement_size=0,
         reset=_leave_as_it_is,

@@ -1,13 +1,17 @@
 """Corners that generated operations do not reach: each tier gives the same answer in them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import func, insert
 from strawberry import Schema
 
 from app.core import db
+from app.core.ids import global_id
 from app.core.rules import Subject
+from app.runs.tables import workers
 from tests.graphql.compiler.operations import Operation
 from tests.graphql.compiler.test_differential import (
     COMPILED,
@@ -19,6 +23,7 @@ from tests.graphql.compiler.test_differential import (
 )
 
 NAMED = "query($n: PipelineFilter) { pipelines(where: $n) { nodes { name } } }"
+NOTIFICATION = global_id("NotificationRun", "01900000-0000-7000-8000-0000000000aa")
 CORNERS: dict[str, tuple[str, dict[str, Any]]] = {
     "aliases like the names of a statement's parts": (
         "{ pipelines { nodes { x1: name x2: uuid x3: number x4: type x5: type p1: tags uuid } "
@@ -94,6 +99,15 @@ CORNERS: dict[str, tuple[str, dict[str, Any]]] = {
         "edges { cursor } f: edges { node { name } } } }",
         {},
     ),
+    "an id of a long name": ("{ workers { id name: id } }", {}),
+    "a row that PostgreSQL cannot read, and another field": (
+        "{ runs { nodes { id ... on NotificationRun { aboutNumber } } } me { id } }",
+        {},
+    ),
+    "a row that PostgreSQL cannot read": (
+        "query($id: ID!) { run(id: $id) { ... on NotificationRun { aboutNumber } id } me { id } }",
+        {"id": NOTIFICATION},
+    ),
     "what depends on the caller": (
         "{ projects { nodes { v: viewerPermissions memberships { project { viewerPermissions } } } } "
         "triggers { nodes { token } } }",
@@ -104,17 +118,24 @@ CORNERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest_asyncio.fixture(scope="module", autouse=True)
 async def another_variant(subjects: list[Subject]) -> None:  # noqa: F811
-    """A run that is none of a pipeline, with a step."""
+    """A run that is none of a pipeline, with a step; a worker with a long name."""
     async with db.reading() as connection:
         await connection.exec_driver_sql(
             "INSERT INTO runs (id, project_id, kind, status, subject_id, params) VALUES "
             "('01900000-0000-7000-8000-0000000000aa', 1, 'notification', 'succeeded', 1, "
-            """'{"event": "failure", "channel": "email", "number": 4}')"""
+            """'{"event": "failure", "channel": "email", "number": "many"}')"""
         )
         await connection.exec_driver_sql(
             "INSERT INTO run_steps (id, run_id, project_id, position, name, status, outputs) "
             "SELECT 900, id, 1, 1, 'send', 'succeeded', '[{\"name\": \"sent\", \"kind\": \"text\"}]' "
             "FROM runs WHERE kind = 'notification'"
+        )
+        await connection.execute(
+            insert(workers).values(
+                id=f"a-{'very-' * 20}long-host-name-1-abcdef",
+                host="a",
+                seen_at=func.now() + timedelta(hours=1),
+            )
         )
         await connection.commit()
 
