@@ -11,6 +11,7 @@ from strawberry import Schema
 from app.core import db
 from app.core.ids import global_id
 from app.core.rules import Subject
+from app.pipelines.tables import pipelines
 from app.runs.tables import workers
 from tests.graphql.compiler.operations import Operation
 from tests.graphql.compiler.test_differential import (
@@ -23,6 +24,7 @@ from tests.graphql.compiler.test_differential import (
 )
 
 NAMED = "query($n: PipelineFilter) { pipelines(where: $n) { nodes { name } } }"
+ODD = "\"'\\/\b\f\n\r\t\x01\x1f\x7f\x85\u2028\ufeff\uffff é 😀 </script>"
 NOTIFICATION = global_id("NotificationRun", "01900000-0000-7000-8000-0000000000aa")
 CORNERS: dict[str, tuple[str, dict[str, Any]]] = {
     "aliases like the names of a statement's parts": (
@@ -32,6 +34,22 @@ CORNERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "aliases that differ in case, or are words of SQL": (
         "{ pipelines { nodes { Name: name name NAME: uuid select: uuid order: name user: uuid } } }",
+        {},
+    ),
+    "aliases like the columns within a statement": (
+        "{ pipelines(last: 3) { pageInfo { s0: endCursor place: startCursor } nodes { s0: name "
+        "s1: uuid place: number c_name: uuid n0_c_name: type n0_k: tags blocks { s0: name "
+        "s1: uuid k: id l_pipeline_id: position one: __typename } } } }",
+        {},
+    ),
+    "aliases as long as may be, and longer": (
+        f"{{ pipelines {{ nodes {{ {'a' * 63}: name }} }} {'b' * 64}: me {{ id }} "
+        f"{'b' * 63}c: me {{ id }} {'d' * 63}: me {{ {'e' * 63}: id }} }}",
+        {},
+    ),
+    "texts that JSON escapes, in cursors too": (
+        "{ pipelines(orderBy: {field: NAME, direction: DESC}) { edges { cursor node { name uuid "
+        "description tags variables } } } }",
         {},
     ),
     "a computed field of one variant": (
@@ -80,7 +98,10 @@ CORNERS: dict[str, tuple[str, dict[str, Any]]] = {
         "pageInfo { __typename } } }",
         {},
     ),
-    "introspection with data": ('{ __type(name: "Pipeline") { name } pipelines { totalCount } }', {}),
+    "introspection with data": (
+        '{ __type(name: "Pipeline") { name } pipelines { totalCount } }',
+        {},
+    ),
     "texts that look like SQL": (
         "query($s: String!) { pipelines(where: {or: [{name: {contains: $s}}, "
         '{name: {eq: "\'); drop table x; --"}}, {name: {startsWith: "$1 %(x)s :y \\\\"}}]}) '
@@ -127,8 +148,20 @@ async def another_variant(subjects: list[Subject]) -> None:  # noqa: F811
         )
         await connection.exec_driver_sql(
             "INSERT INTO run_steps (id, run_id, project_id, position, name, status, outputs) "
-            "SELECT 900, id, 1, 1, 'send', 'succeeded', '[{\"name\": \"sent\", \"kind\": \"text\"}]' "
+            'SELECT 900, id, 1, 1, \'send\', \'succeeded\', \'[{"name": "sent", "kind": "text"}]\' '
             "FROM runs WHERE kind = 'notification'"
+        )
+        await connection.execute(
+            insert(pipelines).values(
+                project_id=1,
+                id=700,
+                uuid="odd",
+                name=ODD,
+                type="python",
+                description=ODD,
+                tags=[ODD, "a,b", "{}", "null", ""],
+                variables={ODD: [ODD, 1.5, 1e-7, 1e300, 2**53 + 1, None, True, {}, []]},
+            )
         )
         await connection.execute(
             insert(workers).values(
