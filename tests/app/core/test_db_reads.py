@@ -29,10 +29,14 @@ class Wire:
             self.pumps.append(asyncio.create_task(self._pump(source, sink)))
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            await self.open.wait()
-            sink.write(data)
-        sink.close()
+        try:
+            while data := await source.read(65536):
+                await self.open.wait()
+                sink.write(data)
+        except ConnectionError:
+            pass
+        finally:
+            sink.close()
 
 
 @asynccontextmanager
