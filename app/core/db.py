@@ -23,6 +23,9 @@ _engine: AsyncEngine | None = None
 _reads: "asyncio.Task[asyncpg.Pool] | None" = None
 _reads_settings: dict[str, Any] = {}
 
+POOL_TIMEOUT_S = 10
+"""How long a caller waits for a connection when all are in use."""
+
 READS = {
     # Plans of these statements do not depend on their values, and replanning costs more than it gives.
     "plan_cache_mode": "force_generic_plan",
@@ -60,7 +63,7 @@ def connect(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=10,
+        pool_timeout=POOL_TIMEOUT_S,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
@@ -103,7 +106,8 @@ async def _open_reads() -> "asyncpg.Pool":
         **_reads_settings,
         min_size=0,
         timeout=5,
-        statement_cache_size=1000,
+        # PostgreSQL keeps some 400 kB for each, on each connection.
+        statement_cache_size=200,
         # Compiled statements of nested lists are long.
         max_cacheable_statement_size=0,
         reset=_leave_as_it_is,
@@ -116,18 +120,29 @@ async def _leave_as_it_is(_: Any) -> None:
 
 async def fetch_text(statement: str, parameters: Sequence[Any]) -> str:
     """The only value of a compiled read, on a connection of its own pool."""
-    pool = await _read_pool()
-    async with pool.acquire() as connection:
+    async with _read_connection() as connection:
         found: str = await connection.fetchval(statement, *parameters)
     return found
 
 
 async def fetch_row(statement: str, *parameters: Any) -> Mapping[str, Any] | None:
     """The first row of a read that comes with every request, in the driver's own words."""
-    pool = await _read_pool()
-    async with pool.acquire() as connection:
+    async with _read_connection() as connection:
         found: Mapping[str, Any] | None = await connection.fetchrow(statement, *parameters)
     return found
+
+
+@asynccontextmanager
+async def _read_connection() -> AsyncIterator[Any]:
+    """A connection of the pool of reads; TimeoutError where none gets free."""
+    pool = await _read_pool()
+    async with pool.acquire(timeout=POOL_TIMEOUT_S) as connection:
+        try:
+            yield connection
+        except asyncio.CancelledError:
+            # As `_abandon`: the driver would wait until the server has cancelled the statement.
+            connection.terminate()
+            raise
 
 
 async def _read_pool() -> "asyncpg.Pool":

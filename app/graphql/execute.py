@@ -9,6 +9,7 @@ from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 
 import orjson
+import structlog
 from graphql import GraphQLError
 from graphql.execution import (
     ExecutionResult,
@@ -36,10 +37,13 @@ from app.graphql.documents import (
 from app.graphql.errors import (
     BAD_USER_INPUT,
     FORBIDDEN,
+    TIMEOUT,
     TOO_COMPLEX,
     UNAUTHENTICATED,
+    UNAVAILABLE,
     FormattedError,
     Refused,
+    code_of,
     execution_errors,
     from_exception,
     refusals,
@@ -63,6 +67,7 @@ __all__ = [
     "subscribe",
 ]
 
+log = structlog.get_logger("graphql")
 DEFAULTS = GraphQLSettings()
 READS = Counter("isthmus_graphql_reads", "Read operations by how they were answered.", ["tier"])
 
@@ -175,7 +180,12 @@ async def _compiled(
         late = timed_out() if clock.expired() else from_exception(error, context.request_id)
         return Result(None, [late])
     except Exception as error:
-        return Result(None, [from_exception(error, context.request_id)])
+        if code_of(error) in (UNAVAILABLE, TIMEOUT):
+            return Result(None, [from_exception(error, context.request_id)])
+        # Normal execution says which field is at fault, and answers the others.
+        log.warning("graphql.not_compiled", request_id=context.request_id, exc_info=error)
+        READS.labels("executed").inc()
+        return None
     READS.labels("compiled").inc()
     return Result(None, text=text)
 

@@ -1,5 +1,6 @@
 """Plans of one operation, by the shape of its variables; built when first needed."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
+    GraphQLError,
     GraphQLInputType,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -25,6 +27,10 @@ from app.graphql.compiler.standins import Source, StepsAside, Values, shape, sou
 from app.graphql.context import Context
 
 MAX_PLANS = 64
+MAX_ALL_PLANS = 2000
+"""Plans of all operations together; each takes some 60 kB."""
+MAX_SHAPE = 5000
+"""Parts of a plan's key. A filter of as many conditions is refused, and its key need not be kept."""
 MAX_LIST = 1000
 MAX_OPERANDS = 5000
 VIEWER = "viewer_"
@@ -80,11 +86,14 @@ class Plan:
         return bound
 
 
+_all: "deque[tuple[Plans, Any]]" = deque()
+
+
 class Plans:
     """The plans of one operation. What cannot be compiled is remembered, too."""
 
     def __init__(self) -> None:
-        self._plans: dict[Any, Plan | StepsAside] = {}
+        self._plans: dict[Any, Plan | str] = {}
         self._types: dict[str, GraphQLInputType] | None = None
 
     def find(
@@ -105,16 +114,26 @@ class Plans:
         )
         found = self._plans.get(key)
         if found is None:
-            if len(self._plans) >= MAX_PLANS:
-                self._plans.pop(next(iter(self._plans)))
+            if _parts(key) > MAX_SHAPE:
+                raise StepsAside("variables of too many parts")
             try:
                 found = self._build(schema, document, name, variables, nulls)
-            except (StepsAside, DomainError) as reason:
-                found = reason if isinstance(reason, StepsAside) else StepsAside(reason.message)
-            self._plans[key] = found
-        if isinstance(found, StepsAside):
-            raise found
+            except (StepsAside, DomainError, GraphQLError) as reason:
+                # Not the exception itself: each time it was raised it would keep one more request.
+                found = str(reason)
+            self._keep(key, found)
+        if isinstance(found, str):
+            raise StepsAside(found)
         return found
+
+    def _keep(self, key: Any, found: Plan | str) -> None:
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.pop(next(iter(self._plans)))
+        self._plans[key] = found
+        _all.append((self, key))
+        while len(_all) > MAX_ALL_PLANS:
+            owner, oldest = _all.popleft()
+            owner._plans.pop(oldest, None)
 
     def _build(
         self,
@@ -143,6 +162,10 @@ class Plans:
         if first.text != second.text or not same:
             raise StepsAside("a value that shapes the statement")
         return first
+
+
+def _parts(key: Any) -> int:
+    return 1 + sum(_parts(one) for one in key) if isinstance(key, tuple) else 1
 
 
 def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

@@ -86,6 +86,15 @@ class Planner:
         finally:
             self._lists = outside
 
+    @contextmanager
+    def _patches(self, own: list[Patch]) -> Iterator[None]:
+        """While a variant of an interface is planned, its patches are kept apart."""
+        outside, self.planned.patches = self.planned.patches, own
+        try:
+            yield
+        finally:
+            self.planned.patches = outside
+
     def plan(self) -> Planned:
         """The whole operation; StepsAside where anything in it cannot be compiled."""
         query = self.selections.schema.query_type
@@ -362,20 +371,27 @@ class Planner:
         mark = f"{prefix}mark"
         assert of_type.discriminator is not None
         raw: list[ColumnElement[Any]] = [of_type.discriminator.label(mark)]
-        made: list[tuple[str, Finish]] = []
+        made: list[tuple[str, Finish, list[Patch]]] = []
         for number, (value, variant) in enumerate(of_type.variants.items()):
-            target = self._target(variant.name)
-            columns, finish = self._columns(variant, target, sets, place, f"{prefix}v{number}_")
+            target, patches = self._target(variant.name), list[Patch]()
+            with self._patches(patches):
+                columns, finish = self._columns(variant, target, sets, place, f"{prefix}v{number}_")
             raw += columns
-            made.append((value, finish))
+            made.append((value, finish, patches))
 
         def finish_variants(rows: FromClause) -> list[ColumnElement[Any]]:
             choices = []
-            for value, finish in made:
-                inner = select(*finish(rows)).correlate(rows).subquery(self._name("y"))
+            for value, finish, patches in made:
+                with self._patches(patches):
+                    inner = select(*finish(rows)).correlate(rows).subquery(self._name("y"))
                 choices.append(
                     (rows.c[mark] == sql.text(value), sql.object_of(inner, as_text=False))
                 )
+            found = [patches for _, _, patches in made]
+            if any(patches != found[0] for patches in found):
+                # The answer does not say which variant an object is.
+                raise StepsAside("computed fields of some variants")
+            self.planned.patches += found[0]
             return [case(*choices).label(sql.WHOLE)]
 
         return raw, finish_variants
@@ -408,19 +424,11 @@ class Planner:
                 return self._relation(one, declared, label, (*place, one.name))
             case ComputedField(needs=needs):
                 labels = [_kept(raw, f"{prefix}m_{n.name}", n) for n in needs]
-                self._patch(
+                self.planned.patches.append(
                     Patch((*place, one.name), of_type, python_name or "", one, self.selections)
                 )
                 return lambda rows: func.json_build_array(*(rows.c[label] for label in labels))
         raise StepsAside(f"the field {of_type.name}.{one.field_name}")
-
-    def _patch(self, patch: Patch) -> None:
-        """Once for each place: the variants of an interface lead to the same ones."""
-        same = [other for other in self.planned.patches if other.place == patch.place]
-        if not same:
-            self.planned.patches.append(patch)
-        elif any(other.of_type is not patch.of_type for other in same):
-            raise StepsAside(f"the field {patch.python_name} of several types")
 
     def _refuse_arguments(self, one: Selected) -> None:
         if one.definition is not None and one.definition.args:
@@ -452,7 +460,8 @@ class Planner:
         return found
 
     def _name(self, kind: str) -> str:
-        return f"{kind}{next(self._numbers)}"
+        # No field has a dollar sign: `json_agg(x1)` would mean a column x1 where one is asked for.
+        return f"{kind}${next(self._numbers)}"
 
 
 @dataclass

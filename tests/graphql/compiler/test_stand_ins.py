@@ -1,5 +1,7 @@
 """Stand-ins: what they lead to in a statement, and what gives them away."""
 
+from collections import deque
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from sqlalchemy import Text, literal, select
 from strawberry import Schema
 
+from app.graphql.compiler import cache
 from app.graphql.compiler.cache import Plans, _compiled
 from app.graphql.compiler.plan import Planned
 from app.graphql.compiler.standins import (
@@ -109,3 +112,36 @@ def test_no_more_plans_are_kept_than_a_bound(schema: Schema) -> None:
         given = variables(schema, w={"or": [{"name": {"eq": "a"}}] * count})
         plans.find(schema, operation.document, operation.name, given, {})
     assert len(plans._plans) == 64
+
+
+def test_all_operations_together_keep_no_more_plans_than_a_bound(
+    schema: Schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_all", deque())
+    monkeypatch.setattr(cache, "MAX_ALL_PLANS", 3)
+    kept = []
+    for count in range(1, 6):
+        operation = stored_operations(schema, QUERY, "test")["Q"]
+        given = variables(schema, n=count)
+        operation.plans.find(schema, operation.document, "Q", given, {})
+        kept.append(operation.plans)
+    assert [len(plans._plans) for plans in kept] == [0, 0, 1, 1, 1]
+
+
+def test_variables_without_end_are_no_key_of_a_plan(schema: Schema) -> None:
+    operation = stored_operations(schema, QUERY, "test")["Q"]
+    given = variables(schema, w={"or": [{"uuid": {}}] * 5000})
+    with pytest.raises(StepsAside, match="too many parts"):
+        operation.plans.find(schema, operation.document, "Q", given, {})
+    assert not operation.plans._plans
+
+
+def test_what_cannot_be_compiled_keeps_nothing_of_its_requests(schema: Schema) -> None:
+    operation = stored_operations(schema, 'query Q { node(id: "x") { id } }', "test")["Q"]
+    found = []
+    for _ in range(3):
+        with pytest.raises(StepsAside) as caught:
+            plans = operation.plans
+            plans.find(schema, operation.document, "Q", VariableValues({}, {}), {})
+        found.append(len(list(walk_tb(caught.value.__traceback__))))
+    assert found[1] == found[2] and caught.value.__cause__ is None

@@ -1,4 +1,4 @@
-WITH p1 AS
+WITH p$1 AS
 (SELECT pipeline_runs.backfill_id AS n0_c_backfill_number, runs.created_at AS n0_c_created_at, pipeline_runs.event_variables AS n0_c_event_variables, pipeline_runs.execution_date AS n0_c_execution_date, runs.finished_at AS n0_c_finished_at, pipeline_runs.number AS n0_c_number, pipeline_runs.metrics AS n0_c_metrics, pipeline_runs.passed_sla AS n0_c_passed_sla, pipeline_runs.trigger_id AS n0_c_trigger_number, pipeline_runs.pipeline_uuid AS n0_c_pipeline_uuid, runs.started_at AS n0_c_started_at, runs.status AS n0_c_status, pipeline_runs.trigger_name AS n0_c_trigger_name, pipeline_runs.variables AS n0_c_variables, (SELECT count(*) AS count_1
 FROM run_steps
 WHERE run_steps.run_id = runs.id) AS n0_c_step_count, (SELECT count(*) AS count_2
@@ -9,25 +9,25 @@ WHERE ($1::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.pr
 FROM pipelines
 WHERE pipelines.type = $9::VARCHAR) AND runs.created_at >= $10::TIMESTAMP WITH TIME ZONE ORDER BY pipeline_runs.execution_date DESC, pipeline_runs.number DESC, runs.id DESC
 LIMIT $11::BIGINT + $12::BIGINT OFFSET $13::BIGINT)
-SELECT (('{"data":{' || '"pipelineRuns":') || (((((('{"nodes":' || (SELECT coalesce(CAST(json_agg(x8) AS TEXT), '[]') AS coalesce_1
-FROM (SELECT p1.n0_c_backfill_number AS backfill_id, to_char(timezone('UTC', p1.n0_c_created_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at, p1.n0_c_event_variables AS event_variables, to_char(timezone('UTC', p1.n0_c_execution_date), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS execution_date, to_char(timezone('UTC', p1.n0_c_finished_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS finished_at, p1.n0_c_number AS id, p1.n0_c_metrics AS metrics, p1.n0_c_passed_sla AS passed_sla, p1.n0_c_trigger_number AS pipeline_schedule_id, p1.n0_c_pipeline_uuid AS pipeline_uuid, to_char(timezone('UTC', p1.n0_c_started_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS started_at, upper(p1.n0_c_status) AS status, p1.n0_c_trigger_name AS trigger_name, p1.n0_c_variables AS variables, p1.n0_c_step_count AS block_runs_count, p1.n0_c_succeeded_step_count AS completed_block_runs_count, (SELECT to_json(x3) AS to_json_1
-FROM (SELECT p2.c_name AS name, p2.c_token AS token, upper(p2.c_type) AS type
+SELECT (('{"data":{' || '"pipelineRuns":') || (((((('{"nodes":' || (SELECT coalesce(CAST(json_agg(x$8) AS TEXT), '[]') AS coalesce_1
+FROM (SELECT p$1.n0_c_backfill_number AS backfill_id, to_char(timezone('UTC', p$1.n0_c_created_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at, p$1.n0_c_event_variables AS event_variables, to_char(timezone('UTC', p$1.n0_c_execution_date), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS execution_date, to_char(timezone('UTC', p$1.n0_c_finished_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS finished_at, p$1.n0_c_number AS id, p$1.n0_c_metrics AS metrics, p$1.n0_c_passed_sla AS passed_sla, p$1.n0_c_trigger_number AS pipeline_schedule_id, p$1.n0_c_pipeline_uuid AS pipeline_uuid, to_char(timezone('UTC', p$1.n0_c_started_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS started_at, upper(p$1.n0_c_status) AS status, p$1.n0_c_trigger_name AS trigger_name, p$1.n0_c_variables AS variables, p$1.n0_c_step_count AS block_runs_count, p$1.n0_c_succeeded_step_count AS completed_block_runs_count, (SELECT to_json(x$3) AS to_json_1
+FROM (SELECT p$2.c_name AS name, p$2.c_token AS token, upper(p$2.c_type) AS type
 FROM (SELECT triggers.name AS c_name, CASE WHEN ($1::BOOLEAN OR triggers.project_id = ANY ($2::BIGINT[])) THEN triggers.token ELSE NULL END AS c_token, triggers.type AS c_type
 FROM triggers
-WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($3::BIGINT[])) AND triggers.id = p1.n0_l_trigger_id
-LIMIT $4::INTEGER) AS p2) AS x3) AS trigger, (SELECT to_json(x5) AS to_json_2
-FROM (SELECT p4.c_tags AS tags, upper(p4.c_type) AS type
+WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($3::BIGINT[])) AND triggers.id = p$1.n0_l_trigger_id
+LIMIT $4::INTEGER) AS p$2) AS x$3) AS trigger, (SELECT to_json(x$5) AS to_json_2
+FROM (SELECT p$4.c_tags AS tags, upper(p$4.c_type) AS type
 FROM (SELECT pipelines.tags AS c_tags, pipelines.type AS c_type
 FROM pipelines
-WHERE ($1::BOOLEAN OR pipelines.project_id = ANY ($3::BIGINT[])) AND pipelines.id = p1.n0_l_pipeline_id
-LIMIT $5::INTEGER) AS p4) AS x5) AS pipeline, (SELECT coalesce(json_agg(x7), '[]'::json) AS coalesce_2
-FROM (SELECT p6.c_name AS block_uuid, p6.c_error AS error, to_char(timezone('UTC', p6.c_finished_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS finished_at, p6.c_number AS id, p6.c_metrics AS metrics, to_char(timezone('UTC', p6.c_started_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS started_at, upper(p6.c_status) AS status, p6.c_traceback AS traceback
+WHERE ($1::BOOLEAN OR pipelines.project_id = ANY ($3::BIGINT[])) AND pipelines.id = p$1.n0_l_pipeline_id
+LIMIT $5::INTEGER) AS p$4) AS x$5) AS pipeline, (SELECT coalesce(json_agg(x$7), '[]'::json) AS coalesce_2
+FROM (SELECT p$6.c_name AS block_uuid, p$6.c_error AS error, to_char(timezone('UTC', p$6.c_finished_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS finished_at, p$6.c_number AS id, p$6.c_metrics AS metrics, to_char(timezone('UTC', p$6.c_started_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS started_at, upper(p$6.c_status) AS status, p$6.c_traceback AS traceback
 FROM (SELECT run_steps.name AS c_name, run_steps.error AS c_error, run_steps.finished_at AS c_finished_at, run_steps.id AS c_number, run_steps.metrics AS c_metrics, run_steps.started_at AS c_started_at, run_steps.status AS c_status, run_steps.traceback AS c_traceback, run_steps.position AS s0, run_steps.id AS s1
 FROM run_steps
-WHERE ($1::BOOLEAN OR run_steps.project_id = ANY ($3::BIGINT[])) AND run_steps.run_id = p1.n0_l_id ORDER BY run_steps.position ASC, run_steps.id ASC) AS p6 ORDER BY p6.s0 ASC, p6.s1 ASC) AS x7) AS steps
-FROM p1
-WHERE p1.place <= $11::BIGINT + $13::BIGINT ORDER BY p1.s0 DESC, p1.s1 DESC, p1.s2 DESC) AS x8)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
-FROM p1) > $11::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT count(*) AS count_4
+WHERE ($1::BOOLEAN OR run_steps.project_id = ANY ($3::BIGINT[])) AND run_steps.run_id = p$1.n0_l_id ORDER BY run_steps.position ASC, run_steps.id ASC) AS p$6 ORDER BY p$6.s0 ASC, p$6.s1 ASC) AS x$7) AS steps
+FROM p$1
+WHERE p$1.place <= $11::BIGINT + $13::BIGINT ORDER BY p$1.s0 DESC, p$1.s1 DESC, p$1.s2 DESC) AS x$8)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
+FROM p$1) > $11::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT count(*) AS count_4
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $7::BIGINT AND runs.status = ANY ($8::TEXT[]) AND pipeline_runs.pipeline_id IN (SELECT pipelines.id
 FROM pipelines

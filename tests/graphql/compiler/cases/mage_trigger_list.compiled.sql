@@ -1,4 +1,4 @@
-WITH p1 AS
+WITH p$1 AS
 (SELECT triggers.description AS n0_c_description, triggers.event_matchers AS n0_c_event_matchers, triggers.id AS n0_c_number, triggers.last_enabled_at AS n0_c_last_enabled_at, (SELECT runs.status
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE pipeline_runs.trigger_id = triggers.id ORDER BY pipeline_runs.number DESC
@@ -12,16 +12,16 @@ WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($2::BIGINT[])) AND triggers.pro
 FROM pipelines
 WHERE starts_with(pipelines.uuid, $8::VARCHAR))) ORDER BY triggers.id DESC, triggers.id DESC
 LIMIT $9::BIGINT + $10::BIGINT OFFSET $11::BIGINT)
-SELECT (('{"data":{' || '"triggers":') || (((((('{"nodes":' || (SELECT coalesce(CAST(json_agg(x4) AS TEXT), '[]') AS coalesce_1
-FROM (SELECT p1.n0_c_description AS description, p1.n0_c_event_matchers AS event_matchers, p1.n0_c_number AS id, to_char(timezone('UTC', p1.n0_c_last_enabled_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS last_enabled_at, p1.n0_c_last_run_status AS last_pipeline_run_status, p1.n0_c_name AS name, (SELECT to_json(x3) AS to_json_1
-FROM (SELECT p2.c_uuid AS uuid
+SELECT (('{"data":{' || '"triggers":') || (((((('{"nodes":' || (SELECT coalesce(CAST(json_agg(x$4) AS TEXT), '[]') AS coalesce_1
+FROM (SELECT p$1.n0_c_description AS description, p$1.n0_c_event_matchers AS event_matchers, p$1.n0_c_number AS id, to_char(timezone('UTC', p$1.n0_c_last_enabled_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS last_enabled_at, p$1.n0_c_last_run_status AS last_pipeline_run_status, p$1.n0_c_name AS name, (SELECT to_json(x$3) AS to_json_1
+FROM (SELECT p$2.c_uuid AS uuid
 FROM (SELECT pipelines.uuid AS c_uuid
 FROM pipelines
-WHERE ($1::BOOLEAN OR pipelines.project_id = ANY ($2::BIGINT[])) AND pipelines.id = p1.n0_l_pipeline_id
-LIMIT $3::INTEGER) AS p2) AS x3) AS pipeline, p1.n0_c_active_run_count AS pipeline_in_progress_runs_count, p1.n0_c_run_count AS pipeline_runs_count, p1.n0_c_interval AS schedule_interval, upper(p1.n0_c_type) AS schedule_type, p1.n0_c_settings AS settings, p1.n0_c_sla AS sla, to_char(timezone('UTC', p1.n0_c_start_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS start_time, upper(p1.n0_c_status) AS status, p1.n0_c_tags AS tags, p1.n0_c_token AS token, p1.n0_c_variables AS variables
-FROM p1
-WHERE p1.place <= $9::BIGINT + $11::BIGINT ORDER BY p1.s0 DESC, p1.s1 DESC) AS x4)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
-FROM p1) > $9::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT count(*) AS count_4
+WHERE ($1::BOOLEAN OR pipelines.project_id = ANY ($2::BIGINT[])) AND pipelines.id = p$1.n0_l_pipeline_id
+LIMIT $3::INTEGER) AS p$2) AS x$3) AS pipeline, p$1.n0_c_active_run_count AS pipeline_in_progress_runs_count, p$1.n0_c_run_count AS pipeline_runs_count, p$1.n0_c_interval AS schedule_interval, upper(p$1.n0_c_type) AS schedule_type, p$1.n0_c_settings AS settings, p$1.n0_c_sla AS sla, to_char(timezone('UTC', p$1.n0_c_start_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS start_time, upper(p$1.n0_c_status) AS status, p$1.n0_c_tags AS tags, p$1.n0_c_token AS token, p$1.n0_c_variables AS variables
+FROM p$1
+WHERE p$1.place <= $9::BIGINT + $11::BIGINT ORDER BY p$1.s0 DESC, p$1.s1 DESC) AS x$4)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
+FROM p$1) > $9::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT count(*) AS count_4
 FROM triggers
 WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($2::BIGINT[])) AND triggers.project_id = $6::BIGINT AND (triggers.type = ANY ($7::TEXT[]) OR triggers.pipeline_id IN (SELECT pipelines.id
 FROM pipelines
