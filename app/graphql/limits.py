@@ -64,6 +64,7 @@ class GraphQLSettings:
     max_directives_per_place: int = 20
     max_nodes: int = 50_000
     max_variable_depth: int = 64
+    max_variable_objects: int = 10_000
     max_validation_errors: int = 20
     cached_documents: int = 1000
     cached_text: int = 1024 * 1024

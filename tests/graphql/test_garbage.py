@@ -361,6 +361,15 @@ async def test_nul_in_variables_is_refused(fuzzer: Caller) -> None:
         assert answer.codes == ["BAD_USER_INPUT"]
 
 
+async def test_variables_of_very_many_objects_are_refused(fuzzer: Caller) -> None:
+    where = {"or": [{"name": {"eq": "x"}}] * 6000}
+    answer = await (await signed_in(fuzzer))(
+        "query($w: PipelineFilter) { pipelines(where: $w) { totalCount } }", w=where
+    )
+    assert answer.codes == ["BAD_USER_INPUT"]
+    assert "10000 objects" in answer.text
+
+
 async def test_a_body_of_ten_megabytes_is_refused(fuzzer: Caller) -> None:
     answer = await (await signed_in(fuzzer))(
         "query($u: String!) { pipeline(by: {uuid: $u}) { id } }", u="x" * 10_000_000
