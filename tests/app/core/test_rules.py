@@ -60,6 +60,7 @@ def test_a_rule_is_one_statement_for_every_caller() -> None:
     assert Subject().parameters() == {
         "viewer_id": -1,
         "viewer_session_id": -1,
+        "viewer_project": -1,
         "viewer_is_owner": False,
         **{f"viewer_{p.replace('.', '_')}": [] for p in PERMISSIONS},
     }
