@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 STAMP := $(VENV)/.installed-dev
 T ?= tests
+# Most tests wait more than they compute. Each of the three has servers of its own.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test test-long bench lint format types schema ui ui-check clean
@@ -35,10 +37,10 @@ dev: $(RUN) ## Start everything on this machine
 	$(BIN)/isthmus dev
 
 test: $(STAMP) ## Run the tests (at most 10 minutes; T=path for a part)
-	$(BIN)/pytest $(T)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(T)
 
 test-long: $(STAMP) ## Run the tests that take longer as well
-	$(BIN)/pytest $(T) -m "long or not long"
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(T) -m "long or not long"
 
 bench: $(STAMP) ## Measure beside the real Mage (10 minutes, an idle machine)
 	bench/peers/mage/setup.sh

@@ -216,7 +216,7 @@ ALL = {
             {"Tagged too 1", "Tagged too 7", "under_score 3"},
         ),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 async def test_filters_mean_what_they_say(
     team: Team, where: dict[str, Any], expected: set[str]

@@ -62,7 +62,9 @@ def test_a_damaged_value_is_an_error_and_no_text(damage: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ",", "k1", "k1:", "k1:AAAA", ":" + OLD[3:], "k1:not base64!", OLD + ",k2:x"]
+    "text",
+    ["", ",", "k1", "k1:", "k1:AAAA", ":" + OLD[3:], "k1:not base64!", OLD + ",k2:x"],
+    ids=range(8),
 )
 def test_a_key_ring_of_no_use_is_refused(text: str) -> None:
     with pytest.raises(SecretError):
