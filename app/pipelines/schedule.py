@@ -267,10 +267,16 @@ def _next_look(trigger: TriggerRow, now: datetime) -> datetime | None:
 async def _going_on(tx: Tx, trigger: RowMapping) -> RowMapping:
     """How many runs of the trigger have not ended (`all`), and how many scheduled ones wait."""
     waits = (runs.c.status == "queued") & (runs.c.schedule_id == trigger["id"])
+    # No join: few runs are unfinished, but PostgreSQL expects many and would read the history.
+    made_by = (
+        select(pipeline_runs.c.trigger_id)
+        .where(pipeline_runs.c.run_id == runs.c.id)
+        .scalar_subquery()
+    )
     counted = await tx.one(
         select(func.count().label("all"), func.count().filter(waits).label("waiting"))
-        .join_from(runs, pipeline_runs, pipeline_runs.c.run_id == runs.c.id)
-        .where(unfinished(trigger["pipeline_id"]), pipeline_runs.c.trigger_id == trigger["id"])
+        .select_from(runs)
+        .where(unfinished(trigger["pipeline_id"]), made_by == trigger["id"])
     )
     assert counted is not None
     return counted

@@ -64,7 +64,9 @@ class Dev:
 
     def note(self, command: str) -> dict[str, Any]:
         """What a stand-in has noted at its last start."""
-        note: dict[str, Any] = json.loads((self.home / f"{command}.json").read_text())
+        file = self.home / f"{command}.json"
+        assert eventually(file.exists)
+        note: dict[str, Any] = json.loads(file.read_text())
         return note
 
     def server_pid(self, server: str) -> int:

@@ -49,6 +49,7 @@ async def history(ledger: Ledger) -> AsyncIterator[None]:
     await ledger.put(WAITING)
     async with db.engine().connect() as connection:
         await connection.exec_driver_sql("ANALYZE")
+        await connection.commit()
     yield
     await ledger.put("DELETE FROM runs")
     await ledger.put("DELETE FROM pipelines")
