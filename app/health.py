@@ -4,7 +4,13 @@ import asyncio
 from typing import Any
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Gauge,
+    generate_latest,
+)
 from redis.exceptions import RedisError
 from sqlalchemy import func, select, text
 from starlette.requests import Request
@@ -77,7 +83,10 @@ async def metrics(_: Request) -> Response:
     waiting = gauge("runs_waiting", f"Runs that wait; the {MOST_RUNS} oldest at most.", "reason")
     for reason, count in (await _waiting() or {}).items():
         waiting.labels(reason).set(count)
-    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    own_process = generate_latest(REGISTRY)
+    return Response(
+        generate_latest(registry) + own_process, headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )
 
 
 async def _workers() -> tuple[int, int]:

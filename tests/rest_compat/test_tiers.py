@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from graphql import (
     GraphQLEnumType,
@@ -71,3 +72,19 @@ def test_a_read_is_compiled_whole(name: str) -> None:
     assert plan.text.count(";") == 0
     again = operation.plans.find(SCHEMA, operation.document, operation.name, variables, {})
     assert again is plan
+
+
+async def test_how_reads_were_answered_is_counted(
+    client: httpx2.AsyncClient, api_key: str, owner_token: str
+) -> None:
+    before = await compiled_reads(client)
+    owner = {"X-API-KEY": api_key, "OAUTH-TOKEN": owner_token}
+    assert "pipelines" in (await client.get("/api/pipelines", headers=owner)).json()
+    assert await compiled_reads(client) == before + 1
+
+
+async def compiled_reads(client: httpx2.AsyncClient) -> float:
+    """What the server has counted."""
+    name = 'isthmus_graphql_reads_total{tier="compiled"} '
+    lines = (await client.get("/metrics")).text.splitlines()
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
