@@ -31,7 +31,8 @@ SECONDS = range(2**31)
 WINDOW_S = range(10, 366 * 86400)
 HOLD = "trigger_inactive"
 """Why a run waits that a call made of an inactive trigger."""
-_MOVES_FIRE = {"type", "interval", "start_at", "timezone", "settings"}
+MOVES_FIRE = {"type", "interval", "start_at", "timezone", "settings"}
+"""Columns of a trigger that say when it fires."""
 _MOVES_LIMITS = {"type", "overlap", "settings"}
 _FLAGS = (
     "skip_if_previous_running",
@@ -102,7 +103,7 @@ async def update_trigger(
         changed = await update_row(tx, triggers, row, checked, expected_version)
         if status is not None and status != changed["status"]:
             await update_row(tx, triggers, changed, await activation(tx, changed, status))
-        elif changed["status"] == "active" and _MOVES_FIRE & set(checked):
+        elif changed["status"] == "active" and MOVES_FIRE & set(checked):
             moved = {"next_fire_at": await _next_fire(tx, changed)}
             await update_row(tx, triggers, changed, moved)
         if _MOVES_LIMITS & set(checked):

@@ -18,6 +18,7 @@ from app.pipelines.actions.files import FileText, drop_files, write_files
 from app.pipelines.actions.pipelines import drop_pipeline
 from app.pipelines.actions.triggers import (
     MAX_TRIGGERS,
+    MOVES_FIRE,
     SECONDS,
     activation,
     check_settings,
@@ -30,7 +31,6 @@ from app.projects.tables import projects
 
 Values = Mapping[str, Any]
 AUDITED_PATHS = 100
-_MOVES_FIRE = ("type", "interval", "start_at", "settings")
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ async def _write_triggers(
 
 async def _schedule(tx: db.Tx, before: RowMapping | None, row: RowMapping, status: str) -> None:
     """Switch a trigger as wanted; an active one whose times changed starts anew from now."""
-    moved = before is None or any(before[name] != row[name] for name in _MOVES_FIRE)
+    moved = before is None or any(before[name] != row[name] for name in MOVES_FIRE)
     if status != row["status"] or (status == "active" and moved):
         await update_row(tx, triggers, row, await activation(tx, row, status))
 
