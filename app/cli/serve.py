@@ -16,7 +16,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: object = None) -> None:
         """Stop listening, then end streams, then connections."""
-        await self.config.app.state.endpoint.shutdown()  # type: ignore[union-attr]
+        await self.config.app.endpoint.shutdown()  # type: ignore[union-attr]
         await super().shutdown(sockets)  # type: ignore[arg-type]
 
 

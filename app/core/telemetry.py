@@ -58,7 +58,8 @@ class RequestLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        bound = log.bind()
+        if scope["type"] != "http" or not bound.is_enabled_for(logging.INFO):
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
@@ -73,7 +74,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, watch)
         finally:
-            log.info(
+            bound.info(
                 "request.served",
                 method=scope["method"],
                 path=public_path(scope["path"]),

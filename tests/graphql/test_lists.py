@@ -286,7 +286,7 @@ async def test_a_cursor_of_no_sense_is_bad_input(team: Team) -> None:
 @pytest.fixture
 def uncompiled(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads are answered by resolvers alone, whose statements the test counts."""
-    endpoint = app.state.endpoint
+    endpoint = app.endpoint
     monkeypatch.setattr(endpoint, "settings", replace(endpoint.settings, compile=False))
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from strawberry import Schema
 
 from app.core.errors import DomainError
+from app.core.rules import VIEWER as CALLER
 from app.graphql.compiler.pages import Cursor, PageCheck
 from app.graphql.compiler.patches import Patch
 from app.graphql.compiler.plan import Bound, Planned, Planner
@@ -197,7 +198,11 @@ def _types_of(
 
 
 def _compiled(planned: Planned) -> Plan:
-    expanded: Any = planned.select.compile(dialect=_DIALECT).construct_expanded_state()
+    expanded: Any = (
+        planned.select.add_columns(CALLER.version())
+        .compile(dialect=_DIALECT)
+        .construct_expanded_state()
+    )
     return Plan(
         text=expanded.statement,
         parameters=tuple(_parameter(expanded, name) for name in expanded.positiontup or ()),

@@ -20,8 +20,11 @@ __all__ = ["StepsAside", "read"]
 
 async def read(
     schema: Schema, operation: StoredOperation, variables: VariableValues, context: Context
-) -> str:
-    """The response `{"data":…}` of a query; StepsAside where normal execution must give it."""
+) -> tuple[str, int | None]:
+    """The response `{"data":…}` of a query, and the version of what its caller may do.
+
+    StepsAside where normal execution must give it.
+    """
     if not context.subject.is_known:
         raise StepsAside("an anonymous caller")
     try:
@@ -29,8 +32,8 @@ async def read(
     except DomainError as error:
         # Worded by normal execution, with the place in the document.
         raise StepsAside(error.message) from error
-    text: str = await db.fetch_text(plan.text, bound)
-    return _patched(text, plan, context) if plan.patches else text
+    text, version = await db.fetch_text(plan.text, bound)
+    return (_patched(text, plan, context) if plan.patches else text), version
 
 
 def _prepared(

@@ -12,7 +12,7 @@ WHERE blocks_1.pipeline_id = blocks.pipeline_id AND blocks_1.uuid = any(blocks.u
 FROM blocks AS blocks_2
 WHERE blocks_2.pipeline_id = blocks.pipeline_id AND blocks.uuid = any(blocks_2.upstream_blocks) AND blocks_2.type = $2::VARCHAR), CAST(ARRAY[]::TEXT[] AS TEXT[])) AS c_callback_blocks, blocks.configuration AS c_configuration, coalesce((SELECT array_agg(blocks_3.uuid ORDER BY blocks_3.position, blocks_3.id) AS array_agg_2
 FROM blocks AS blocks_3
-WHERE blocks_3.pipeline_id = blocks.pipeline_id AND blocks.uuid = any(blocks_3.upstream_blocks) AND (blocks_3.type NOT IN ($10::VARCHAR, $11::VARCHAR))), CAST(ARRAY[]::TEXT[] AS TEXT[])) AS c_downstream_blocks, blocks.status AS c_status, blocks.timeout_s AS c_timeout_s, blocks.type AS c_type, blocks.upstream_blocks AS c_upstream_blocks, blocks.uuid AS c_uuid, blocks.position AS s0, blocks.id AS s1
+WHERE blocks_3.pipeline_id = blocks.pipeline_id AND blocks.uuid = any(blocks_3.upstream_blocks) AND (blocks_3.type NOT IN ($11::VARCHAR, $12::VARCHAR))), CAST(ARRAY[]::TEXT[] AS TEXT[])) AS c_downstream_blocks, blocks.status AS c_status, blocks.timeout_s AS c_timeout_s, blocks.type AS c_type, blocks.upstream_blocks AS c_upstream_blocks, blocks.uuid AS c_uuid, blocks.position AS s0, blocks.id AS s1
 FROM blocks
 WHERE ($3::BOOLEAN OR blocks.project_id = ANY ($4::BIGINT[])) AND blocks.pipeline_id = p$1.n0_l_id ORDER BY blocks.position ASC, blocks.id ASC) AS p$2 ORDER BY p$2.s0 ASC, p$2.s1 ASC) AS x$3) AS blocks, (SELECT coalesce(json_agg(x$5), '[]'::json) AS coalesce_3
 FROM (SELECT p$4.c_number AS id, p$4.c_name AS name, p$4.c_interval AS schedule_interval, upper(p$4.c_type) AS schedule_type, to_char(timezone('UTC', p$4.c_start_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS start_time, upper(p$4.c_status) AS status
@@ -23,4 +23,6 @@ FROM p$1
 WHERE p$1.place <= $7::BIGINT + $9::BIGINT ORDER BY p$1.s0 DESC, p$1.s1 DESC) AS x$6)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_1
 FROM p$1) > $7::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT count(*) AS count_2
 FROM pipelines
-WHERE ($3::BOOLEAN OR pipelines.project_id = ANY ($4::BIGINT[])) AND pipelines.project_id = $5::BIGINT AND (pipelines.tags && $6::TEXT[])) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
+WHERE ($3::BOOLEAN OR pipelines.project_id = ANY ($4::BIGINT[])) AND pipelines.project_id = $5::BIGINT AND (pipelines.tags && $6::TEXT[])) AS TEXT), 'null')) || '}')) || '}}' AS anon_1, (SELECT users.access_version
+FROM users
+WHERE users.id = $10::BIGINT) AS anon_2

@@ -31,4 +31,6 @@ FROM p$1) > $11::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coa
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $7::BIGINT AND runs.status = ANY ($8::TEXT[]) AND pipeline_runs.pipeline_id IN (SELECT pipelines.id
 FROM pipelines
-WHERE pipelines.type = $9::VARCHAR) AND runs.created_at >= $10::TIMESTAMP WITH TIME ZONE) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
+WHERE pipelines.type = $9::VARCHAR) AND runs.created_at >= $10::TIMESTAMP WITH TIME ZONE) AS TEXT), 'null')) || '}')) || '}}' AS anon_1, (SELECT users.access_version
+FROM users
+WHERE users.id = $14::BIGINT) AS anon_2

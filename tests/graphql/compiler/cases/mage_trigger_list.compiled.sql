@@ -4,7 +4,7 @@ FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE pipeline_runs.trigger_id = triggers.id ORDER BY pipeline_runs.number DESC
 LIMIT $4::INTEGER) AS n0_c_last_run_status, triggers.name AS n0_c_name, triggers.pipeline_id AS n0_l_pipeline_id, (SELECT count(*) AS count_1
 FROM pipeline_runs JOIN runs ON runs.id = pipeline_runs.run_id
-WHERE pipeline_runs.trigger_id = triggers.id AND runs.status IN ($12::VARCHAR, $13::VARCHAR)) AS n0_c_active_run_count, (SELECT count(*) AS count_2
+WHERE pipeline_runs.trigger_id = triggers.id AND runs.status IN ($13::VARCHAR, $14::VARCHAR)) AS n0_c_active_run_count, (SELECT count(*) AS count_2
 FROM pipeline_runs JOIN runs ON runs.id = pipeline_runs.run_id
 WHERE pipeline_runs.trigger_id = triggers.id) AS n0_c_run_count, triggers.interval AS n0_c_interval, triggers.type AS n0_c_type, triggers.settings AS n0_c_settings, triggers.sla AS n0_c_sla, triggers.start_at AS n0_c_start_at, triggers.status AS n0_c_status, triggers.tags AS n0_c_tags, CASE WHEN ($1::BOOLEAN OR triggers.project_id = ANY ($5::BIGINT[])) THEN triggers.token ELSE NULL END AS n0_c_token, triggers.variables AS n0_c_variables, triggers.id AS s0, triggers.id AS s1, row_number() OVER (ORDER BY triggers.id DESC, triggers.id DESC) AS place
 FROM triggers
@@ -25,4 +25,6 @@ FROM p$1) > $9::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coal
 FROM triggers
 WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($2::BIGINT[])) AND triggers.project_id = $6::BIGINT AND (triggers.type = ANY ($7::TEXT[]) OR triggers.pipeline_id IN (SELECT pipelines.id
 FROM pipelines
-WHERE starts_with(pipelines.uuid, $8::VARCHAR)))) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
+WHERE starts_with(pipelines.uuid, $8::VARCHAR)))) AS TEXT), 'null')) || '}')) || '}}' AS anon_1, (SELECT users.access_version
+FROM users
+WHERE users.id = $12::BIGINT) AS anon_2

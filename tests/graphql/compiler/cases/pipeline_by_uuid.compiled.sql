@@ -3,4 +3,6 @@ FROM (SELECT encode(convert_to('Pipeline:' || p$1.k, 'UTF8'), 'base64') AS id, p
 FROM (SELECT pipelines.id AS k, pipelines.id AS c_number, pipelines.uuid AS c_uuid, pipelines.name AS c_name, pipelines.type AS c_type, pipelines.description AS c_description, pipelines.tags AS c_tags, pipelines.variables AS c_variables, pipelines.created_at AS c_created_at, pipelines.updated_at AS c_updated_at
 FROM pipelines
 WHERE ($1::BOOLEAN OR pipelines.project_id = ANY ($2::BIGINT[])) AND pipelines.uuid = $3::VARCHAR AND pipelines.project_id = $4::BIGINT
-LIMIT $5::INTEGER) AS p$1) AS x$2), 'null')) || '}}' AS anon_1
+LIMIT $5::INTEGER) AS p$1) AS x$2), 'null')) || '}}' AS anon_1, (SELECT users.access_version
+FROM users
+WHERE users.id = $6::BIGINT) AS anon_2

@@ -12,4 +12,6 @@ LIMIT $3::BIGINT) AS p$4 ORDER BY p$4.s0 DESC, p$4.s1 DESC) AS x$5)) AS runs
 FROM (SELECT pipelines.id AS n0_k, pipelines.uuid AS n0_c_uuid, pipelines.name AS n0_c_name, pipelines.type AS n0_c_type, pipelines.updated_at AS n0_c_updated_at, pipelines.id AS n0_l_id, pipelines.uuid AS s0, pipelines.id AS s1
 FROM pipelines
 WHERE ($1::BOOLEAN OR pipelines.project_id = ANY ($2::BIGINT[])) AND pipelines.project_id = $4::BIGINT ORDER BY pipelines.uuid ASC, pipelines.id ASC
-LIMIT $5::BIGINT) AS p$1 ORDER BY p$1.s0 ASC, p$1.s1 ASC) AS x$6)) || '}')) || '}}' AS anon_1
+LIMIT $5::BIGINT) AS p$1 ORDER BY p$1.s0 ASC, p$1.s1 ASC) AS x$6)) || '}')) || '}}' AS anon_1, (SELECT users.access_version
+FROM users
+WHERE users.id = $6::BIGINT) AS anon_2

@@ -21,4 +21,6 @@ LIMIT $7::INTEGER) AS p$5) AS x$6) AS "createdBy") AS y$7) END AS "whole object"
 FROM (SELECT runs.kind AS n0_mark, runs.id AS n0_v0_k, runs.kind AS n0_v0_c_kind, runs.status AS n0_v0_c_status, runs.version AS n0_v0_c_last_seq, runs.attempt AS n0_v0_c_attempt, runs.reason AS n0_v0_c_reason, runs.error AS n0_v0_c_error, runs.created_at AS n0_v0_c_created_at, runs.created_by AS n0_v0_l_created_by, pipeline_runs.number AS n0_v0_c_number, pipeline_runs.pipeline_uuid AS n0_v0_c_pipeline_uuid, pipeline_runs.variables AS n0_v0_c_variables, runs.id AS n0_v1_k, runs.kind AS n0_v1_c_kind, runs.status AS n0_v1_c_status, runs.version AS n0_v1_c_last_seq, runs.attempt AS n0_v1_c_attempt, runs.reason AS n0_v1_c_reason, runs.error AS n0_v1_c_error, runs.created_at AS n0_v1_c_created_at, runs.created_by AS n0_v1_l_created_by, runs.created_at AS s0, runs.id AS s1
 FROM runs LEFT OUTER JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($2::BIGINT[])) AND runs.kind IN ($11::VARCHAR, $12::VARCHAR) AND runs.project_id = $3::BIGINT ORDER BY runs.created_at DESC, runs.id DESC
-LIMIT $8::BIGINT) AS p$1 ORDER BY p$1.s0 DESC, p$1.s1 DESC) AS x$8)) || '}')) || '}}' AS anon_1
+LIMIT $8::BIGINT) AS p$1 ORDER BY p$1.s0 DESC, p$1.s1 DESC) AS x$8)) || '}')) || '}}' AS anon_1, (SELECT users.access_version
+FROM users
+WHERE users.id = $4::BIGINT) AS anon_2

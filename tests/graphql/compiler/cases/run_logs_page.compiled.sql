@@ -17,4 +17,6 @@ FROM p$2) > $5::BIGINT)) AS logs
 FROM (SELECT runs.id AS k, pipeline_runs.number AS c_number, runs.status AS c_status, runs.id AS l_id
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($2::BIGINT[])) AND pipeline_runs.number = $7::BIGINT
-LIMIT $8::INTEGER) AS p$1) AS x$4), 'null')) || '}}' AS anon_1
+LIMIT $8::INTEGER) AS p$1) AS x$4), 'null')) || '}}' AS anon_1, (SELECT users.access_version
+FROM users
+WHERE users.id = $9::BIGINT) AS anon_2

@@ -16,4 +16,6 @@ FROM p$1
 WHERE p$1.place <= $6::BIGINT ORDER BY p$1.place DESC
 LIMIT $9::INTEGER)) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT count(*) AS count_2
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
-WHERE ($2::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $4::BIGINT AND runs.status != $5::VARCHAR) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
+WHERE ($2::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $4::BIGINT AND runs.status != $5::VARCHAR) AS TEXT), 'null')) || '}')) || '}}' AS anon_1, (SELECT users.access_version
+FROM users
+WHERE users.id = $10::BIGINT) AS anon_2
