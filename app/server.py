@@ -1,7 +1,7 @@
 """The composition root: the ASGI application of GraphQL, the REST dialects and the pages."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__, health
 from app.access import identify
@@ -35,23 +35,32 @@ GRAPHQL = "/v2/graphql"
 
 
 class Isthmus(Starlette):
-    """The application. What programs ask of GraphQL goes past the router and its middleware.
+    """The application. What programs ask of GraphQL or REST goes past the router and its middleware.
 
     They cost as much as an answer from PostgreSQL. Requests of browsers (`Origin`) need them.
     """
 
-    def __init__(self, endpoint: GraphQLEndpoint, **options: Any) -> None:
+    def __init__(
+        self, endpoint: GraphQLEndpoint, dialects: Sequence[kernel.DialectRoute], **options: Any
+    ) -> None:
         super().__init__(**options)
         self.endpoint = endpoint
-        self._straight = telemetry.RequestLog(endpoint)
+        self._graphql = telemetry.RequestLog(endpoint)
+        self._dialects = [
+            (route.bound.dialect.owns, telemetry.RequestLog(route.handle)) for route in dialects
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one socket, or the lifespan."""
-        asks = scope["type"] == "http" and scope["path"] == GRAPHQL
-        if asks and not any(name == b"origin" for name, _ in scope["headers"]):
-            await self._straight(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        straight = None
+        if scope["type"] == "http" and not any(name == b"origin" for name, _ in scope["headers"]):
+            straight = self._straight_to(scope["path"])
+        await (straight or super().__call__)(scope, receive, send)
+
+    def _straight_to(self, path: str) -> ASGIApp | None:
+        if path == GRAPHQL:
+            return self._graphql
+        return next((served for owns, served in self._dialects if owns(path)), None)
 
 
 def create_app(settings: Settings | None = None) -> Isthmus:
@@ -76,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         playground=ui.playground_response,
         redis=redis,
     )
+    dialects = kernel.mount(schema, settings, [mage(settings)])
     routes: list[BaseRoute] = [
         Route("/", _index(door.playground)),
         Route("/healthz", health.healthz),
@@ -84,10 +94,11 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         Mount("/assets", app=ui.assets_app()),
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, endpoint),
-        *kernel.mount(schema, settings, [mage(settings)]),
+        *dialects,
     ]
     return Isthmus(
         endpoint,
+        dialects,
         routes=routes,
         lifespan=_lifespan(settings),
         middleware=[

@@ -35,7 +35,7 @@ OPEN_BODY = 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
-def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> list[BaseRoute]:
+def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> "list[DialectRoute]":
     """Routes of the dialects; refuses to start (ValueError) where a stored operation is wrong."""
     return [DialectRoute(Bound(dialect, schema, settings)) for dialect in dialects]
 

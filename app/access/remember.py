@@ -7,7 +7,7 @@ taken away is gone with the next request, in every process.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from hashlib import sha256
+from hashlib import blake2b
 from time import time
 
 from app.core.rules import Subject
@@ -28,7 +28,7 @@ async def caller(
     With `again` what is remembered counts for nothing. Only those who may come in are remembered.
     """
     # A memory of tokens would be worth stealing.
-    key = sha256("\0".join([part or "" for part in credential]).encode()).digest()
+    key = blake2b("\0".join([part or "" for part in credential]).encode()).digest()
     found = None if again else _kept.get(key)
     if found is not None and (found.expires_at is None or found.expires_at > time()):
         return found

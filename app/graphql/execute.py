@@ -18,7 +18,6 @@ from graphql.execution import (
     execute_subscription_event,
     map_source_to_response_event,
 )
-from graphql.execution.values import VariableValues, get_variable_values
 from prometheus_client import Counter
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
@@ -167,10 +166,8 @@ async def _compiled(
     timeout_s: float | None,
 ) -> Result | None:
     """The answer of one statement; None where the compiler steps aside, for whatever reason."""
-    coerced = get_variable_values(
-        schema._schema, operation.variable_definitions, variables or {}, max_errors=1
-    )
-    if not isinstance(coerced, VariableValues):
+    coerced = operation.coerced(schema, variables or {})
+    if coerced is None:
         return None
     if count_nodes(operation.pages, coerced.coerced) > settings.max_nodes:
         return None
