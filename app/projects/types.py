@@ -7,8 +7,8 @@ from app.access.types import Membership, User
 from app.core.rules import PERMISSIONS
 from app.graphql.compiler.declare import column, computed, sql_type
 from app.graphql.context import Info
+from app.graphql.fields import many, one
 from app.graphql.node import Node, Timestamped
-from app.graphql.rows import many, one
 from app.projects import rules
 from app.projects import tables as t
 

@@ -1,7 +1,7 @@
 """What each GraphQL field is in SQL, said once, on the field itself.
 
 `@sql_type` binds a Strawberry type to a table and to the policy that says which rows a caller may
-read; `column`, `expression`, `computed`, and the relations of `app/graphql/rows.py` say what each
+read; `column`, `expression`, `computed`, and the relations of `app/graphql/fields.py` say what each
 field is. Ordinary resolvers are made from these declarations; the compiler reads the same ones.
 """
 

@@ -51,6 +51,19 @@ def joined(pieces: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
     return whole  # type: ignore[no-any-return]
 
 
+def as_text(value: ColumnElement[Any]) -> ColumnElement[str]:
+    """A JSON value as a piece of the response."""
+    return func.coalesce(cast(value, Text), text("null"))
+
+
+def object_text(parts: Sequence[tuple[str, ColumnElement[Any]]]) -> ColumnElement[str]:
+    """A JSON object as a piece of the response; its values are such pieces."""
+    pieces: list[ColumnElement[Any]] = []
+    for name, value in parts:
+        pieces += [text(f'{"," if pieces else "{"}"{name}":'), value]
+    return joined([*pieces, text("}")])
+
+
 def moment(column: ColumnElement[Any]) -> ColumnElement[str]:
     """`2026-11-21T23:17:33.000000Z`, as the scalar DateTime is written."""
     return func.to_char(func.timezone(UTC, column), text(MOMENT + '"Z"'))
