@@ -14,6 +14,7 @@ from sqlalchemy import ARRAY, ColumnElement, and_, bindparam, func, literal, sel
 
 from app.graphql.compiler import declare
 from app.graphql.compiler.declare import (
+    LONGEST_LIST,
     Listing,
     RelationField,
     RootField,
@@ -45,14 +46,17 @@ def _loader(context: Context, key: Any, batch: Batch) -> DataLoader[Any, Any]:
     return context.loader(key, lambda: DataLoader(batch_load_fn=batch))
 
 
-def many(target: str, local: Any, remote: Any, description: str, *, order: Sequence[Any]) -> Any:
-    """A list that is bounded by nature, in a fixed order."""
-    relation = RelationField(
-        target,
-        local,
-        remote,
-        tuple(order),
-    )
+def many(
+    target: str,
+    local: Any,
+    remote: Any,
+    description: str,
+    *,
+    order: Sequence[Any],
+    most: int = LONGEST_LIST,
+) -> Any:
+    """A list that is bounded by nature, in a fixed order; longer ones than `most` are read slower."""
+    relation = RelationField(target, local, remote, tuple(order), most=most)
     return _relation(relation, description, empty=list)
 
 
@@ -82,7 +86,7 @@ def _relation(relation: RelationField, description: str, empty: Callable[[], Any
         if key is None:
             return None if empty is None else empty()
         found = await _loader(context, (relation, names), batch).load(key)
-        context.hand_out(1 if empty is None else len(found))
+        context.hand_out(int(found is not None) if empty is None else len(found))
         return found
 
     return strawberry.field(
@@ -223,7 +227,8 @@ def connection(
         if own & {"edges", "nodes", "pageInfo"}:
             rows = await _loader(context, (*base, "page"), pages).load(key)
             fill(made, read, rows, page, keys, mark)
-            context.hand_out(len(made.nodes))
+            if own & {"edges", "nodes"}:
+                context.hand_out(len(made.nodes))
         if "totalCount" in own:
             made.total_count = await _loader(context, (*base, "count"), counts).load(key)
         return made

@@ -153,7 +153,8 @@ async def fetch_page(
         statement = read.sql.select(with_sort_values(read.columns(names), keys)).where(*where)
         statement = paged(statement, page, keys, mark)
         fill(connection, read, await fetch(statement, info.context), page, keys, mark)
-        info.context.hand_out(len(connection.nodes))
+        if own & {"edges", "nodes"}:
+            info.context.hand_out(len(connection.nodes))
     if "totalCount" in own:
         counted = read.sql.select([func.count()]).where(*where)
         rows = await fetch(counted, info.context)

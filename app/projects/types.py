@@ -34,6 +34,7 @@ class Project(Node, Timestamped):
         memberships.c.project_id,
         "Who belongs to it, and in which role; at most 1000.",
         order=[memberships.c.id],
+        most=1000,
     )
     created_by: User | None = one("User", t.projects.c.created_by, "Who made it.")
     created_at: datetime = column(t.projects.c.created_at, "When it was made.")

@@ -36,6 +36,7 @@ MAX_OPERANDS = 5000
 VIEWER = "viewer_"
 RARELY_FULL = 10
 """Lists that are bounded by nature hold a tenth of what they may, or less."""
+SMALLEST_OBJECT = len('{"a":1},')
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
 
@@ -84,6 +85,13 @@ class Plan:
         if lengths and (max(lengths) > MAX_LIST or sum(lengths) > MAX_OPERANDS):
             raise StepsAside("a long list")
         return bound
+
+
+def check_size(text: str, context: Context) -> None:
+    """StepsAside for an answer of perhaps too many objects; normal execution counts them exactly."""
+    most = context.max_objects
+    if len(text) > most * SMALLEST_OBJECT and text.count("{") > most:
+        raise StepsAside("an answer that is perhaps too large")
 
 
 _all: "deque[tuple[Plans, Any]]" = deque()

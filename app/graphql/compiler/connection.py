@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLObjectType, get_named_type
-from sqlalchemy import ColumnElement, FromClause, Select, func, select
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, cast, func, select
 
 from app.graphql.compiler import declare, sql
 from app.graphql.compiler.declare import Listing
@@ -80,7 +80,8 @@ class ConnectionPart:
             case "__typename":
                 return self._typename(self.type_)
             case "totalCount":
-                found = self._within(self.of_type.select([func.count()]).where(*self.where))
+                counted = cast(func.count(), Integer)
+                found = self._within(self.of_type.select([counted]).where(*self.where))
                 return found.scalar_subquery() if nested else sql.as_text(found.scalar_subquery())
             case "nodes" | "edges" if rows is not None:
                 objects = rows.finished[one.name]()
@@ -206,7 +207,7 @@ class ConnectionPart:
                 kept = select(page.cursor(found)).where(found.c.place <= page.last_place)
                 place: ColumnElement[Any] = found.c.place
                 ordered = kept.order_by(place.desc() if last else place.asc())
-                return ordered.limit(1).scalar_subquery()
+                return ordered.limit(sql.number(1)).scalar_subquery()
         raise StepsAside(f"the field {name} of pageInfo")
 
 

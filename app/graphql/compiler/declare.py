@@ -16,6 +16,8 @@ from app.core.ids import global_id
 from app.core.rules import Policy
 
 DECLARATION = "isthmus.declaration"
+LONGEST_LIST = 500
+"""How many rows a list that is bounded by nature has at most, unless it says otherwise."""
 
 Expression = Callable[[Any], ColumnElement[Any]]
 """Columns of one occurrence of the type's table -> a scalar SQL expression."""
@@ -87,7 +89,7 @@ class RelationField:
     """Rows of another type whose `remote` column equals this row's `local` column.
 
     Without `remote` it is the first key column of the target. A connection has a `listing`, the
-    other shapes an `order`.
+    other shapes an `order`; `many` rows are usually no more than `most`.
     """
 
     target: str
@@ -96,6 +98,7 @@ class RelationField:
     order: tuple[Any, ...] = ()
     shape: str = "many"
     listing: Listing | None = None
+    most: int = LONGEST_LIST
 
     @property
     def far(self) -> Column[Any]:

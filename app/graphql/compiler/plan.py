@@ -29,9 +29,6 @@ from app.graphql.compiler.selection import Selected, Selections
 from app.graphql.compiler.standins import StepsAside, Values
 from app.graphql.filters import Sort
 
-LONGEST_LIST = 500
-"""How many rows a list that is bounded by nature has at most."""
-
 Finish = Callable[[FromClause], list[ColumnElement[Any]]]
 Place = tuple[str, ...]
 
@@ -160,7 +157,7 @@ class Planner:
         sets: Sequence[SelectionSetNode],
         where: Sequence[ColumnElement[bool]],
         keys: Sequence[Sort],
-        limit: int | None,
+        limit: int,
         place: Place,
         parent: FromClause | None = None,
     ) -> FromClause:
@@ -170,12 +167,11 @@ class Planner:
         raw, finish = self.columns(of_type, self.target(target), sets, star, "")
         raw += [key.column.label(f"s{i}") for i, key in enumerate(keys)]
         inner = of_type.select(raw).where(*where).order_by(*(key.clause() for key in keys))
-        if limit is not None:
-            inner = inner.limit(limit)
+        inner = inner.limit(sql.number(limit))
         if parent is not None:
             inner = inner.correlate(parent)
         rows = inner.subquery(self.name("p"))
-        with self.list_of(LONGEST_LIST if limit is None else limit):
+        with self.list_of(limit):
             outer = select(*finish(rows)).select_from(rows)
         return outer.order_by(*sql.ordered_by(rows, keys)).subquery(self.name("x"))
 
@@ -254,7 +250,7 @@ class Planner:
                 value = stored if build is None else build(of_type.table.c)
                 label = _kept(raw, f"{prefix}c_{python_name}", value)
                 type_ = one.definition.type
-                return lambda rows: sql.scalar(rows.c[label], type_)
+                return lambda rows: sql.scalar(rows.c[label], type_, stored)
             case RelationField():
                 label = _kept(raw, f"{prefix}l_{declared.local.name}", declared.local)
                 return self._relation(one, declared, label, (*place, one.name))
@@ -281,11 +277,12 @@ class Planner:
                 part = ConnectionPart(self, one, target, listing, given, [same], place, rows)
                 return part.plan()
             keys = [_sort_of(term) for term in relation.order]
-            limit = 1 if relation.shape == "one" else None
+            # One row more than there may be, to know of it.
+            limit = 1 if relation.shape == "one" else relation.most + 1
             found = self._rows(relation.target, one.sets, [same], keys, limit, place, rows)
             if relation.shape == "one":
                 return sql.object_of(found, as_text=False)
-            return sql.list_of(found, as_text=False).scalar_subquery()
+            return sql.list_of(found, as_text=False, most=relation.most).scalar_subquery()
 
         return build
 

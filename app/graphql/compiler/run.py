@@ -9,7 +9,7 @@ from strawberry import Schema
 
 from app.core import db
 from app.core.errors import DomainError
-from app.graphql.compiler.cache import Plan
+from app.graphql.compiler.cache import Plan, check_size
 from app.graphql.compiler.pages import CURSORS
 from app.graphql.compiler.standins import StepsAside
 from app.graphql.context import Context
@@ -30,6 +30,7 @@ async def read(
         # Worded by normal execution, with the place in the document.
         raise StepsAside(error.message) from error
     text: str = await db.fetch_text(plan.text, bound)
+    check_size(text, context)
     return _patched(text, plan, context) if plan.patches else text
 
 
