@@ -27,7 +27,6 @@ from app.graphql.connections import Connection, Page, checked_page, mark_of, sor
 from app.graphql.context import Context, Info
 from app.graphql.filters import Sort, conditions
 from app.graphql.rows import (
-    Reader,
     fetch,
     fetch_list,
     fetch_one,
@@ -150,7 +149,7 @@ def root_connection(
         if given["where"] is not None:
             clauses.append(conditions(given["where"], columns))
         page = _page_of(info, given)
-        keys = _sorts_of(read, given, listing)
+        keys = _sorts_of(given, listing, read.sql.key)
         mark = _mark_of(target, given)
         return await fetch_page(info, read, page, keys, clauses, mark)
 
@@ -160,7 +159,7 @@ def root_connection(
         "where": (where | None, "Which rows."),
         "order_by": (
             list[order] | None,
-            "In which order; the primary key is always the last key.",
+            "In which order; what it leaves open the primary key decides.",
         ),
     }
     return strawberry.field(
@@ -192,7 +191,7 @@ def connection(
         context = info.context
         page = _page_of(info, given)
         read = reader(target)
-        keys = _sorts_of(read, given, listing)
+        keys = _sorts_of(given, listing, relation.key)
         mark = _mark_of(target, given)
         clauses = [] if given["where"] is None else [conditions(given["where"], columns)]
 
@@ -238,7 +237,7 @@ def connection(
         "where": (where | None, "Which rows."),
         "order_by": (
             list[order] | None,
-            "In which order; the primary key is always the last key.",
+            "In which order; what it leaves open the primary key decides.",
         ),
     }
     leading = {"root": strawberry.Parent[Any], "info": Info}  # type: ignore[misc]
@@ -270,8 +269,8 @@ def _page_of(info: Info, given: Mapping[str, Any]) -> Page:
     )
 
 
-def _sorts_of(read: Reader, given: Mapping[str, Any], listing: Listing) -> list[Sort]:
-    return sorts(given["order_by"], listing.sort_columns, listing.default_order, read.sql.key)
+def _sorts_of(given: Mapping[str, Any], listing: Listing, key: Sequence[Any]) -> list[Sort]:
+    return sorts(given["order_by"], listing.sort_columns, listing.default_order, key)
 
 
 def _mark_of(target: str, given: Mapping[str, Any]) -> str:

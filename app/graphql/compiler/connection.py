@@ -34,7 +34,7 @@ class _Rows:
 class ConnectionPart:
     """Plans one connection of an operation.
 
-    `scope` says of which rows it is a page; `parent` has the row that it belongs to, if any. With
+    `scope` says of which rows it is a page, `key` what tells these apart; `parent` has the row that it belongs to, if any. With
     a parent it is a JSON value in that row's object, without one a text of the response.
     """
 
@@ -45,6 +45,7 @@ class ConnectionPart:
         target: str,
         listing: Listing,
         given: Mapping[str, Any],
+        key: Sequence[Any],
         scope: Sequence[ColumnElement[bool]],
         place: "Place",
         parent: FromClause | None = None,
@@ -57,7 +58,7 @@ class ConnectionPart:
         self.where = list(scope)
         if given["where"] is not None:
             self.where.append(conditions(given["where"], listing.columns))
-        order_by, default, key = given["order_by"], listing.default_order, self.of_type.key
+        order_by, default = given["order_by"], listing.default_order
         self.keys = sorts(order_by, listing.sort_columns, default, key)
         self.page: PagePlan = page_plan(planner, selected, target, given, self.keys, planner.opened)
         self.most = given["last"] or given["first"] or DEFAULT_PAGE

@@ -105,6 +105,11 @@ class RelationField:
         """The target's column that this row's value is looked up in."""
         return self.remote if self.remote is not None else _types[self.target].key[0]
 
+    @property
+    def key(self) -> list[Column[Any]]:
+        """What tells apart the rows that belong to one row."""
+        return [column for column in _types[self.target].key if column is not self.far]
+
 
 @dataclass(frozen=True)
 class ComputedField:

@@ -115,7 +115,8 @@ class Planner:
         if isinstance(declared, RootField):
             scope = self._scope(declared, given)
             target, listing = declared.target, declared.listing
-            return ConnectionPart(self, selected, target, listing, given, scope, place).plan()
+            key = declare.types()[target].key
+            return ConnectionPart(self, selected, target, listing, given, key, scope, place).plan()
         if isinstance(declared, RootOne | RootList):
             named = declared.named(given)
             self.planned.needs_project |= named.needs_project
@@ -274,8 +275,10 @@ class Planner:
             if relation.shape == "connection":
                 assert relation.listing is not None
                 given, target, listing = self._given(one), relation.target, relation.listing
-                part = ConnectionPart(self, one, target, listing, given, [same], place, rows)
-                return part.plan()
+                key, scope = relation.key, [same]
+                return ConnectionPart(
+                    self, one, target, listing, given, key, scope, place, rows
+                ).plan()
             keys = [_sort_of(term) for term in relation.order]
             # One row more than there may be, to know of it.
             limit = 1 if relation.shape == "one" else relation.most + 1

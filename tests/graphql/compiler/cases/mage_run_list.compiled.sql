@@ -3,11 +3,11 @@ WITH p$1 AS
 FROM run_steps
 WHERE run_steps.run_id = runs.id) AS n0_c_step_count, (SELECT count(*) AS count_2
 FROM run_steps
-WHERE run_steps.run_id = runs.id AND run_steps.status = $4::VARCHAR) AS n0_c_succeeded_step_count, pipeline_runs.trigger_id AS n0_l_trigger_id, pipeline_runs.pipeline_id AS n0_l_pipeline_id, runs.id AS n0_l_id, pipeline_runs.execution_date AS s0, pipeline_runs.number AS s1, runs.id AS s2, row_number() OVER (ORDER BY pipeline_runs.execution_date DESC, pipeline_runs.number DESC, runs.id DESC) AS place
+WHERE run_steps.run_id = runs.id AND run_steps.status = $4::VARCHAR) AS n0_c_succeeded_step_count, pipeline_runs.trigger_id AS n0_l_trigger_id, pipeline_runs.pipeline_id AS n0_l_pipeline_id, runs.id AS n0_l_id, pipeline_runs.execution_date AS s0, pipeline_runs.number AS s1, row_number() OVER (ORDER BY pipeline_runs.execution_date DESC, pipeline_runs.number DESC) AS place
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $5::BIGINT AND runs.status = ANY ($6::TEXT[]) AND pipeline_runs.pipeline_id IN (SELECT pipelines.id
 FROM pipelines
-WHERE pipelines.type = $7::VARCHAR) AND runs.created_at >= $8::TIMESTAMP WITH TIME ZONE ORDER BY pipeline_runs.execution_date DESC, pipeline_runs.number DESC, runs.id DESC
+WHERE pipelines.type = $7::VARCHAR) AND runs.created_at >= $8::TIMESTAMP WITH TIME ZONE ORDER BY pipeline_runs.execution_date DESC, pipeline_runs.number DESC
 LIMIT $9::BIGINT + $10::BIGINT OFFSET $11::BIGINT)
 SELECT (('{"data":{' || '"pipelineRuns":') || (((((('{"nodes":' || (SELECT coalesce(CAST(json_agg(x$8) AS TEXT), '[]') AS coalesce_1
 FROM (SELECT CAST(p$1.n0_c_backfill_number AS INTEGER) AS backfill_id, to_char(timezone('UTC', p$1.n0_c_created_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at, p$1.n0_c_event_variables AS event_variables, to_char(timezone('UTC', p$1.n0_c_execution_date), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS execution_date, to_char(timezone('UTC', p$1.n0_c_finished_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS finished_at, CAST(p$1.n0_c_number AS INTEGER) AS id, p$1.n0_c_metrics AS metrics, p$1.n0_c_passed_sla AS passed_sla, CAST(p$1.n0_c_trigger_number AS INTEGER) AS pipeline_schedule_id, p$1.n0_c_pipeline_uuid AS pipeline_uuid, to_char(timezone('UTC', p$1.n0_c_started_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS started_at, CASE p$1.n0_c_status WHEN 'queued' THEN 'QUEUED' WHEN 'running' THEN 'RUNNING' WHEN 'succeeded' THEN 'SUCCEEDED' WHEN 'failed' THEN 'FAILED' WHEN 'cancelled' THEN 'CANCELLED' ELSE CAST(CAST('no word of RunStatus: ' || coalesce(p$1.n0_c_status, 'nothing') AS INTEGER) AS TEXT) END AS status, p$1.n0_c_trigger_name AS trigger_name, p$1.n0_c_variables AS variables, CAST(coalesce(p$1.n0_c_step_count, CAST('nothing: ' || coalesce(CAST(p$1.n0_c_step_count AS TEXT), '') AS INTEGER)) AS INTEGER) AS block_runs_count, CAST(coalesce(p$1.n0_c_succeeded_step_count, CAST('nothing: ' || coalesce(CAST(p$1.n0_c_succeeded_step_count AS TEXT), '') AS INTEGER)) AS INTEGER) AS completed_block_runs_count, (SELECT to_json(x$3) AS to_json_1
@@ -27,7 +27,7 @@ FROM run_steps
 WHERE ($1::BOOLEAN OR run_steps.project_id = ANY ($3::BIGINT[])) AND run_steps.run_id = p$1.n0_l_id ORDER BY run_steps.position ASC, run_steps.id ASC
 LIMIT 501) AS p$6 ORDER BY p$6.s0 ASC, p$6.s1 ASC) AS x$7) AS steps
 FROM p$1
-WHERE p$1.place <= $9::BIGINT + $11::BIGINT ORDER BY p$1.s0 DESC, p$1.s1 DESC, p$1.s2 DESC) AS x$8)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
+WHERE p$1.place <= $9::BIGINT + $11::BIGINT ORDER BY p$1.s0 DESC, p$1.s1 DESC) AS x$8)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
 FROM p$1) > $9::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT CAST(count(*) AS INTEGER) AS count_4
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $5::BIGINT AND runs.status = ANY ($6::TEXT[]) AND pipeline_runs.pipeline_id IN (SELECT pipelines.id
