@@ -212,11 +212,9 @@ def connection(
             return [grouped[p] for p in parents]
 
         async def counts(parents: list[Any]) -> list[Any]:
-            statement = (
-                read.sql.select([relation.far.label("_parent"), func.count().label("n")])
-                .where(relation.far.in_(parents), *clauses)
-                .group_by(relation.far)
-            )
+            counted = [relation.far.label("_parent"), func.count().label("n")]
+            statement = read.sql.count(counted, [relation.far.in_(parents), *clauses])
+            statement = statement.group_by(relation.far)
             found = {row["_parent"]: row["n"] for row in await fetch(statement, context)}
             return [found.get(p, 0) for p in parents]
 

@@ -156,8 +156,7 @@ async def fetch_page(
         if own & {"edges", "nodes"}:
             info.context.hand_out(len(connection.nodes))
     if "totalCount" in own:
-        counted = read.sql.select([func.count()]).where(*where)
-        rows = await fetch(counted, info.context)
+        rows = await fetch(read.sql.count([func.count()], where), info.context)
         connection.total_count = next(iter(rows[0].values()))
     return connection
 

@@ -183,11 +183,9 @@ class Pipeline(Node, Timestamped):
 
 def _run_count(*statuses: str) -> Any:
     def make(c: Any) -> Any:
-        counted = select(func.count()).select_from(
-            t.pipeline_runs.join(runs, runs.c.id == t.pipeline_runs.c.run_id)
-        )
-        counted = counted.where(t.pipeline_runs.c.trigger_id == c.id)
+        counted = select(func.count()).where(t.pipeline_runs.c.trigger_id == c.id)
         if statuses:
+            counted = counted.join(runs, runs.c.id == t.pipeline_runs.c.run_id)
             counted = counted.where(runs.c.status.in_(statuses))
         return counted.scalar_subquery()
 
@@ -283,6 +281,7 @@ def _number(run: Any) -> Any:
     runs,
     joins=[(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)],
     variant_of=("Run", "pipeline"),
+    facet=t.pipeline_runs,
     policy=may_read_run,
     description="A run of a pipeline.",
 )

@@ -82,7 +82,7 @@ class ConnectionPart:
                 return self._typename(self.type_)
             case "totalCount":
                 counted = cast(func.count(), Integer)
-                found = self._within(self.of_type.select([counted]).where(*self.where))
+                found = self._within(self.of_type.count([counted], self.where))
                 return found.scalar_subquery() if nested else sql.as_text(found.scalar_subquery())
             case "nodes" | "edges" if rows is not None:
                 objects = rows.finished[one.name]()

@@ -5,12 +5,13 @@ read; `column`, `expression`, `computed`, and the relations of `app/graphql/fiel
 field is. Ordinary resolvers are made from these declarations; the compiler reads the same ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import strawberry
 from sqlalchemy import Column, ColumnElement, Select, Table, select
+from sqlalchemy.sql.visitors import iterate
 
 from app.core.ids import global_id
 from app.core.rules import Policy
@@ -135,6 +136,7 @@ class SqlType:
     graphql_names: Mapping[str, str]
     discriminator: Column[Any] | None = None
     variant_of: tuple[str, str] | None = None
+    facet: Table | None = None
 
     @property
     def variants(self) -> dict[str, "SqlType"]:
@@ -157,6 +159,22 @@ class SqlType:
         if self.discriminator is None:
             return statement
         return statement.where(self.discriminator.in_(list(self.variants)))
+
+    def count(self, columns: Sequence[Any], where: Sequence[ColumnElement[bool]]) -> Select[Any]:
+        """A select for counting the rows that `where` names and the caller may read.
+
+        It reads the facet alone where `where` and `columns` ask for nothing else.
+        """
+        others = {self.table, *(table for table, _ in self.joins)} - {self.facet}
+        if self.facet is None or any(_mentions(others, one) for one in (*columns, *where)):
+            return self.select(columns).where(*where)
+        policy = self.policy(self.facet.c)
+        return select(*columns).select_from(self.facet).where(policy, *where)
+
+
+def _mentions(tables: Set[Table], clause: ColumnElement[Any]) -> bool:
+    named = (part for part in iterate(clause) if isinstance(part, Column))
+    return any(column.table in tables for column in named)
 
 
 _types: dict[str, SqlType] = {}
@@ -215,11 +233,13 @@ def sql_type(
     joins: Sequence[tuple[Table, ColumnElement[bool]]] = (),
     discriminator: Column[Any] | None = None,
     variant_of: tuple[str, str] | None = None,
+    facet: Table | None = None,
 ) -> Callable[[type], Any]:
     """Make a Strawberry type of a class and bind it to its table and policy.
 
     With a `discriminator` it is an interface: the column's value marks the type of each row, and
-    each such type says `variant_of=(interface, value)`.
+    each such type says `variant_of=(interface, value)`. A `facet` is the one of the joined tables that
+    has a row for each of the type's, and all columns that the policy asks for.
     """
 
     def wrap(cls: type) -> Any:
@@ -245,6 +265,7 @@ def sql_type(
             graphql_names=names,
             discriminator=discriminator,
             variant_of=variant_of,
+            facet=facet,
         )
         return made
 

@@ -5,7 +5,7 @@ WHERE pipeline_runs.trigger_id = triggers.id ORDER BY pipeline_runs.number DESC
 LIMIT $3::INTEGER) AS n0_c_last_run_status, triggers.name AS n0_c_name, triggers.pipeline_id AS n0_l_pipeline_id, (SELECT count(*) AS count_1
 FROM pipeline_runs JOIN runs ON runs.id = pipeline_runs.run_id
 WHERE pipeline_runs.trigger_id = triggers.id AND runs.status IN ($11::VARCHAR, $12::VARCHAR)) AS n0_c_active_run_count, (SELECT count(*) AS count_2
-FROM pipeline_runs JOIN runs ON runs.id = pipeline_runs.run_id
+FROM pipeline_runs
 WHERE pipeline_runs.trigger_id = triggers.id) AS n0_c_run_count, triggers.interval AS n0_c_interval, triggers.type AS n0_c_type, triggers.settings AS n0_c_settings, triggers.sla AS n0_c_sla, triggers.start_at AS n0_c_start_at, triggers.status AS n0_c_status, triggers.tags AS n0_c_tags, CASE WHEN ($1::BOOLEAN OR triggers.project_id = ANY ($4::BIGINT[])) THEN triggers.token ELSE NULL END AS n0_c_token, triggers.variables AS n0_c_variables, triggers.id AS s0, row_number() OVER (ORDER BY triggers.id DESC) AS place
 FROM triggers
 WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($2::BIGINT[])) AND triggers.project_id = $5::BIGINT AND (triggers.type = ANY ($6::TEXT[]) OR triggers.pipeline_id IN (SELECT pipelines.id
