@@ -13,6 +13,7 @@ from aiodataloader import DataLoader
 from sqlalchemy import ARRAY, ColumnElement, and_, bindparam, func, literal, select, true
 
 from app.graphql.compiler import declare
+from app.graphql.compiler.counts import counting
 from app.graphql.compiler.declare import (
     LONGEST_LIST,
     Listing,
@@ -213,7 +214,7 @@ def connection(
 
         async def counts(parents: list[Any]) -> list[Any]:
             counted = [relation.far.label("_parent"), func.count().label("n")]
-            statement = read.sql.count(counted, [relation.far.in_(parents), *clauses])
+            statement = counting(read.sql, counted, [relation.far.in_(parents), *clauses])
             statement = statement.group_by(relation.far)
             found = {row["_parent"]: row["n"] for row in await fetch(statement, context)}
             return [found.get(p, 0) for p in parents]

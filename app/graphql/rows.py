@@ -15,10 +15,11 @@ from graphql import (
     InlineFragmentNode,
 )
 from graphql.language import SelectionSetNode
-from sqlalchemy import ColumnElement, Select, func
+from sqlalchemy import ColumnElement, Select
 
 from app.core.db import reading
 from app.graphql.compiler import declare
+from app.graphql.compiler.counts import count
 from app.graphql.compiler.declare import (
     ColumnField,
     ComputedField,
@@ -156,7 +157,7 @@ async def fetch_page(
         if own & {"edges", "nodes"}:
             info.context.hand_out(len(connection.nodes))
     if "totalCount" in own:
-        rows = await fetch(read.sql.count([func.count()], where), info.context)
+        rows = await fetch(count(read.sql, where), info.context)
         connection.total_count = next(iter(rows[0].values()))
     return connection
 

@@ -282,6 +282,7 @@ def _number(run: Any) -> Any:
     joins=[(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)],
     variant_of=("Run", "pipeline"),
     facet=t.pipeline_runs,
+    tally=t.pipeline_run_tallies.c.runs,
     policy=may_read_run,
     description="A run of a pipeline.",
 )

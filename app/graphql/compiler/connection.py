@@ -8,6 +8,7 @@ from graphql import GraphQLObjectType, get_named_type
 from sqlalchemy import ColumnElement, FromClause, Integer, Select, cast, func, select
 
 from app.graphql.compiler import declare, sql
+from app.graphql.compiler.counts import count
 from app.graphql.compiler.declare import Listing
 from app.graphql.compiler.pages import PagePlan, page_plan
 from app.graphql.compiler.selection import Selected
@@ -81,9 +82,9 @@ class ConnectionPart:
             case "__typename":
                 return self._typename(self.type_)
             case "totalCount":
-                counted = cast(func.count(), Integer)
-                found = self._within(self.of_type.count([counted], self.where))
-                return found.scalar_subquery() if nested else sql.as_text(found.scalar_subquery())
+                counted = self._within(count(self.of_type, self.where)).scalar_subquery()
+                found = cast(counted, Integer)
+                return found if nested else sql.as_text(found)
             case "nodes" | "edges" if rows is not None:
                 objects = rows.finished[one.name]()
                 return sql.list_of(objects, as_text=not nested).scalar_subquery()

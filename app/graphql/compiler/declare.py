@@ -5,13 +5,12 @@ read; `column`, `expression`, `computed`, and the relations of `app/graphql/fiel
 field is. Ordinary resolvers are made from these declarations; the compiler reads the same ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import strawberry
 from sqlalchemy import Column, ColumnElement, Select, Table, select
-from sqlalchemy.sql.visitors import iterate
 
 from app.core.ids import global_id
 from app.core.rules import Policy
@@ -137,6 +136,7 @@ class SqlType:
     discriminator: Column[Any] | None = None
     variant_of: tuple[str, str] | None = None
     facet: Table | None = None
+    tally: Column[Any] | None = None
 
     @property
     def variants(self) -> dict[str, "SqlType"]:
@@ -159,22 +159,6 @@ class SqlType:
         if self.discriminator is None:
             return statement
         return statement.where(self.discriminator.in_(list(self.variants)))
-
-    def count(self, columns: Sequence[Any], where: Sequence[ColumnElement[bool]]) -> Select[Any]:
-        """A select for counting the rows that `where` names and the caller may read.
-
-        It reads the facet alone where `where` and `columns` ask for nothing else.
-        """
-        others = {self.table, *(table for table, _ in self.joins)} - {self.facet}
-        if self.facet is None or any(_mentions(others, one) for one in (*columns, *where)):
-            return self.select(columns).where(*where)
-        policy = self.policy(self.facet.c)
-        return select(*columns).select_from(self.facet).where(policy, *where)
-
-
-def _mentions(tables: Set[Table], clause: ColumnElement[Any]) -> bool:
-    named = (part for part in iterate(clause) if isinstance(part, Column))
-    return any(column.table in tables for column in named)
 
 
 _types: dict[str, SqlType] = {}
@@ -234,12 +218,14 @@ def sql_type(
     discriminator: Column[Any] | None = None,
     variant_of: tuple[str, str] | None = None,
     facet: Table | None = None,
+    tally: Column[Any] | None = None,
 ) -> Callable[[type], Any]:
     """Make a Strawberry type of a class and bind it to its table and policy.
 
     With a `discriminator` it is an interface: the column's value marks the type of each row, and
     each such type says `variant_of=(interface, value)`. A `facet` is the one of the joined tables that
-    has a row for each of the type's, and all columns that the policy asks for.
+    has a row for each of the type's, and all columns that the policy asks for; the sum of a `tally`
+    is how many rows the facet has with the values that stand beside it.
     """
 
     def wrap(cls: type) -> Any:
@@ -266,6 +252,7 @@ def sql_type(
             discriminator=discriminator,
             variant_of=variant_of,
             facet=facet,
+            tally=tally,
         )
         return made
 

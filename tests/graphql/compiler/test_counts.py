@@ -1,4 +1,4 @@
-"""Counts read what they need: not the ledger, where the facet of its rows has all that is asked."""
+"""Counts read what they need: not the ledger where the facet of its rows has all, nothing if kept."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 from graphql.execution.values import get_variable_values
 from strawberry import Schema
 
+from app.core.ids import global_id
 from app.core.rules import Subject
 from app.graphql.context import Context
 from app.graphql.documents import prepare
@@ -15,8 +16,12 @@ from tests.graphql.compiler.test_differential import COMPILED, EXECUTED, schema,
 
 __all__ = ["schema", "subjects"]
 
-FACET_ALONE = {
+KEPT = {
     "all": "{ pipelineRuns { totalCount } }",
+    "an empty filter": "{ pipelineRuns(where: {and: [{}]}) { totalCount } }",
+    "of a project": f'{{ pipelineRuns(projectId: "{global_id("Project", 1)}") {{ totalCount }} }}',
+}
+FACET_ALONE = {
     "of a pipeline's name": (
         '{ pipelineRuns(where: {pipelineUuid: {eq: "daily_calls"}, executionDate: {lt: '
         '"2030-01-01T00:00:00Z"}}) { totalCount } }'
@@ -52,6 +57,12 @@ async def ask(schema: Schema, text: str, subject: Subject, settings: GraphQLSett
     return await execute(schema, text, {}, None, context, settings=settings)
 
 
+@pytest.mark.parametrize("which", KEPT)
+def test_a_count_of_all_is_kept(schema: Schema, which: str) -> None:
+    made = statement(schema, KEPT[which])
+    assert "FROM pipeline_run_tallies" in made and "pipeline_runs" not in made and "$" in made
+
+
 @pytest.mark.parametrize("which", FACET_ALONE)
 def test_a_count_leaves_the_ledger_alone(schema: Schema, which: str) -> None:
     made = statement(schema, FACET_ALONE[which])
@@ -64,10 +75,10 @@ def test_a_count_of_what_the_ledger_knows_joins_it(schema: Schema, which: str) -
     assert "JOIN " in statement(schema, WITH_LEDGER[which])
 
 
-@pytest.mark.parametrize("which", FACET_ALONE | WITH_LEDGER)
+@pytest.mark.parametrize("which", KEPT | FACET_ALONE | WITH_LEDGER)
 async def test_tiers_count_alike(schema: Schema, subjects: list[Subject], which: str) -> None:
     for subject in subjects:
-        text = (FACET_ALONE | WITH_LEDGER)[which]
+        text = (KEPT | FACET_ALONE | WITH_LEDGER)[which]
         compiled = await ask(schema, text, subject, COMPILED)
         assert compiled.text is not None
         assert compiled.data == (await ask(schema, text, subject, EXECUTED)).data
@@ -80,5 +91,5 @@ async def test_a_count_is_of_what_the_caller_may_read(
     owner = subjects[0]
     blind = replace(owner, is_owner=False, grants={1: frozenset({"project.read"})})
     for subject, counted in ((owner, True), (blind, False)):
-        data = (await ask(schema, FACET_ALONE["all"], subject, settings)).data
+        data = (await ask(schema, KEPT["all"], subject, settings)).data
         assert data is not None and bool(data["pipelineRuns"]["totalCount"]) is counted

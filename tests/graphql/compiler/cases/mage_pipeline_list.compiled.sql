@@ -23,6 +23,6 @@ WHERE ($3::BOOLEAN OR triggers.project_id = ANY ($4::BIGINT[])) AND triggers.pip
 LIMIT 501) AS p$4 ORDER BY p$4.s0 DESC) AS x$5) AS schedules
 FROM p$1
 WHERE p$1.place <= $7::BIGINT + $9::BIGINT ORDER BY p$1.s0 DESC, p$1.s1 DESC) AS x$6)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_1
-FROM p$1) > $7::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT CAST(count(*) AS INTEGER) AS count_2
+FROM p$1) > $7::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST(CAST((SELECT count(*) AS count_2
 FROM pipelines
-WHERE ($3::BOOLEAN OR pipelines.project_id = ANY ($4::BIGINT[])) AND pipelines.project_id = $5::BIGINT AND (pipelines.tags && $6::TEXT[])) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
+WHERE ($3::BOOLEAN OR pipelines.project_id = ANY ($4::BIGINT[])) AND pipelines.project_id = $5::BIGINT AND (pipelines.tags && $6::TEXT[])) AS INTEGER) AS TEXT), 'null')) || '}')) || '}}' AS anon_1

@@ -28,8 +28,8 @@ WHERE ($1::BOOLEAN OR run_steps.project_id = ANY ($3::BIGINT[])) AND run_steps.r
 LIMIT 501) AS p$6 ORDER BY p$6.s0 ASC, p$6.s1 ASC) AS x$7) AS steps
 FROM p$1
 WHERE p$1.place <= $9::BIGINT + $11::BIGINT ORDER BY p$1.s0 DESC, p$1.s1 DESC) AS x$8)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
-FROM p$1) > $9::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT CAST(count(*) AS INTEGER) AS count_4
+FROM p$1) > $9::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST(CAST((SELECT count(*) AS count_4
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $5::BIGINT AND runs.status = ANY ($6::TEXT[]) AND pipeline_runs.pipeline_id IN (SELECT pipelines.id
 FROM pipelines
-WHERE pipelines.type = $7::VARCHAR) AND runs.created_at >= $8::TIMESTAMP WITH TIME ZONE) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
+WHERE pipelines.type = $7::VARCHAR) AND runs.created_at >= $8::TIMESTAMP WITH TIME ZONE) AS INTEGER) AS TEXT), 'null')) || '}')) || '}}' AS anon_1

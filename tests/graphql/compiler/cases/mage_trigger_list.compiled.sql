@@ -21,8 +21,8 @@ WHERE ($1::BOOLEAN OR pipelines.project_id = ANY ($2::BIGINT[])) AND pipelines.i
 LIMIT 1) AS p$2) AS x$3) AS pipeline, CAST(coalesce(p$1.n0_c_active_run_count, CAST('nothing: ' || coalesce(CAST(p$1.n0_c_active_run_count AS TEXT), '') AS INTEGER)) AS INTEGER) AS pipeline_in_progress_runs_count, CAST(coalesce(p$1.n0_c_run_count, CAST('nothing: ' || coalesce(CAST(p$1.n0_c_run_count AS TEXT), '') AS INTEGER)) AS INTEGER) AS pipeline_runs_count, p$1.n0_c_interval AS schedule_interval, CASE p$1.n0_c_type WHEN 'api' THEN 'API' WHEN 'time' THEN 'TIME' WHEN 'event' THEN 'EVENT' ELSE CAST(CAST('no word of TriggerType: ' || coalesce(p$1.n0_c_type, 'nothing') AS INTEGER) AS TEXT) END AS schedule_type, p$1.n0_c_settings AS settings, p$1.n0_c_sla AS sla, to_char(timezone('UTC', p$1.n0_c_start_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS start_time, CASE p$1.n0_c_status WHEN 'active' THEN 'ACTIVE' WHEN 'inactive' THEN 'INACTIVE' ELSE CAST(CAST('no word of TriggerStatus: ' || coalesce(p$1.n0_c_status, 'nothing') AS INTEGER) AS TEXT) END AS status, p$1.n0_c_tags AS tags, p$1.n0_c_token AS token, p$1.n0_c_variables AS variables
 FROM p$1
 WHERE p$1.place <= $8::BIGINT + $10::BIGINT ORDER BY p$1.s0 DESC) AS x$4)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
-FROM p$1) > $8::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT CAST(count(*) AS INTEGER) AS count_4
+FROM p$1) > $8::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST(CAST((SELECT count(*) AS count_4
 FROM triggers
 WHERE ($1::BOOLEAN OR triggers.project_id = ANY ($2::BIGINT[])) AND triggers.project_id = $5::BIGINT AND (triggers.type = ANY ($6::TEXT[]) OR triggers.pipeline_id IN (SELECT pipelines.id
 FROM pipelines
-WHERE starts_with(pipelines.uuid, $7::VARCHAR)))) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
+WHERE starts_with(pipelines.uuid, $7::VARCHAR)))) AS INTEGER) AS TEXT), 'null')) || '}')) || '}}' AS anon_1

@@ -14,6 +14,6 @@ WHERE p$1.place <= $6::BIGINT ORDER BY p$1.place ASC
 LIMIT 1)) AS TEXT), 'null')) || ',"endCursor":') || coalesce(CAST(to_json((SELECT translate(encode(convert_to((((((('["' || $1::VARCHAR) || '"') || ',') || coalesce(('"' || replace(to_char(timezone('UTC', p$1.s0), 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '')) || '+00:00"', 'null')) || ',') || coalesce(CAST(to_json(p$1.s1) AS TEXT), 'null')) || ']', 'UTF8'), 'base64'), E'+/=\n', '-_') AS translate_2
 FROM p$1
 WHERE p$1.place <= $6::BIGINT ORDER BY p$1.place DESC
-LIMIT 1)) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST((SELECT CAST(count(*) AS INTEGER) AS count_2
+LIMIT 1)) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST(CAST((SELECT count(*) AS count_2
 FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
-WHERE ($2::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $4::BIGINT AND runs.status != $5::VARCHAR) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
+WHERE ($2::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $4::BIGINT AND runs.status != $5::VARCHAR) AS INTEGER) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
