@@ -194,18 +194,23 @@ class PipelineRunFacet(SQLModel, table=True):
 
 
 class PipelineRunTally(SQLModel, table=True):
-    """How many pipeline runs a project has: the sum of its rows.
+    """How many pipeline runs a trigger, a pipeline and a project have: the sum of their rows.
 
-    Each statement that makes or deletes runs adds a row (a trigger of the database does it), so that
-    no two wait for each other; `fold` makes one row of them now and then. A project that is
-    gone leaves rows whose sum is zero.
+    Each statement that makes, moves or deletes runs adds rows (a trigger of the database does it), so that
+    no two wait for each other; `fold` sums them up now and then. A project that is gone leaves rows
+    whose sum is zero.
     """
 
     __tablename__ = "pipeline_run_tallies"
-    __table_args__ = (Index("ix_pipeline_run_tallies", "project_id", "runs"),)
+    __table_args__ = (
+        Index("ix_pipeline_run_tallies", "project_id", "pipeline_uuid", "trigger_id", "runs"),
+        Index("ix_pipeline_run_tallies_trigger", "trigger_id", "runs"),
+    )
 
     id: int | None = pk()
     project_id: int = big()
+    pipeline_uuid: str = string()
+    trigger_id: int | None = big(null=True)
     runs: int = big()
 
 

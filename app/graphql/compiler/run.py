@@ -25,7 +25,7 @@ async def read(
     if not context.subject.is_known:
         raise StepsAside("an anonymous caller")
     try:
-        plan, bound = _prepared(schema, operation, variables, context)
+        plan, bound = await _prepared(schema, operation, variables, context)
     except DomainError as error:
         # Worded by normal execution, with the place in the document.
         raise StepsAside(error.message) from error
@@ -34,18 +34,18 @@ async def read(
     return _patched(text, plan, context) if plan.patches else text
 
 
-def _prepared(
+async def _prepared(
     schema: Schema, operation: StoredOperation, variables: VariableValues, context: Context
 ) -> tuple[Plan, list[Any]]:
     values = variables.coerced
     plans = operation.plans
-    plan = plans.find(schema, operation.document, operation.name, variables, {})
+    plan = await plans.ready(schema, operation.document, operation.name, variables, {})
     if plan.cursors:
         opened = [cursor.open(values) for cursor in plan.cursors]
         nulls = {n: [v is None for v in one] for n, one in enumerate(opened) if None in one}
         values = {**values, CURSORS: opened}
         if nulls:
-            plan = plans.find(schema, operation.document, operation.name, variables, nulls)
+            plan = await plans.ready(schema, operation.document, operation.name, variables, nulls)
     return plan, plan.bind(values, context)
 
 

@@ -1,6 +1,7 @@
 """Pieces of SQL that make JSON: texts of the response, canonical scalars, cursors."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLList, GraphQLNonNull, GraphQLOutputType
@@ -33,6 +34,7 @@ WHOLE = "whole object"
 """The name of a column that is an object already; no field of GraphQL can be called so."""
 
 
+@lru_cache(4096)
 def text(value: str) -> ColumnElement[str]:
     """A constant piece of text."""
     return literal_column("'" + value.replace("'", "''") + "'", Text)

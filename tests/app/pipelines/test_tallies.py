@@ -54,6 +54,22 @@ async def test_it_follows_what_is_made_and_deleted(project: int) -> None:
     assert await agree(project) == 0
 
 
+async def test_it_follows_a_pipeline_that_is_renamed(project: int) -> None:
+    await put(START, p=project, n=6)
+    for statement in (
+        "pipeline_uuid = 'v'",
+        "pipeline_uuid = 'v'",
+        "trigger_id = 7",
+        "number = 0 - number",
+    ):
+        await put(f"UPDATE pipeline_runs SET {statement} WHERE project_id = :p", p=project)
+        assert await agree(project) == 6
+    of = " AND pipeline_uuid = 'v' AND trigger_id = 7"
+    assert await put(SUM + of, p=project) == await put(COUNT + of, p=project) == 6
+    await put("UPDATE pipeline_runs SET trigger_id = NULL WHERE project_id = :p", p=project)
+    assert await put(SUM + of, p=project) == 0
+
+
 async def test_what_is_rolled_back_is_not_counted(project: int) -> None:
     async with db.engine().connect() as connection:
         await connection.execute(text(START), {"p": project, "n": 5})

@@ -17,12 +17,20 @@ from tests.graphql.compiler.test_differential import COMPILED, EXECUTED, schema,
 __all__ = ["schema", "subjects"]
 
 KEPT = {
+    "of a trigger": "{ triggers { nodes { runCount } } }",
+    "by the number of a trigger": (
+        "{ pipelineRuns(where: {triggerNumber: {in: [1, 2]}}) { totalCount } }"
+    ),
+    "of pipelines": (
+        '{ pipelineRuns(where: {or: [{pipelineUuid: {startsWith: "d"}}, {not: {pipelineUuid: {in: '
+        '["arwen_starlight"]}}}]}) { totalCount } }'
+    ),
     "all": "{ pipelineRuns { totalCount } }",
     "an empty filter": "{ pipelineRuns(where: {and: [{}]}) { totalCount } }",
     "of a project": f'{{ pipelineRuns(projectId: "{global_id("Project", 1)}") {{ totalCount }} }}',
 }
 FACET_ALONE = {
-    "of a pipeline's name": (
+    "of a pipeline's name, by date": (
         '{ pipelineRuns(where: {pipelineUuid: {eq: "daily_calls"}, executionDate: {lt: '
         '"2030-01-01T00:00:00Z"}}) { totalCount } }'
     ),
@@ -31,7 +39,6 @@ FACET_ALONE = {
     ),
     "of a backfill": "{ backfills { nodes { runs { totalCount } } } }",
     "of each pipeline": "{ pipelines { nodes { runs { totalCount } } } }",
-    "of a trigger": "{ triggers { nodes { runCount } } }",
 }
 WITH_LEDGER = {
     "by status": "{ pipelineRuns(where: {status: {eq: FAILED}}) { totalCount } }",

@@ -4,7 +4,7 @@ FROM run_steps
 WHERE run_steps.run_id = runs.id) AS n0_c_step_count, (SELECT count(*) AS count_2
 FROM run_steps
 WHERE run_steps.run_id = runs.id AND run_steps.status = $4::VARCHAR) AS n0_c_succeeded_step_count, pipeline_runs.trigger_id AS n0_l_trigger_id, pipeline_runs.pipeline_id AS n0_l_pipeline_id, runs.id AS n0_l_id, pipeline_runs.execution_date AS s0, pipeline_runs.number AS s1, row_number() OVER (ORDER BY pipeline_runs.execution_date DESC, pipeline_runs.number DESC) AS place
-FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
+FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id AND pipeline_runs.project_id = runs.project_id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $5::BIGINT AND runs.status = ANY ($6::TEXT[]) AND pipeline_runs.pipeline_id IN (SELECT pipelines.id
 FROM pipelines
 WHERE pipelines.type = $7::VARCHAR) AND runs.created_at >= $8::TIMESTAMP WITH TIME ZONE ORDER BY pipeline_runs.execution_date DESC, pipeline_runs.number DESC
@@ -29,7 +29,7 @@ LIMIT 501) AS p$6 ORDER BY p$6.s0 ASC, p$6.s1 ASC) AS x$7) AS steps
 FROM p$1
 WHERE p$1.place <= $9::BIGINT + $11::BIGINT ORDER BY p$1.s0 DESC, p$1.s1 DESC) AS x$8)) || ',"pageInfo":') || (('{"hasNextPage":' || coalesce(CAST(to_json((SELECT count(*) AS count_3
 FROM p$1) > $9::BIGINT) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST(CAST((SELECT count(*) AS count_4
-FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
+FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id AND pipeline_runs.project_id = runs.project_id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $5::BIGINT AND runs.status = ANY ($6::TEXT[]) AND pipeline_runs.pipeline_id IN (SELECT pipelines.id
 FROM pipelines
 WHERE pipelines.type = $7::VARCHAR) AND runs.created_at >= $8::TIMESTAMP WITH TIME ZONE) AS INTEGER) AS TEXT), 'null')) || '}')) || '}}' AS anon_1

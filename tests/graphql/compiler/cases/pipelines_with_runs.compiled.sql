@@ -7,7 +7,7 @@ WHERE ($1::BOOLEAN OR blocks.project_id = ANY ($2::BIGINT[])) AND blocks.pipelin
 LIMIT 501) AS p$2 ORDER BY p$2.s0 ASC, p$2.s1 ASC) AS x$3) AS blocks, json_build_object('nodes', (SELECT coalesce(json_agg(x$5), '[]'::json) AS coalesce_3
 FROM (SELECT CAST(p$4.n0_c_number AS INTEGER) AS number, CASE p$4.n0_c_status WHEN 'queued' THEN 'QUEUED' WHEN 'running' THEN 'RUNNING' WHEN 'succeeded' THEN 'SUCCEEDED' WHEN 'failed' THEN 'FAILED' WHEN 'cancelled' THEN 'CANCELLED' ELSE CAST(CAST('no word of RunStatus: ' || coalesce(p$4.n0_c_status, 'nothing') AS INTEGER) AS TEXT) END AS status, to_char(timezone('UTC', p$4.n0_c_execution_date), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "executionDate", to_char(timezone('UTC', p$4.n0_c_started_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "startedAt", to_char(timezone('UTC', p$4.n0_c_finished_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "finishedAt"
 FROM (SELECT pipeline_runs.number AS n0_c_number, runs.status AS n0_c_status, pipeline_runs.execution_date AS n0_c_execution_date, runs.started_at AS n0_c_started_at, runs.finished_at AS n0_c_finished_at, pipeline_runs.number AS s0
-FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
+FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id AND pipeline_runs.project_id = runs.project_id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($2::BIGINT[])) AND pipeline_runs.pipeline_id = p$1.n0_l_id ORDER BY pipeline_runs.number DESC
 LIMIT $3::BIGINT) AS p$4 ORDER BY p$4.s0 DESC) AS x$5)) AS runs
 FROM (SELECT pipelines.id AS n0_k, pipelines.uuid AS n0_c_uuid, pipelines.name AS n0_c_name, pipelines.type AS n0_c_type, pipelines.updated_at AS n0_c_updated_at, pipelines.id AS n0_l_id, pipelines.uuid AS s0, pipelines.id AS s1

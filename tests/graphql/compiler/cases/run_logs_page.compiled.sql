@@ -15,6 +15,6 @@ LIMIT $5::BIGINT + $6::BIGINT)
 SELECT count(*) AS count_1
 FROM p$2) > $5::BIGINT)) AS logs
 FROM (SELECT runs.id AS k, pipeline_runs.number AS c_number, runs.status AS c_status, runs.id AS l_id
-FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
+FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id AND pipeline_runs.project_id = runs.project_id
 WHERE ($1::BOOLEAN OR runs.project_id = ANY ($2::BIGINT[])) AND pipeline_runs.number = $7::BIGINT
 LIMIT 1) AS p$1) AS x$4), 'null')) || '}}' AS anon_1

@@ -1,6 +1,6 @@
 WITH p$1 AS
 (SELECT runs.id AS n0_1_k, pipeline_runs.number AS n0_1_c_number, runs.status AS n0_1_c_status, runs.started_at AS n0_1_c_started_at, runs.started_at AS s0, runs.id AS s1, row_number() OVER (ORDER BY runs.started_at DESC NULLS LAST, runs.id DESC) AS place
-FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
+FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id AND pipeline_runs.project_id = runs.project_id
 WHERE ($2::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $4::BIGINT AND runs.status != $5::VARCHAR ORDER BY runs.started_at DESC NULLS LAST, runs.id DESC
 LIMIT $6::BIGINT + $7::BIGINT)
 SELECT (('{"data":{' || '"pipelineRuns":') || (((((('{"edges":' || (SELECT coalesce(CAST(json_agg(x$3) AS TEXT), '[]') AS coalesce_1
@@ -15,5 +15,5 @@ LIMIT 1)) AS TEXT), 'null')) || ',"endCursor":') || coalesce(CAST(to_json((SELEC
 FROM p$1
 WHERE p$1.place <= $6::BIGINT ORDER BY p$1.place DESC
 LIMIT 1)) AS TEXT), 'null')) || '}')) || ',"totalCount":') || coalesce(CAST(CAST((SELECT count(*) AS count_2
-FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id
+FROM runs JOIN pipeline_runs ON pipeline_runs.run_id = runs.id AND pipeline_runs.project_id = runs.project_id
 WHERE ($2::BOOLEAN OR runs.project_id = ANY ($3::BIGINT[])) AND pipeline_runs.project_id = $4::BIGINT AND runs.status != $5::VARCHAR) AS INTEGER) AS TEXT), 'null')) || '}')) || '}}' AS anon_1
