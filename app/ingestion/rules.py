@@ -20,9 +20,10 @@ def may_read_stream(row: Any) -> ColumnElement[bool]:
 
 def may_read_task(run: Any) -> ColumnElement[bool]:
     """Tasks; those of a deleted job only for who may change the project."""
-    job = select(sync_tasks.c.job_id).where(sync_tasks.c.run_id == run.id).scalar_subquery()
+    task = sync_tasks.alias()
+    live = exists(select(literal(1)).where(task.c.run_id == run.id, _is_live(task.c.job_id)))
     admin = VIEWER.holds("project.write", run.project_id)
-    return and_(VIEWER.holds("pipeline.read", run.project_id), or_(_is_live(job), admin))
+    return and_(VIEWER.holds("pipeline.read", run.project_id), or_(live, admin))
 
 
 def may_read_connector(_: Any) -> ColumnElement[bool]:
