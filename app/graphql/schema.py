@@ -19,6 +19,7 @@ from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
 from app.ingestion.mutations import SyncMutation
 from app.ingestion.queries import SyncQuery
+from app.ingestion.subscriptions import SyncSubscription
 from app.ingestion.types import ProbeRun, SyncTask
 from app.pipelines.backfills.mutations import BackfillMutation
 from app.pipelines.backfills.queries import BackfillQuery
@@ -128,7 +129,7 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be followed live.")
-class Subscription(RunSubscription):
+class Subscription(RunSubscription, SyncSubscription):
     """The root of streams."""
 
 

@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import RowMapping, Table, select
 
 from app.access.installation import keys
+from app.core.crypto import KeyRing
 from app.core.db import Tx
 from app.core.errors import Forbidden
 from app.ingestion.config import is_secret, leaves, replaced, secret_names
@@ -35,9 +36,9 @@ def seal(config: Any, where: str) -> str:
     return keys().ring.seal(orjson.dumps(config).decode(), where)
 
 
-def unseal(sealed: str, where: str) -> dict[str, Any]:
+def unseal(sealed: str, where: str, ring: KeyRing | None = None) -> dict[str, Any]:
     """Settings in clear; SecretError where the key or the place is another."""
-    found: dict[str, Any] = orjson.loads(keys().ring.open(sealed, where))
+    found: dict[str, Any] = orjson.loads((ring or keys().ring).open(sealed, where))
     return found
 
 
@@ -74,9 +75,11 @@ async def with_secrets(tx: Tx, config: Any, project_id: int) -> Any:
     return replaced(config, lambda _, leaf: found[leaf] if _is_handle(leaf) else leaf)
 
 
-def opened(row: RowMapping, end: End) -> dict[str, Any]:
-    """The settings of an entity's row in clear."""
-    return unseal(row["sealed"], place(end, row["id"]))
+def opened(
+    row: RowMapping | dict[str, Any], end: End, ring: KeyRing | None = None
+) -> dict[str, Any]:
+    """The settings of an entity's row in clear; with this process's keys unless others are given."""
+    return unseal(row["sealed"], place(end, row["id"]), ring)
 
 
 async def _stored(tx: Tx, end: End, row_id: int, project_id: int) -> dict[str, Any]:

@@ -949,3 +949,12 @@ async def _state_reset(world: World, _: str) -> Variables:
 @_mutation("projectSettingsUpdate", "settings { id }")
 async def _settings_update(world: World, _: str) -> Variables:
     return {"projectId": _home(world), "webhookAlertUrl": "https://example.org/hook"}
+
+
+@_case(
+    "syncTaskUpdated",
+    "subscription($n: Int!) { syncTaskUpdated(by: {number: $n}) { task { id } } }",
+)
+async def _follow_job(world: World, _: str) -> tuple[Variables, str]:
+    job = await rows.sync_job(world.home)
+    return {"n": job}, global_id("SyncTask", await rows.sync_task(job))
