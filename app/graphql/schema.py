@@ -17,6 +17,7 @@ from app.graphql.context import Info
 from app.graphql.node import Node
 from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
+from app.ingestion.job_mutations import SyncJobMutation
 from app.ingestion.mutations import SyncMutation
 from app.ingestion.queries import SyncQuery
 from app.ingestion.subscriptions import SyncSubscription
@@ -124,6 +125,7 @@ class Mutation(
     BackfillMutation,
     ProjectFileMutation,
     SyncMutation,
+    SyncJobMutation,
 ):
     """The root of changes."""
 

@@ -99,14 +99,14 @@ def _is_handle(leaf: Any) -> bool:
 
 
 def _handle(end: End, row_id: int, path: str) -> str:
-    return f"secret:{end}:{row_id}:{path}:{_mac(end, row_id, path)}"
+    return f"secret:{end}:{row_id}:{path}:{_macs(end, row_id, path)[0]}"
 
 
-def _mac(end: str, row_id: int, path: str) -> str:
-    key = keys().ring.derive("secret-handles")
-    return hmac.new(key, f"{end}:{row_id}:{path}".encode(), hashlib.sha256).hexdigest()[
-        :_MAC_LENGTH
-    ]
+def _macs(end: str, row_id: int, path: str) -> list[str]:
+    """What each key of the ring makes, the newest first: a handle outlives a change of keys."""
+    about = f"secret-handle:{end}:{row_id}:{path}".encode()
+    made = (hmac.new(key, about, hashlib.sha256) for _, key in keys().ring.keys)
+    return [mac.hexdigest()[:_MAC_LENGTH] for mac in made]
 
 
 def _parsed(handle: str) -> tuple[End, int, str]:
@@ -114,7 +114,8 @@ def _parsed(handle: str) -> tuple[End, int, str]:
     path, _, mac = rest.rpartition(":")
     if not number.isascii() or not number.isdecimal() or len(number) > 18:
         _refuse()
-    if not hmac.compare_digest(mac.encode(), _mac(end, int(number), path).encode()):
+    right = _macs(end, int(number), path)
+    if not any(hmac.compare_digest(mac.encode(), one.encode()) for one in right):
         _refuse()
     return ("source" if end == "source" else "destination"), int(number), path
 

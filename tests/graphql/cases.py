@@ -816,6 +816,13 @@ async def _connector(_: World, __: str) -> tuple[Variables, str]:
     return {}, '"postgres"'
 
 
+@_case(
+    "connectorSpec", '{ connectorSpec(by: {kind: DESTINATION, type: "iceberg"}, catalog: "rest") }'
+)
+async def _connector_spec(_: World, __: str) -> tuple[Variables, str]:
+    return {}, "rest_catalog_url"
+
+
 @_case("projectSettings", "query($p: ID!) { projectSettings(projectId: $p) { id } }")
 async def _project_settings(world: World, _: str) -> tuple[Variables, str]:
     return {"p": _home(world)}, global_id("ProjectSettings", world.home)
