@@ -17,6 +17,11 @@ from app.graphql.context import Info
 from app.graphql.node import Node
 from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
+from app.ingestion.job_mutations import SyncJobMutation
+from app.ingestion.mutations import SyncMutation
+from app.ingestion.queries import SyncQuery
+from app.ingestion.subscriptions import SyncSubscription
+from app.ingestion.types import ProbeRun, SyncTask
 from app.pipelines.backfills.mutations import BackfillMutation
 from app.pipelines.backfills.queries import BackfillQuery
 from app.pipelines.file_fields import ProjectFileMutation, ProjectFileQuery
@@ -72,7 +77,15 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(AccessQuery, ProjectQuery, PipelineQuery, BackfillQuery, ProjectFileQuery, RunQuery):
+class Query(
+    AccessQuery,
+    ProjectQuery,
+    PipelineQuery,
+    BackfillQuery,
+    ProjectFileQuery,
+    RunQuery,
+    SyncQuery,
+):
     """The root of reads."""
 
     @strawberry.field(description="Any object by its id; null where it is missing or hidden.")
@@ -111,12 +124,14 @@ class Mutation(
     PipelineRunMutation,
     BackfillMutation,
     ProjectFileMutation,
+    SyncMutation,
+    SyncJobMutation,
 ):
     """The root of changes."""
 
 
 @strawberry.type(description="Everything that can be followed live.")
-class Subscription(RunSubscription):
+class Subscription(RunSubscription, SyncSubscription):
     """The root of streams."""
 
 
@@ -129,7 +144,7 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[PipelineRun, NotificationRun],
+        types=[PipelineRun, NotificationRun, SyncTask, ProbeRun],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
 

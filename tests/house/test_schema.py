@@ -150,9 +150,11 @@ def test_a_type_without_a_policy_stops_the_start(monkeypatch: pytest.MonkeyPatch
 def test_every_type_with_rows_is_declared() -> None:
     undeclared = {
         "BlockPath",
+        "ConnectionTest",
         "PageInfo",
         "RunEvent",
         "StartedRun",
+        "SyncTaskEvent",
         "StepOutput",
         *(kind.name for kind in NAMED if kind.name.endswith(("Payload", "Connection", "Edge"))),
         *(kind.name for kind in NAMED if kind.name.endswith("Error")),
