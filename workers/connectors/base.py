@@ -204,8 +204,11 @@ class Session:
 class Source(Protocol):
     """Reads. Made as `cls(session, config)`, which neither connects nor fails on bad settings."""
 
+    def open(self) -> None:
+        """Connect; called first, once, and outside any transaction of DuckDB."""
+
     def check(self) -> None:
-        """Connect and verify what reading needs; SyncError says what is missing."""
+        """Verify what reading needs; SyncError says what is missing."""
 
     def discover(self) -> Sequence[Found]:
         """All streams that can be read, by catalogue alone: no data is touched."""
@@ -245,6 +248,13 @@ class Destination(Protocol):
 
     upserts: bool
     """Whether it can replace rows; the engine appends otherwise."""
+
+    def open(self) -> None:
+        """Connect; called first, once, and outside any transaction of DuckDB."""
+
+    def stored(self, type: str) -> str:
+        """The DuckDB type in which it keeps values of a type: the same one, or what the engine
+        shall cast them to (`types.plain` is a good start)."""
 
     def check(self) -> None:
         """Write something small, and remove it; SyncError says what is missing."""

@@ -8,21 +8,20 @@ import duckdb
 from workers.connectors.base import SyncError, literal
 
 
-def connect(
-    scratch: Path, *, memory_mb: int = 256, threads: int = 2
-) -> duckdb.DuckDBPyConnection:
+def connect(scratch: Path, *, memory_mb: int = 256, threads: int = 2) -> duckdb.DuckDBPyConnection:
     """A database in memory that spills into `scratch`."""
-    return duckdb.connect(
+    con = duckdb.connect(
         config={
             "memory_limit": f"{memory_mb}MB",
             "threads": threads,
             "temp_directory": str(scratch),
-            "TimeZone": "UTC",
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
     )
+    con.execute("SET TimeZone = 'UTC'")
+    return con
 
 
 def load(duck: duckdb.DuckDBPyConnection, extension: str) -> None:

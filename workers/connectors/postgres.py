@@ -7,6 +7,7 @@ import duckdb
 
 from workers.connectors import duck
 from workers.connectors.base import Config, Session, SyncError, literal, quote
+from workers.connectors.faults import fault
 
 CONNECT_S = 10
 SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
@@ -14,25 +15,6 @@ _CERTIFICATES = {
     "server_ca": "sslrootcert",
     "client_cert": "sslcert",
     "client_key": "sslkey",
-}
-_AWAY = (
-    "connection refused",
-    "timeout expired",
-    "could not receive data",
-    "server closed the connection",
-    "the database system is",
-    "terminating connection",
-    "too many clients",
-    "remaining connection slots",
-    "network is unreachable",
-    "no connection to the server",
-    "connection reset",
-)
-_REFUSED = {
-    "password authentication failed": "The server refuses the user name or the password.",
-    "no pg_hba.conf entry": "The server admits no connection from here (pg_hba.conf).",
-    "does not support ssl": "The server offers no TLS: set the SSL mode to disable.",
-    "certificate verify failed": "The server's certificate is not signed by the given authority.",
 }
 
 
@@ -43,12 +25,9 @@ class Postgres:
         self.session = session
         self.config = config
         self.alias = alias
-        self._attached = False
 
     def attach(self, *, read_only: bool) -> None:
-        """Connect, unless that was done; SyncError says in plain words why not."""
-        if self._attached:
-            return
+        """Connect; SyncError says in plain words why not."""
         duck.load(self.session.duck, "postgres_scanner")
         access = self.config.get("warehouse") or self.config
         secret = {
@@ -71,7 +50,6 @@ class Postgres:
                 f"ATTACH {literal(' '.join(options))} AS {self.alias} "
                 f"(TYPE postgres, SECRET {self.alias}{mode})"
             )
-            self._attached = True
             # The attachment itself connects lazily.
             self.rows("SELECT 1 AS one")
         except duckdb.Error as error:
@@ -147,19 +125,3 @@ class Postgres:
         if not 0 < port < 65536:
             raise SyncError("The port must be a number from 1 to 65535.")
         return port
-
-
-def fault(error: Exception) -> SyncError:
-    """What PostgreSQL, or the extension that speaks with it, meant; without statements."""
-    text = str(error)
-    lower = text.lower()
-    for sign, sentence in _REFUSED.items():
-        if sign in lower:
-            return SyncError(sentence)
-    if any(sign in lower for sign in _AWAY):
-        return SyncError("The PostgreSQL server cannot be reached.", retry=True)
-    said = re.search(r"(?:ERROR|FATAL):\s*(.+?)\s*(?:\n|$)", text)
-    if said is not None:
-        return SyncError(f"PostgreSQL says: {said[1]}", retry="deadlock" in lower)
-    first = text.split("\n")[0]
-    return SyncError(f"Reading or writing failed: {re.sub(r'\"[^\"]{60,}\"', '…', first)[:300]}")
