@@ -70,7 +70,8 @@ class PgColumn:
         if self._as_json:
             return f"to_json({name})::text AS {name}"
         if self.type == "point":
-            return f"json_build_object('x', {name}[0], 'y', {name}[1])::text AS {name}"
+            pair = f"json_build_object('x', {name}[0], 'y', {name}[1])::text"
+            return f"CASE WHEN {name} IS NOT NULL THEN {pair} END AS {name}"
         return f"nullif({name}, 'NaN') AS {name}" if nan else name
 
     def received(self) -> str:
