@@ -32,6 +32,7 @@ class Places(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     home: Path | None = None
     storage: Path | None = None
+    data_root: Path | None = None
     database_pool: int = Field(10, ge=1, le=200)
 
     @field_validator("database_url")
@@ -55,6 +56,11 @@ class Places(BaseSettings):
         """ISTHMUS_STORAGE, else `storage` below the home folder."""
         return (self.storage or self.home_dir / "storage").expanduser().absolute()
 
+    @property
+    def data_dir(self) -> Path:
+        """ISTHMUS_DATA_ROOT, else `data` below the home folder: where syncs read and write files."""
+        return (self.data_root or self.home_dir / "data").expanduser().absolute()
+
 
 class Access(BaseSettings):
     """Who may call."""
@@ -72,6 +78,8 @@ class Access(BaseSettings):
     trusted_proxies: CommaList = ()
     allowed_origins: CommaList = ("http://localhost:8000",)
     session_days: int = Field(30, ge=1, le=3650)
+    signup: Literal["open", "off"] = "open"
+    signup_role: str = Field("", description="Role of who signs up, in the default project.")
     mage_token_seconds: int | None = Field(
         None, validation_alias=AliasChoices("MAGE_ACCESS_TOKEN_EXPIRY_TIME")
     )

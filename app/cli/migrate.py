@@ -1,7 +1,10 @@
-"""`isthmus migrate`: newest revision, roles, default project, first owner, api_key."""
+"""`isthmus migrate`: newest revision, roles, default project, first owner, api_key, connectors."""
 
 from app.access.installation import bootstrap, load_ring, open_installation
+from app.core import db
 from app.core.crypto import KeyRing
+from app.core.rules import SYSTEM
+from app.ingestion import specs
 from app.migrations import run
 from app.settings import get_settings
 
@@ -12,4 +15,6 @@ async def migrate(ring: KeyRing | None = None) -> None:
     ring = ring or load_ring(access)
     await run.upgrade()
     await bootstrap(ring, access)
+    async with db.transaction(SYSTEM) as tx:
+        await specs.register(tx, specs.built_in())
     await open_installation(ring, access)

@@ -49,6 +49,14 @@ class Outgoing:
                 raise NotAllowed("The address is one of this installation's own servers.")
         return [str(address) for address in found]
 
+    def check_literal(self, host: str) -> None:
+        """NotAllowed for a host written as an address that is never called; names are not looked up."""
+        try:
+            address = ip_address(host.strip("[]").partition("%")[0])
+        except ValueError:
+            return
+        self._check(address)
+
     def _check(self, address: Address) -> None:
         inner = _inner(address)
         forbidden = (

@@ -17,6 +17,9 @@ from app.graphql.context import Info
 from app.graphql.node import Node
 from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
+from app.ingestion.mutations import SyncMutation
+from app.ingestion.queries import SyncQuery
+from app.ingestion.types import ProbeRun, SyncTask
 from app.pipelines.backfills.mutations import BackfillMutation
 from app.pipelines.backfills.queries import BackfillQuery
 from app.pipelines.file_fields import ProjectFileMutation, ProjectFileQuery
@@ -72,7 +75,15 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(AccessQuery, ProjectQuery, PipelineQuery, BackfillQuery, ProjectFileQuery, RunQuery):
+class Query(
+    AccessQuery,
+    ProjectQuery,
+    PipelineQuery,
+    BackfillQuery,
+    ProjectFileQuery,
+    RunQuery,
+    SyncQuery,
+):
     """The root of reads."""
 
     @strawberry.field(description="Any object by its id; null where it is missing or hidden.")
@@ -111,6 +122,7 @@ class Mutation(
     PipelineRunMutation,
     BackfillMutation,
     ProjectFileMutation,
+    SyncMutation,
 ):
     """The root of changes."""
 
@@ -129,7 +141,7 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[PipelineRun, NotificationRun],
+        types=[PipelineRun, NotificationRun, SyncTask, ProbeRun],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
 

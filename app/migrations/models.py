@@ -2,8 +2,9 @@
 
 from app.access import tables as access
 from app.core import audit
+from app.ingestion import tables as ingestion
 from app.pipelines import tables as pipelines
 from app.projects import tables as projects
 from app.runs import tables as runs
 
-__all__ = ["access", "audit", "pipelines", "projects", "runs"]
+__all__ = ["access", "audit", "ingestion", "pipelines", "projects", "runs"]

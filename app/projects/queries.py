@@ -20,7 +20,7 @@ from app.projects.types import Project
 
 def project_scope(info: Info, given: str | None) -> int:
     """The row key of the project that a call is about: the one named, else the call's own."""
-    return info.context.subject.call_project() if given is None else _project_key(given)
+    return info.context.subject.call_project() if given is None else project_key(given)
 
 
 PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {
@@ -28,7 +28,8 @@ PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {
 }
 
 
-def _project_key(given: str) -> int:
+def project_key(given: str) -> int:
+    """The row key of a project; of an id that names nothing, one that no row has."""
     parsed = parse_global_id(given)
     key = row_number(parsed[1]) if parsed is not None and parsed[0] == "Project" else None
     # An id that names nothing is a project without rows, as a foreign one is.
@@ -47,7 +48,7 @@ def in_project(table: Table) -> Scope:
 def _of_project(column: Any, given: str | None) -> Scoped:
     if given is None:
         return Scoped((column == VIEWER.project,), needs_project=True)
-    return Scoped((column == derive(_project_key, given, like=0),))
+    return Scoped((column == derive(project_key, given, like=0),))
 
 
 def _named(given: Mapping[str, Any]) -> Scoped:

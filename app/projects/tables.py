@@ -17,6 +17,7 @@ class Project(SQLModel, table=True):
     """What a team works in; everything else belongs to one.
 
     `folder` is the name that blocks import its files under; its uuid where it has none.
+    `webhook_alert_url` is told of syncs that fail; empty for nobody.
     """
 
     __tablename__ = "projects"
@@ -26,6 +27,7 @@ class Project(SQLModel, table=True):
     name: str = string()
     description: str | None = string(null=True)
     folder: str | None = string(null=True)
+    webhook_alert_url: str = string("")
     created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
     created_at: Moment = now_by_default()
     updated_at: Moment = now_by_default()

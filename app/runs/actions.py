@@ -65,7 +65,7 @@ async def accept(
     """Queue a run with its steps, and for each the steps that it needs; workers are told later.
 
     The same idempotency key with the same kind, subject and body within 24 h gives the first
-    run, with anything else a Conflict. The same schedule and fire time gives the first run.
+    run, with anything else a Conflict, and so does a second sync of one job. The same schedule and fire time gives the first run.
     `concurrency`: at most so many runs of this kind and subject run at a time; `lane_limit`: of this
     project and lane. A run on `hold` waits until `release` ends it.
     """
@@ -102,6 +102,8 @@ async def accept(
     )
     while (run := await tx.one(insertion)) is None:
         first = await _first(tx, project_id, idempotency_key, schedule_id, fire_at)
+        if first is None and await _is_active(tx, kind, subject_id):
+            raise Conflict("Another run of the same job goes on.", reason="ACTIVE")
         if first is None or await _release_old_key(tx, first):
             continue
         if digest is not None and first["idempotency_hash"] != digest:
@@ -143,6 +145,8 @@ async def _first(
         same.append(and_(runs.c.project_id == project_id, runs.c.idempotency_key == key))
     if schedule_id is not None and fire_at is not None:
         same.append(and_(runs.c.schedule_id == schedule_id, runs.c.fire_at == fire_at))
+    if not same:
+        return None
     return await tx.one(
         select(
             runs.c.id,
@@ -151,6 +155,14 @@ async def _first(
             (runs.c.created_at < func.now() - KEY_LIFE).label("old"),
         ).where(or_(*same))
     )
+
+
+async def _is_active(tx: Tx, kind: str, subject_id: int | None) -> bool:
+    """Whether a run goes on beside which no other of its job may."""
+    alone = ("sync", "clear")
+    same = (runs.c.kind.in_(alone), runs.c.subject_id == subject_id)
+    going = select(runs.c.id).where(*same, runs.c.status.in_(("queued", "running")))
+    return kind in alone and await tx.one(going) is not None
 
 
 async def _release_old_key(tx: Tx, run: RowMapping) -> bool:

@@ -51,6 +51,10 @@ class RunKind(enum.Enum):
     NOTIFICATION = strawberry.enum_value(
         "notification", description="A message about the run of a pipeline."
     )
+    SYNC = strawberry.enum_value("sync", description="A sync of a job's streams.")
+    CLEAR = strawberry.enum_value("clear", description="The clearing of a job's destination.")
+    CHECK = strawberry.enum_value("check", description="A test of a source or destination.")
+    DISCOVER = strawberry.enum_value("discover", description="A look for a source's streams.")
 
 
 @strawberry.enum(description="Why a run or a step does not move now.")

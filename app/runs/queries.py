@@ -32,7 +32,7 @@ def run_key(given: str) -> UUID:
     """The row key of a run's global id, whatever its kind."""
     parsed = parse_global_id(given)
     try:
-        if parsed is None or not parsed[0].endswith("Run"):
+        if parsed is None or not parsed[0].endswith(("Run", "Task")):
             raise ValueError
         return UUID(parsed[1])
     except ValueError as error:

@@ -51,7 +51,8 @@ class Run(SQLModel, table=True):
     """One piece of work that takes time. All times are PostgreSQL's.
 
     At most `concurrency` runs of a kind and subject, and at most `lane_limit` runs of a project's
-    `lane`, are running at once. A run on `hold` (the column says why) is claimed by nobody.
+    `lane`, are running at once. A run on `hold` (the column says why) is claimed by nobody. Of the
+    runs that sync or clear one job, one at most has not ended.
     """
 
     __tablename__ = "runs"
@@ -77,6 +78,12 @@ class Run(SQLModel, table=True):
         ),
         Index("ix_runs_project_updated", "project_id", "updated_at"),
         Index("ix_runs_subject", "kind", "subject_id", "status"),
+        Index(
+            "uq_runs_sync",
+            "subject_id",
+            unique=True,
+            postgresql_where=text("kind IN ('sync','clear') AND status IN ('queued','running')"),
+        ),
         Index(
             "ix_runs_queue",
             "project_id",

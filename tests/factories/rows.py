@@ -20,6 +20,9 @@ from app.core.ids import (
     slug,
     token_hash,
 )
+from app.ingestion import secrets as sync_secrets
+from app.ingestion.secrets import End
+from app.ingestion.tables import sync_jobs, sync_streams, sync_tasks
 from app.pipelines.tables import (
     backfills,
     blocks,
@@ -291,3 +294,100 @@ def key_of(any_global_id: str) -> str:
     parsed = parse_global_id(any_global_id)
     assert parsed is not None
     return parsed[1]
+
+
+CATALOG = {
+    "selected_streams": {
+        "public": [
+            {"stream_name": "calls", "normalization": True},
+            {"stream_name": "ships", "normalization": True},
+        ]
+    },
+    "streams": [
+        {
+            "stream": {
+                "namespace": "public",
+                "name": name,
+                "sync_mode": "full_refresh",
+                "destination_database": "lake:public",
+                "destination_table": name,
+            }
+        }
+        for name in ("calls", "ships", "docks")
+    ],
+}
+"""Two selected streams and one that is not."""
+POSTGRES = {"host": "db", "database": "harbour", "username": "reader", "password": "pw-of-tests"}
+PARQUET = {"type": "PARQUET", "writer": {"local_path": "lake"}}
+
+
+async def sync_end(
+    end: End, project_id: int, name: str | None = None, config: Any = None, **values: Any
+) -> int:
+    """A PostgreSQL source or a Parquet destination."""
+    table = sync_secrets.TABLES[end]
+    given = config or (POSTGRES if end == "source" else PARQUET)
+    wanted: dict[str, Any] = {
+        "type": "postgres" if end == "source" else "parquet",
+        "connector_version": "v0.9.4",
+        "sealed": "",
+        "shown_config": {},
+        **values,
+    }
+    made = await row(table, project_id=project_id, name=name or unique(end), **wanted)
+    sealed = sync_secrets.seal(given, sync_secrets.place(end, made["id"]))
+    spec = {"properties": {"password": {"format": "password"}}}
+    shown = sync_secrets.shown(given, spec, end, made["id"])
+    await change(table, made["id"], sealed=sealed, shown_config=shown)
+    return int(made["id"])
+
+
+async def sync_job(project_id: int, name: str | None = None, **values: Any) -> int:
+    """A job with ends and streams of its own, which only calls start."""
+    wanted: dict[str, Any] = {"streams": CATALOG, **values}
+    for end in ("source", "destination"):
+        if f"{end}_id" not in wanted:
+            wanted[f"{end}_id"] = await sync_end(end, project_id)  # type: ignore[arg-type]
+    made = await row(sync_jobs, project_id=project_id, name=name or unique("job"), **wanted)
+    for position, stream in enumerate(("calls", "ships", "docks")):
+        await row(
+            sync_streams,
+            project_id=project_id,
+            job_id=made["id"],
+            position=position,
+            namespace="public",
+            name=stream,
+            is_selected=stream != "docks",
+            sync_mode="full_refresh",
+        )
+    return int(made["id"])
+
+
+async def stream_of(job_id: int, name: str = "calls") -> int:
+    """The id of a job's stream."""
+    async with db.reading() as connection:
+        same = (sync_streams.c.job_id == job_id, sync_streams.c.name == name)
+        return int(await connection.scalar(select(sync_streams.c.id).where(*same)) or 0)
+
+
+async def sync_task(
+    job_id: int, status: str = "queued", job_type: str = "sync", **values: Any
+) -> UUID:
+    """A task of a job; a queued one lies in the future, so that no worker takes it."""
+    job = await values_of(sync_jobs, job_id)
+    later = datetime.now(UTC) + timedelta(days=1)
+    own = {"project_id": job["project_id"]}
+    wanted = {"available_at": later, "version": 1, "params": {}, **values}
+    made = await row(runs, **own, kind=job_type, subject_id=job_id, status=status, **wanted)
+    await row(sync_tasks, **own, run_id=made["id"], job_id=job_id, job_type=job_type)
+    await row(run_events, **own, run_id=made["id"], seq=1, kind="run.queued", status=status)
+    await change(sync_jobs, job_id, last_run_id=made["id"])
+    return UUID(str(made["id"]))
+
+
+async def probe(project_id: int) -> UUID:
+    """A test of a source that has ended."""
+    made = await row(
+        runs, project_id=project_id, kind="check", status="succeeded", params={"type": "postgres"}
+    )
+    return UUID(str(made["id"]))

@@ -721,3 +721,226 @@ async def _follow_project(world: World, _: str) -> tuple[Variables, str]:
 async def _follow_log(world: World, _: str) -> tuple[Variables, str]:
     made = await rows.run(await world.pipeline(), log=["a line of the log"])
     return {"id": made.global_id}, "a line of the log"
+
+
+# --- syncs -----------------------------------------------------------------------------------
+
+
+def _home(world: World) -> str:
+    return global_id("Project", world.home)
+
+
+def _list_case(field: str, type_name: str, make: Callable[[World], Awaitable[object]]) -> None:
+    """A list of the project's things."""
+    document = f"query($p: ID!) {{ {field}(projectId: $p, first: 100) {{ nodes {{ id }} }} }}"
+
+    async def wanted(world: World, _: str) -> tuple[Variables, str]:
+        return {"p": _home(world)}, global_id(type_name, await make(world))
+
+    CASES.append(Case(field, document, wanted))
+
+
+def _one_case(field: str, type_name: str, make: Callable[[World], Awaitable[object]]) -> None:
+    """One of the project's things, by its global id."""
+    document = f"query($id: ID!) {{ {field}(by: {{id: $id}}) {{ id }} }}"
+
+    async def wanted(world: World, _: str) -> tuple[Variables, str]:
+        found = global_id(type_name, await make(world))
+        return {"id": found}, found
+
+    CASES.append(Case(field, document, wanted))
+
+
+@_node("Connector")
+async def _node_connector(_: World) -> object:
+    return 1
+
+
+@_node("SyncSource")
+async def _a_source(world: World) -> object:
+    return await rows.sync_end("source", world.home)
+
+
+@_node("SyncDestination")
+async def _a_destination(world: World) -> object:
+    return await rows.sync_end("destination", world.home)
+
+
+@_node("SyncJob")
+async def _a_job(world: World) -> object:
+    return await rows.sync_job(world.home)
+
+
+@_node("SyncStream")
+async def _a_stream(world: World) -> object:
+    return await rows.stream_of(await rows.sync_job(world.home))
+
+
+@_node("SyncTask")
+async def _a_task(world: World) -> object:
+    return await rows.sync_task(await rows.sync_job(world.home), "succeeded")
+
+
+@_node("ProbeRun")
+async def _a_probe(world: World) -> object:
+    return await rows.probe(world.home)
+
+
+@_node("ProjectSettings")
+async def _settings_of_home(world: World) -> object:
+    return world.home
+
+
+_list_case("syncSources", "SyncSource", _a_source)
+_list_case("syncDestinations", "SyncDestination", _a_destination)
+_list_case("syncJobs", "SyncJob", _a_job)
+_list_case("syncTasks", "SyncTask", _a_task)
+_one_case("syncSource", "SyncSource", _a_source)
+_one_case("syncDestination", "SyncDestination", _a_destination)
+_one_case("syncJob", "SyncJob", _a_job)
+_one_case("syncTask", "SyncTask", _a_task)
+
+
+@_case("connectors", "{ connectors(first: 100) { nodes { id } } }")
+async def _connectors(_: World, __: str) -> tuple[Variables, str]:
+    return {}, global_id("Connector", 1)
+
+
+@_case("connector", '{ connector(by: {kind: SOURCE, type: "postgres"}) { id type } }')
+async def _connector(_: World, __: str) -> tuple[Variables, str]:
+    return {}, '"postgres"'
+
+
+@_case("projectSettings", "query($p: ID!) { projectSettings(projectId: $p) { id } }")
+async def _project_settings(world: World, _: str) -> tuple[Variables, str]:
+    return {"p": _home(world)}, global_id("ProjectSettings", world.home)
+
+
+@_case(
+    "syncNameIsFree",
+    'query($p: ID!) { syncNameIsFree(entity: JOB, name: "free", projectId: $p) }',
+)
+async def _name_is_free(world: World, _: str) -> tuple[Variables, str]:
+    return {"p": _home(world)}, "true"
+
+
+@_case(
+    "syncJobStreamDifference",
+    "query($n: Int!) { syncJobStreamDifference(by: {number: $n}, streamsConfig: {}) }",
+)
+async def _stream_difference(world: World, _: str) -> tuple[Variables, str]:
+    return {"n": await _a_job(world)}, "{}"
+
+
+def _source_input(world: World) -> dict[str, Any]:
+    given = {"type": "postgres", "connectorVersion": "v0.9.4", "config": rows.POSTGRES}
+    return {"projectId": _home(world), **given}
+
+
+def _destination_input(world: World) -> dict[str, Any]:
+    given = {"type": "parquet", "connectorVersion": "v0.9.4", "config": rows.PARQUET}
+    return {"projectId": _home(world), **given}
+
+
+@_mutation("syncSourceCreate", "source { id }")
+async def _source_create(world: World, _: str) -> Variables:
+    return {"name": rows.unique("new"), **_source_input(world)}
+
+
+@_mutation("syncSourceUpdate", "source { id }")
+async def _source_update(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_source(world)}, "name": rows.unique("other")}
+
+
+@_mutation("syncSourceDelete", "deletedId")
+async def _source_delete(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_source(world)}}
+
+
+@_mutation("syncSourceTest", "connection { status }")
+async def _source_test(world: World, _: str) -> Variables:
+    return {**_source_input(world), "waitS": 0}
+
+
+@_mutation("syncSourceTest", "connection { status }", "a stored one")
+async def _source_test_stored(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_source(world)}, "projectId": _home(world), "waitS": 0}
+
+
+@_mutation("syncSourceDiscover", "streamsConfig")
+async def _source_discover(world: World, _: str) -> Variables:
+    return {**_source_input(world), "waitS": 0}
+
+
+@_mutation("syncDestinationCreate", "destination { id }")
+async def _destination_create(world: World, _: str) -> Variables:
+    return {"name": rows.unique("new"), **_destination_input(world)}
+
+
+@_mutation("syncDestinationUpdate", "destination { id }")
+async def _destination_update(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_destination(world)}, "name": rows.unique("other")}
+
+
+@_mutation("syncDestinationDelete", "deletedId")
+async def _destination_delete(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_destination(world)}}
+
+
+@_mutation("syncDestinationTest", "connection { status }")
+async def _destination_test(world: World, _: str) -> Variables:
+    return {**_destination_input(world), "waitS": 0}
+
+
+@_mutation("syncJobCreate", "job { id }")
+async def _job_create(world: World, _: str) -> Variables:
+    ends = {"source": {"number": await _a_source(world)}}
+    ends["destination"] = {"number": await _a_destination(world)}
+    return {"name": rows.unique("new"), "projectId": _home(world), **ends}
+
+
+@_mutation("syncJobUpdate", "job { id }")
+async def _job_update(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_job(world)}, "frequency": "0 * * * *"}
+
+
+@_mutation("syncJobDelete", "deletedId")
+async def _job_delete(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_job(world)}}
+
+
+@_mutation("syncJobSetActive", "job { id }")
+async def _job_set_active(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_job(world)}, "isActive": False}
+
+
+@_mutation("syncJobStart", "task { id }")
+async def _job_start(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_job(world)}}
+
+
+@_mutation("syncJobCancel", "task { id }")
+async def _job_cancel(world: World, _: str) -> Variables:
+    job = await rows.sync_job(world.home)
+    await rows.sync_task(job)
+    return {"by": {"number": job}}
+
+
+@_mutation("syncJobClearDestination", "task { id }")
+async def _job_clear(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_job(world)}}
+
+
+@_mutation("syncStreamStateSet", "stream { id }")
+async def _state_set(world: World, _: str) -> Variables:
+    return {"id": global_id("SyncStream", await _a_stream(world)), "state": {"cursor": 1}}
+
+
+@_mutation("syncStreamStateReset", "stream { id }")
+async def _state_reset(world: World, _: str) -> Variables:
+    return {"id": global_id("SyncStream", await _a_stream(world))}
+
+
+@_mutation("projectSettingsUpdate", "settings { id }")
+async def _settings_update(world: World, _: str) -> Variables:
+    return {"projectId": _home(world), "webhookAlertUrl": "https://example.org/hook"}

@@ -150,6 +150,7 @@ def test_a_type_without_a_policy_stops_the_start(monkeypatch: pytest.MonkeyPatch
 def test_every_type_with_rows_is_declared() -> None:
     undeclared = {
         "BlockPath",
+        "ConnectionTest",
         "PageInfo",
         "RunEvent",
         "StartedRun",

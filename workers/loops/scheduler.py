@@ -2,6 +2,7 @@
 
 from app.core.db import transaction
 from app.core.rules import SYSTEM
+from app.ingestion import schedule as syncs
 from app.pipelines.actions.runs import start_scheduled
 from app.pipelines.schedule import BATCH, fire_due
 
@@ -12,3 +13,7 @@ async def schedule() -> None:
     while seen == BATCH:
         async with transaction(SYSTEM) as tx:
             seen = await fire_due(tx, start_scheduled)
+    seen = syncs.BATCH
+    while seen == syncs.BATCH:
+        async with transaction(SYSTEM) as tx:
+            seen = await syncs.fire_due(tx)

@@ -113,7 +113,7 @@ class ComputedField:
 Declaration = ColumnField | RelationField | ComputedField
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SqlType:
     """The SQL side of one GraphQL type."""
 
@@ -126,13 +126,13 @@ class SqlType:
     fields: Mapping[str, Declaration]
     graphql_names: Mapping[str, str]
     discriminator: Column[Any] | None = None
-    variant_of: tuple[str, str] | None = None
+    variant_of: tuple[str, ...] | None = None
 
     @property
     def variants(self) -> dict[str, "SqlType"]:
-        """For an interface: its types by the value of the discriminator that marks them."""
+        """For an interface: its types by each value of the discriminator that marks them."""
         owned = ((sql.variant_of, sql) for sql in _types.values() if sql.variant_of)
-        return {mark[1]: sql for mark, sql in owned if mark[0] == self.name}
+        return {value: sql for of, sql in owned if of[0] == self.name for value in of[1:]}
 
     def select(self, columns: Sequence[Any]) -> Select[Any]:
         """A select of `columns` from the type's tables, the policy included.
@@ -142,7 +142,7 @@ class SqlType:
         source: Any = self.table
         for table, on in self.joins:
             source = source.join(table, on)
-        for variant in self.variants.values():
+        for variant in dict.fromkeys(self.variants.values()):
             for table, on in variant.joins:
                 source = source.outerjoin(table, on)
         statement = select(*columns).select_from(source).where(self.policy(self.table.c))
@@ -206,12 +206,12 @@ def sql_type(
     key: Sequence[Column[Any]] | None = None,
     joins: Sequence[tuple[Table, ColumnElement[bool]]] = (),
     discriminator: Column[Any] | None = None,
-    variant_of: tuple[str, str] | None = None,
+    variant_of: tuple[str, ...] | None = None,
 ) -> Callable[[type], Any]:
     """Make a Strawberry type of a class and bind it to its table and policy.
 
     With a `discriminator` it is an interface: the column's value marks the type of each row, and
-    each such type says `variant_of=(interface, value)`.
+    each such type says `variant_of=(interface, value, ...)`.
     """
 
     def wrap(cls: type) -> Any:

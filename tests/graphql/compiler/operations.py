@@ -39,7 +39,7 @@ TEXTS = (
 NUMBERS = (0, 1, 2, 3, 5, 101, -1)
 MOMENTS = ("2026-03-02T00:00:02Z", "2026-01-03T00:00:00+02:00", "2030-01-01T00:00:00.5Z")
 KINDS: dict[str, tuple[str, ...]] = {
-    "project": tuple(global_id("Project", n) for n in (1, 102, 999)),
+    "project": tuple(global_id("Project", n) for n in (1, 102, 103, 999)),
     "backfill": tuple(global_id("Backfill", n) for n in (1, 2)),
     "step": tuple(global_id("RunStep", n) for n in (1, 2, 3)),
     "run": tuple(
@@ -48,6 +48,12 @@ KINDS: dict[str, tuple[str, ...]] = {
     "pipeline": tuple(global_id("Pipeline", n) for n in (1, 2, 5)),
     "trigger": tuple(global_id("Trigger", n) for n in (1, 4)),
     "block": tuple(global_id("Block", n) for n in (1, 6)),
+    "syncsource": tuple(global_id("SyncSource", n) for n in (1, 2, 3)),
+    "syncdestination": tuple(global_id("SyncDestination", n) for n in (1, 2)),
+    "syncjob": tuple(global_id("SyncJob", n) for n in (1, 3, 4)),
+    "synctask": tuple(
+        global_id("SyncTask", f"01900000-0000-7000-8000-00000000010{n}") for n in (1, 2, 3)
+    ),
 }
 """Ids by a word in the name of the root field that takes them."""
 IDS = (*(one for ids in KINDS.values() for one in ids), "rubbish")

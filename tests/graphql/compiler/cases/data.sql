@@ -95,3 +95,38 @@ insert into run_logs (run_id, seq, project_id, at, level, step, step_id, message
     case when n = 1 then null when n < 4 then 3 else 4 end,
     E'line "' || n || E'"\t\u0001 é'
   from generate_series(1, 9) n;
+
+-- Syncs, in a project of their own that vera reads.
+insert into projects (id, uuid, name) values (103, 'harbour', 'Harbour');
+insert into memberships (project_id, user_id, role_id) select 103, 101, id from roles where name = 'viewer';
+insert into sync_sources (id, project_id, name, type, connector_version, sealed, shown_config, text_config, deleted_at) values
+  (1, 103, 'shop', 'postgres', 'v0.9.4', 'v1:k1:sealed', '{"host": "db", "password": "secret:source:1:password:ab12"}', true, null),
+  (2, 102, 'far', 'mysql', 'v0.9.4', 'v1:k1:sealed', '{}', false, null),
+  (3, 103, 'shop', 'postgres', 'v0.9.4', '', '{}', false, '2026-04-05T00:00:00Z');
+insert into sync_destinations (id, project_id, name, type, connector_version, sealed, shown_config) values
+  (1, 103, 'lake', 'parquet', 'v0.9.4', 'v1:k1:sealed', '{"path": "/lake"}'),
+  (2, 102, 'far', 'iceberg', 'v0.9.4', 'v1:k1:sealed', '{}');
+insert into runs (id, project_id, kind, subject_id, status, created_at, updated_at, started_at, finished_at, params) values
+  ('01900000-0000-7000-8000-000000000101', 103, 'sync', 1, 'failed', '2026-04-02T01:00:00Z', '2026-04-02T01:01:30Z',
+    '2026-04-02T01:00:00Z', '2026-04-02T01:01:30Z', '{}'),
+  ('01900000-0000-7000-8000-000000000102', 103, 'clear', 1, 'running', '2026-04-02T02:00:00Z', '2026-04-02T02:00:00Z',
+    '2026-04-02T02:00:00Z', null, '{}'),
+  ('01900000-0000-7000-8000-000000000103', 103, 'sync', 3, 'cancelled', '2026-04-03T02:00:00Z', '2026-04-03T02:00:00Z',
+    null, '2026-04-03T02:00:00Z', '{}'),
+  ('01900000-0000-7000-8000-000000000104', 103, 'check', null, 'succeeded', '2026-04-03T03:00:00Z', '2026-04-03T03:00:01Z',
+    '2026-04-03T03:00:00Z', '2026-04-03T03:00:01Z', '{"type": "postgres"}');
+insert into sync_jobs (id, project_id, name, source_id, destination_id, streams, frequency, cron, is_active, last_run_id,
+    next_fire_at, created_by, updated_by, created_at, updated_at, deleted_at) values
+  (1, 103, 'orders', 1, 1, '{"selected_streams": {"public": []}, "streams": []}', '1-hours', '0 * * * *', true,
+    '01900000-0000-7000-8000-000000000102', '2026-04-02T03:00:00Z', 101, 101, '2026-04-01T00:00:00Z', '2026-04-02T00:00:00Z', null),
+  (2, 103, 'never ran', 1, 1, '{}', '', '', false, null, null, null, null, '2026-04-01T00:00:00Z', '2026-04-03T00:00:00Z', null),
+  (3, 103, 'deleted', 1, 1, '{}', '', '', false, null, null, null, null, '2026-04-01T00:00:00Z', '2026-04-04T00:00:00Z', '2026-04-05T00:00:00Z'),
+  (4, 102, 'far', 2, 2, '{}', '', '', true, null, null, null, null, '2026-04-01T00:00:00Z', '2026-04-05T00:00:00Z', null);
+insert into sync_streams (id, project_id, job_id, position, namespace, name, is_selected, sync_mode, state, rows, state_at) values
+  (1, 103, 1, 0, 'public', 'orders', true, 'incremental', '{"chunks": [], "id": 7}', 9007199254740993, '2026-04-02T01:01:00Z'),
+  (2, 103, 1, 1, 'public', 'items', true, 'full_refresh', '{}', 0, null),
+  (3, 103, 3, 0, 'public', 'gone', true, 'full_refresh', '{}', 0, '2026-04-02T01:01:00Z');
+insert into sync_tasks (run_id, number, project_id, job_id, job_type, rows, bytes, rows_per_s, streams) values
+  ('01900000-0000-7000-8000-000000000101', 1, 103, 1, 'sync', 12, 345, 1.5, '{"public.orders": {"rows": 12}}'),
+  ('01900000-0000-7000-8000-000000000102', 2, 103, 1, 'clear', 0, 0, 0, '{}'),
+  ('01900000-0000-7000-8000-000000000103', 3, 103, 3, 'sync', 0, 0, 0, '{}');

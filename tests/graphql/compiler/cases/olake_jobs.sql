@@ -1,6 +1,6 @@
 -- Plan key: where has sourceNumber.eq and destinationNumber.eq. One round trip for what an ORM would
 -- read with five.
-select '{"data":{"jobs":{"nodes":' || coalesce((
+select '{"data":{"syncJobs":{"nodes":' || coalesce((
     select json_agg(x)::text
     from (
       select
@@ -23,8 +23,8 @@ select '{"data":{"jobs":{"nodes":' || coalesce((
         (
           select to_json(y)
           from (
-            select d.masked_config as config, d.id, d.name, d.type, d.version
-            from destinations d
+            select d.shown_config as config, d.id, d.name, d.type, d.connector_version as version
+            from sync_destinations d
             where d.id = j.destination_id
               and d.deleted_at is null
               and (:viewer_is_owner::boolean or d.project_id = any(:viewer_pipeline_read::bigint[]))
@@ -32,13 +32,15 @@ select '{"data":{"jobs":{"nodes":' || coalesce((
         ) as destination,
         j.frequency,
         j.id,
+        last_task.moment as last_run_time,
         last_task.object as last_task,
         j.name,
         (
           select to_json(y)
           from (
-            select s.masked_config as config, s.id, s.name, s.type, s.version
-            from sources s
+            select s.text_config as as_text, s.shown_config as config, s.id, s.name, s.type,
+              s.connector_version as version
+            from sync_sources s
             where s.id = j.source_id
               and s.deleted_at is null
               and (:viewer_is_owner::boolean or s.project_id = any(:viewer_pipeline_read::bigint[]))
@@ -62,7 +64,7 @@ select '{"data":{"jobs":{"nodes":' || coalesce((
         ) as updated_by
       from (
         select j.*
-        from jobs j
+        from sync_jobs j
         where j.deleted_at is null
           and (:viewer_is_owner::boolean or j.project_id = any(:viewer_pipeline_read::bigint[]))
           and j.project_id = :project::bigint
@@ -72,19 +74,20 @@ select '{"data":{"jobs":{"nodes":' || coalesce((
         limit :limit::bigint
       ) j
       left join lateral (
-        select to_json(y) as object
-        from (
-          select
-            upper(r.kind) as kind,
-            to_char(r.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "startedAt",
-            upper(r.status) as status
-          from sync_tasks f
-          join runs r on r.id = f.run_id
-          where f.job_id = j.id
-            and (:viewer_is_owner::boolean or r.project_id = any(:viewer_pipeline_read::bigint[]))
-          order by f.number desc
-          limit 1
-        ) y
+        select
+          to_char(coalesce(r.started_at, r.created_at) at time zone 'UTC',
+            'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as moment,
+          case
+            when :viewer_is_owner::boolean or r.project_id = any(:viewer_pipeline_read::bigint[])
+            then json_build_object(
+              'kind', upper(r.kind),
+              'startedAt', to_char(r.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+              'status', upper(r.status)
+            )
+          end as object
+        from runs r
+        join sync_tasks f on f.run_id = r.id
+        where r.id = j.last_run_id
       ) last_task on true
       order by j.updated_at desc, j.id desc
     ) x

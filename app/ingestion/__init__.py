@@ -1,0 +1,1 @@
+"""Syncs: connectors, sources, destinations, jobs, and the tasks that move their data."""

@@ -1,0 +1,83 @@
+"""Reads that are no rows: what a discovery is for, what differs, which names are free."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, Table, select
+
+from app.core.db import reading
+from app.core.errors import NotFound
+from app.core.rules import Subject
+from app.ingestion import catalog
+from app.ingestion.secrets import TABLES
+from app.ingestion.tables import sync_jobs
+
+ENTITIES: dict[str, Table] = {
+    "source": TABLES["source"],
+    "destination": TABLES["destination"],
+    "job": sync_jobs,
+}
+MAX_THREADS = 64
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a discovery is for: what the worker is told, and the choices that are kept."""
+
+    more: dict[str, Any]
+    streams: dict[str, Any] | None
+
+    def catalog(self, result: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The catalog of a worker's result, with the choices of the job."""
+        found = None if result is None else result.get("catalog")
+        if found is None or not self.streams:
+            return found
+        return catalog.merge(self.streams, found)
+
+
+async def discovered(
+    subject: Subject,
+    project_id: int,
+    job_id: int | None,
+    job_name: str | None,
+    max_threads: int | None,
+) -> Look:
+    """The look for a job that is there, or that is to be; NotFound for one that is hidden."""
+    subject.require_known()
+    more: dict[str, Any] = {"prefix": job_name or None}
+    if max_threads is not None:
+        more["max_threads"] = max(1, min(max_threads, MAX_THREADS))
+    if job_id is None:
+        return Look(more, None)
+    job = await _job(subject, job_id)
+    return Look({**more, "prefix": job["name"]}, job["streams"])
+
+
+async def stream_difference(subject: Subject, job_id: int, streams: Any) -> dict[str, Any]:
+    """What of a new catalog must be cleared before it is synced."""
+    subject.require_known()
+    catalog.check(streams)
+    job = await _job(subject, job_id)
+    found = catalog.difference(job["streams"], streams)
+    return found if found["streams"] else {}
+
+
+async def name_is_free(subject: Subject, project_id: int, entity: str, name: str) -> bool:
+    """Whether a new source, destination or job may have the name."""
+    subject.require_known()
+    if not subject.may("pipeline.read", project_id):
+        raise NotFound("There is no such project.")
+    c = ENTITIES[entity].c
+    same = (c.project_id == project_id, c.name == name.strip(), c.deleted_at.is_(None))
+    async with reading() as connection:
+        return await connection.scalar(select(c.id).where(*same)) is None
+
+
+async def _job(subject: Subject, job_id: int) -> RowMapping:
+    c = sync_jobs.c
+    wanted = select(c.name, c.streams, c.project_id).where(c.id == job_id, c.deleted_at.is_(None))
+    async with reading() as connection:
+        row = (await connection.execute(wanted)).mappings().first()
+    if row is None or not subject.may("pipeline.read", row["project_id"]):
+        raise NotFound("There is no such job.")
+    return row
