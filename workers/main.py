@@ -27,6 +27,7 @@ from workers.notify.notification import Notification
 from workers.pipelines import layout
 from workers.pipelines.requirements import prepare
 from workers.pipelines.run_pipeline import PipelineKind
+from workers.sync.run_sync import SyncKind, SyncLimits
 
 log = structlog.get_logger()
 
@@ -53,9 +54,12 @@ async def work(settings: Settings, *, install: bool = False) -> int:
     if not await prepare(install=install, environ=limits.pip_environment()):
         return 1
     await pipelines.start()
+    syncs = _syncs(settings)
     kinds: dict[str, Kind] = {
         "pipeline": pipelines,
         "notification": _notification(settings),
+        **dict.fromkeys(("sync", "clear"), syncs.sync),
+        **dict.fromkeys(("check", "discover"), syncs.probe),
         **KINDS,
     }
     executor = Executor(worker_id, limits, kinds)
@@ -102,10 +106,19 @@ async def work(settings: Settings, *, install: bool = False) -> int:
 
 
 def _notification(settings: Settings) -> Notification:
-    own = own_servers([settings.places.database_url, settings.places.redis_url])
-    rules = Outgoing(settings.outside.outgoing_private, own)
     environ = settings.work.block_environment()
-    return Notification(rules, settings.outside.public_host, environ)
+    return Notification(_outgoing(settings), settings.outside.public_host, environ)
+
+
+def _syncs(settings: Settings) -> SyncKind:
+    warehouse, environ = settings.work.warehouse_url, settings.work.block_environment()
+    root = settings.places.data_dir
+    return SyncKind(root, _outgoing(settings), warehouse, environ, SyncLimits())
+
+
+def _outgoing(settings: Settings) -> Outgoing:
+    own = own_servers([settings.places.database_url, settings.places.redis_url])
+    return Outgoing(settings.outside.outgoing_private, own)
 
 
 def _task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

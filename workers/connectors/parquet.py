@@ -103,7 +103,7 @@ class ParquetDestination:
         if self.writer.get("s3_bucket"):
             raise SyncError("This Parquet destination writes to local folders only.")
         root = self.session.data_root.resolve()
-        base = (root / str(self.writer.get("local_path") or "parquet").lstrip("/")).resolve()
+        base = (root / str(self.writer.get("local_path") or "parquet")).resolve()
         if not base.is_relative_to(root):
             raise SyncError("The folder must lie below the data folder.")
         return base

@@ -4,12 +4,16 @@ One JSON document comes on stdin, JSON lines go to stdout; a lookup of an addres
 an answer in. When stdin ends, whoever started this is gone, and the process ends at once.
 """
 
+import ctypes
+import fcntl
 import json
 import os
 import queue
+import shutil
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +27,8 @@ from workers.connectors.base import Run, Session, SyncError
 from workers.connectors.faults import fault
 from workers.sync.catalog import catalog, configured
 from workers.sync.engine import Sync
+
+_PR_SET_DUMPABLE = 4
 
 
 class Wire:
@@ -64,11 +70,9 @@ def open_session(document: dict[str, Any], wire: Wire) -> Iterator[Session]:
     """DuckDB and what connectors share, for as long as the work takes."""
     limits = document.get("limits") or {}
     root = Path(document["data_root"])
-    scratch_root = root / "scratch"
-    scratch_root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch_root, prefix="sync-") as scratch:
+    with _scratch(root / ".scratch") as scratch:
         con = duck.connect(
-            Path(scratch),
+            scratch,
             memory_mb=int(limits.get("memory_mb") or 200),
             threads=int(limits.get("threads") or 2),
         )
@@ -83,12 +87,43 @@ def open_session(document: dict[str, Any], wire: Wire) -> Iterator[Session]:
                     fence=int(run.get("fence", 0)),
                 ),
                 data_root=root,
-                scratch=Path(scratch),
+                scratch=scratch,
                 log=wire.log,
                 address=wire.address,
             )
         finally:
             con.close()
+
+
+@contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    """A folder of our own; those of processes that were killed go with it."""
+    root.mkdir(parents=True, exist_ok=True)
+    for left in root.iterdir():
+        with _lock(left) as free:
+            # A young one may not have been locked yet.
+            if free and time.time() - left.stat().st_mtime > 60:
+                shutil.rmtree(left, ignore_errors=True)
+    made = tempfile.TemporaryDirectory(dir=root, prefix="sync-", ignore_cleanup_errors=True)
+    with made as name, _lock(Path(name)):
+        yield Path(name)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[bool]:
+    """Hold a folder for as long as this process lives; False where another does."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
 
 
 def work(document: dict[str, Any], session: Session, wire: Wire) -> dict[str, Any]:
@@ -170,8 +205,20 @@ def main() -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The whole life of the process."""
+    _protect()
     status = main()
     sys.stdout.flush()
     # Threads of libraries may be in the middle of something; all that counts is committed.
     os._exit(status)
+
+
+def _protect() -> None:
+    """Keep other processes of the same user out of this one's memory: it holds secrets."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    run()

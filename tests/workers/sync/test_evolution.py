@@ -27,7 +27,7 @@ async def test_columns_are_added_widened_and_left_alone(rig: Rig, where: str) ->
     await rig.sync(destination, await rig.streams("one", mode="incremental", cursor="id"))
     listed = "id, n, d::VARCHAR, f, gone, more"
     if where == "parquet":
-        rows = dict((row[0], row[1:]) for row in rig.files("one", listed))
+        rows = {row[0]: row[1:] for row in rig.files("one", listed)}
     else:
         rows = {r[0]: tuple(r)[1:] for r in await rig.sql.fetch(f"SELECT {listed} FROM lake.one")}
     assert rows[2] == (5000000000, "12345678.1234", 0.1, None, "new")
