@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from app.access.installation import load_ring, open_ring
 from app.core import db, events, outbox
 from app.core.files import Storage
 from app.core.outgoing import Outgoing, own_servers
@@ -51,6 +52,8 @@ async def work(settings: Settings, *, install: bool = False) -> int:
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     pipelines = PipelineKind(limits, Storage(places.storage_dir), limits.block_environment())
     layout.use_keys(settings.access.secret_keys)
+    if settings.access.secret_keys:
+        open_ring(load_ring(settings.access))
     if not await prepare(install=install, environ=limits.pip_environment()):
         return 1
     await pipelines.start()

@@ -148,7 +148,7 @@ def _check(document: dict[str, Any], session: Session) -> dict[str, Any]:
         if given := document.get(kind):
             with _opened(kind, given, session) as connector:
                 connector.check()
-    return {"connection": {"status": "SUCCEEDED", "message": ""}}
+    return {"status": "SUCCEEDED", "message": ""}
 
 
 def _discover(document: dict[str, Any], session: Session) -> dict[str, Any]:
