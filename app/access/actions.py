@@ -141,13 +141,13 @@ async def create_user(
 ) -> int:
     """Make a user; only an owner of the installation may. Raises Invalid NAME_TAKEN."""
     subject.require_owner()
-    checked = _checked_user(values)
+    checked = checked_user(values)
     if not checked.get("username"):
         raise Invalid("A user needs a username.", "NAME_MISSING", path=("username",))
     passwords.check_new(password)
     secret = await passwords.hashed(password)
     async with db.transaction(subject) as tx:
-        await _refuse_taken(tx, checked, None)
+        await refuse_taken(tx, checked, None)
         row = await insert_row(tx, users, {**checked, "password_hash": secret})
         if role is not None:
             await give_role(tx, int(row["id"]), role)
@@ -164,7 +164,7 @@ async def update_user(
 ) -> int:
     """Change a user: oneself (names and e-mail), or anybody where the caller is an owner."""
     subject.require_account()
-    checked = _checked_user(values)
+    checked = checked_user(values)
     if not subject.is_owner:
         if user_id != subject.user_id:
             raise NotFound("There is no such user.")
@@ -174,7 +174,7 @@ async def update_user(
             raise Forbidden("Only an owner may give a role with the user's other attributes.")
     async with db.transaction(subject) as tx:
         row = await _lock_user(tx, user_id)
-        await _refuse_taken(tx, checked, user_id)
+        await refuse_taken(tx, checked, user_id)
         if row["is_owner"] and not (
             checked.get("is_owner", True) and checked.get("is_active", True)
         ):
@@ -326,7 +326,8 @@ async def _lock_user(tx: db.Tx, user_id: int) -> RowMapping:
     return row
 
 
-async def _refuse_taken(tx: db.Tx, values: Mapping[str, Any], own_id: int | None) -> None:
+async def refuse_taken(tx: db.Tx, values: Mapping[str, Any], own_id: int | None) -> None:
+    """Invalid NAME_TAKEN where another user has the username or e-mail address."""
     for name in ("username", "email"):
         value = values.get(name)
         if not value:
@@ -374,7 +375,8 @@ def _checked_key_name(name: str) -> str:
     return name.strip()
 
 
-def _checked_user(values: Mapping[str, Any]) -> dict[str, Any]:
+def checked_user(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a user was given, without space around it; Invalid where it cannot be."""
     checked = dict(values)
     for name in ("username", "email", "first_name", "last_name"):
         value = checked.get(name)

@@ -151,6 +151,15 @@ class UserCreateInput:
     )
 
 
+@strawberry.input(description="An account of one's own.")
+class UserSignupInput:
+    """Who signs up."""
+
+    username: str = strawberry.field(description="The name to log in with; unique.")
+    email: str | None = strawberry.field(default=None, description="E-mail address; unique.")
+    password: str = strawberry.field(description="The password, 5 to 1024 characters.")
+
+
 @strawberry.input(description="Changes of a user; what is left out stays.")
 class UserUpdateInput:
     """Attributes to change."""

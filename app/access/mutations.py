@@ -17,9 +17,11 @@ from app.access.inputs import (
     SessionDeleteInput,
     UserCreateInput,
     UserDeleteInput,
+    UserSignupInput,
     UserUpdateInput,
 )
 from app.access.roles import NewRole
+from app.access.signup import sign_up
 from app.access.types import ApiKey, Session, User
 from app.core.errors import Invalid
 from app.core.ids import global_id
@@ -152,6 +154,16 @@ class AccessMutation:
             info.context.subject, values, input.password, _role(info, input.role_number)
         )
         return await _user(info, made)
+
+    @mutation(
+        UserPayload,
+        AccessError,
+        "Make an account of one's own, where the installation lets anybody; it is not logged in.",
+    )
+    async def user_signup(self, info: Info, input: UserSignupInput) -> UserPayload:
+        """Sign up."""
+        values = given(input, "username", "email")
+        return await _user(info, await sign_up(info.context.subject, values, input.password))
 
     @mutation(UserPayload, AccessError, "Change a user: oneself, or as an owner anybody.")
     async def user_update(self, info: Info, input: UserUpdateInput) -> UserPayload:

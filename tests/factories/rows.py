@@ -318,6 +318,7 @@ CATALOG = {
 }
 """Two selected streams and one that is not."""
 POSTGRES = {"host": "db", "database": "harbour", "username": "reader", "password": "pw-of-tests"}
+ENDS: tuple[End, End] = ("source", "destination")
 PARQUET = {"type": "PARQUET", "writer": {"local_path": "lake"}}
 
 
@@ -345,9 +346,9 @@ async def sync_end(
 async def sync_job(project_id: int, name: str | None = None, **values: Any) -> int:
     """A job with ends and streams of its own, which only calls start."""
     wanted: dict[str, Any] = {"streams": CATALOG, **values}
-    for end in ("source", "destination"):
+    for end in ENDS:
         if f"{end}_id" not in wanted:
-            wanted[f"{end}_id"] = await sync_end(end, project_id)  # type: ignore[arg-type]
+            wanted[f"{end}_id"] = await sync_end(end, project_id)
     made = await row(sync_jobs, project_id=project_id, name=name or unique("job"), **wanted)
     for position, stream in enumerate(("calls", "ships", "docks")):
         await row(

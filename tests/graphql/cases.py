@@ -135,6 +135,11 @@ async def _user_create(_: World, __: str) -> Variables:
     return {"username": rows.unique("new"), "password": PASSWORD}
 
 
+@_mutation("userSignup", "user { id }")
+async def _user_signup(_: World, __: str) -> Variables:
+    return {"username": rows.unique("signed"), "password": PASSWORD}
+
+
 @_mutation("userUpdate", "user { id }", "oneself")
 async def _user_update(world: World, caller: str) -> Variables:
     return {"id": global_id("User", world.users.get(caller, world.victim)), "firstName": "New"}

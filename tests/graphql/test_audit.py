@@ -21,7 +21,7 @@ from tests.graphql.cases import CASES, Case
 from tests.graphql.world import World, make_world
 
 MUTATIONS = [case for case in CASES if case.document.startswith("mutation")]
-OPEN_TO_ALL = ("sessionCreate", "pipelineRunCreateByToken")
+OPEN_TO_ALL = ("sessionCreate", "userSignup", "pipelineRunCreateByToken")
 REFUSED = [case for case in MUTATIONS if case.field not in OPEN_TO_ALL]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx2
 import pytest
-from graphql import GraphQLObjectType, get_named_type
+from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from starlette.applications import Starlette
 
 from app.core.ids import global_id
@@ -64,6 +64,11 @@ async def make_side(tag: str, shared: int) -> Side:
     file = await rows.project_file(project, f"{tag}file", f"{tag}text")
     earlier = await rows.project_file_version(file)
     secret = await rows.project_secret(project, f"{tag}secret")
+    sync = {end: await rows.sync_end(end, project, f"{tag}{end}") for end in rows.ENDS}
+    ends = {f"{end}_id": one for end, one in sync.items()}
+    job = await rows.sync_job(project, f"{tag}job", created_by=keeper, **ends)
+    task = await rows.sync_task(job, "succeeded", created_by=keeper)
+    probe = await rows.probe(project)
     session, key = await rows.session(keeper), await rows.api_key(keeper, project_id=project)
     uuids = [(await rows.values_of(rows.pipelines, pipeline))["uuid"]]
     ids = {
@@ -81,13 +86,20 @@ async def make_side(tag: str, shared: int) -> Side:
         "ProjectFile": [file],
         "ProjectFileVersion": [earlier],
         "ProjectSecret": [secret],
+        "SyncSource": [sync["source"]],
+        "SyncDestination": [sync["destination"]],
+        "SyncJob": [job],
+        "SyncStream": [await rows.stream_of(job, name) for name in ("calls", "ships", "docks")],
+        "SyncTask": [task],
+        "ProbeRun": [probe],
+        "ProjectSettings": [project],
     }
     marks = {global_id(name, one) for name, those in ids.items() for one in those}
     never_shown = {str(run.id), session.token, key.token}
     marks |= {tag, trigger["token"], *never_shown, *uuids}
     names = {name: global_id(name, those[0]) for name, those in ids.items()}
     names |= {"uuid": uuids[0], "block": f"{tag}first", "trigger": str(trigger["id"])}
-    names |= {"backfill": str(backfill)}
+    names |= {"backfill": str(backfill), "job": str(job)}
     names |= {"run": str(run.number), "project_uuid": await _project_uuid(project)}
     return Side(project, keeper, session.token, names, marks, never_shown)
 
@@ -171,6 +183,24 @@ ARGUMENTS: dict[str, list[str]] = {
     "runStep": ['(id: "$RunStep")'],
     "projectFiles": ["", '(projectId: "$Project")', '(where: {path: {contains: "alfaalfa"}})'],
     "projectSecrets": ["", '(projectId: "$Project")'],
+    "connectors": [""],
+    "connector": ['(by: {kind: SOURCE, type: "postgres"})'],
+    "syncSources": ["", '(projectId: "$Project")', '(where: {name: {eq: "alfaalfasource"}})'],
+    "syncSource": ['(by: {id: "$SyncSource"})'],
+    "syncDestinations": ["", '(projectId: "$Project")'],
+    "syncDestination": ['(by: {id: "$SyncDestination"})'],
+    "syncJobs": [
+        "",
+        '(projectId: "$Project")',
+        '(where: {source: {name: {eq: "alfaalfasource"}}})',
+        "(where: {number: {eq: $job}})",
+    ],
+    "syncJob": ['(by: {id: "$SyncJob"})', "(by: {number: $job})"],
+    "syncTasks": ["", '(projectId: "$Project")', "(where: {jobNumber: {eq: $job}})"],
+    "syncTask": ['(by: {id: "$SyncTask"})'],
+    "projectSettings": ["", '(projectId: "$Project")'],
+    "syncNameIsFree": ['(entity: JOB, name: "alfaalfajob", projectId: "$Project")'],
+    "syncJobStreamDifference": ["(by: {number: $job}, streamsConfig: {})"],
 }
 TYPES = (
     "Project",
@@ -187,6 +217,12 @@ TYPES = (
     "ProjectFile",
     "ProjectFileVersion",
     "ProjectSecret",
+    "SyncSource",
+    "SyncDestination",
+    "SyncJob",
+    "SyncStream",
+    "SyncTask",
+    "ProjectSettings",
 )
 ARGUMENTS["node"] = [f'(id: "${name}")' for name in TYPES]
 ARGUMENTS["nodes"] = ["(ids: [" + ", ".join(f'"${name}"' for name in TYPES) + "])"]
@@ -205,6 +241,8 @@ def documents(named: Side, depth: int = 2) -> Iterator[str]:
 def _below(field: str, depth: int, arguments: str = "") -> str:
     assert isinstance(QUERY, GraphQLObjectType)
     target = get_named_type(QUERY.fields[field].type)
+    if is_leaf_type(target):
+        return ""
     if target.name == "Node":
         # One type at a time: fields of the same name differ in type between types.
         named = [name for name in TYPES if f'"${name}"' in arguments]
@@ -252,6 +290,9 @@ async def test_a_cursor_of_theirs_opens_nothing(client: httpx2.AsyncClient, side
         "runs",
         "runSteps",
         "users",
+        "syncSources",
+        "syncJobs",
+        "syncTasks",
     ):
         first = await theirs(f"{{ {field}(first: 1) {{ edges {{ cursor }} }} }}")
         cursor = first.only["edges"][0]["cursor"]
@@ -344,6 +385,10 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
     missing["Backfill"] = global_id("Backfill", 999_999_999)
     missing["ApiKey"] = global_id("ApiKey", 999_999_999)
     missing["PipelineRun"] = global_id("PipelineRun", "00000000-0000-7000-8000-000000000000")
+    for name in ("SyncSource", "SyncDestination", "SyncJob", "SyncStream"):
+        missing[name] = global_id(name, 999_999_999)
+    new_source = 'name: "x", type: "postgres", connectorVersion: "v1", config: {}'
+    job = '{by: {id: "$SyncJob"}}'
     inputs = {
         "sessionDelete": '{id: "$Session"}',
         "userUpdate": '{id: "$User", firstName: "x"}',
@@ -383,10 +428,30 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         "pipelineRunDelete": '{by: {id: "$PipelineRun"}}',
         "pipelineVariableSet": '{pipeline: {id: "$Pipeline"}, name: "x", value: 1}',
         "pipelineVariableDelete": '{pipeline: {id: "$Pipeline"}, name: "x"}',
+        "syncSourceCreate": f'{{projectId: "$Project", {new_source}}}',
+        "syncSourceUpdate": '{by: {id: "$SyncSource"}, name: "x"}',
+        "syncSourceDelete": '{by: {id: "$SyncSource"}}',
+        "syncSourceTest": '{by: {id: "$SyncSource"}}',
+        "syncSourceDiscover": '{by: {id: "$SyncSource"}}',
+        "syncDestinationCreate": f'{{projectId: "$Project", {new_source}}}',
+        "syncDestinationUpdate": '{by: {id: "$SyncDestination"}, name: "x"}',
+        "syncDestinationDelete": '{by: {id: "$SyncDestination"}}',
+        "syncDestinationTest": '{by: {id: "$SyncDestination"}}',
+        "syncJobCreate": '{projectId: "$Project", name: "x", source: {}, destination: {}}',
+        "syncJobUpdate": '{by: {id: "$SyncJob"}, name: "x"}',
+        "syncJobDelete": job,
+        "syncJobStart": job,
+        "syncJobCancel": job,
+        "syncJobSetActive": '{by: {id: "$SyncJob"}, isActive: true}',
+        "syncJobClearDestination": job,
+        "syncStreamStateSet": '{id: "$SyncStream", state: {}}',
+        "syncStreamStateReset": '{id: "$SyncStream"}',
+        "projectSettingsUpdate": '{projectId: "$Project"}',
     }
     mutation = SCHEMA.mutation_type
     assert mutation is not None
     without_id = {"sessionCreate", "userCreate", "projectCreate", "pipelineRunCreateByToken"}
+    without_id.add("userSignup")
     assert set(inputs) | without_id == set(mutation.fields)
     for field, text in inputs.items():
         told = []
