@@ -19,13 +19,10 @@ from workers.connectors.base import (
     quote,
 )
 from workers.connectors.postgres import Postgres
+from workers.connectors.postgres_cursor import ROW, Cursor
 from workers.connectors.postgres_types import PgColumn, duck_type
 
 ALIAS = "pg_source"
-ROW = "isthmus_row"
-"""What a table is called in our queries: no column has this name."""
-SEEN_ROWS = 10_000
-"""So many rows with the greatest cursor are remembered, to know them again."""
 _OPERATORS = ("=", "!=", ">", "<", ">=", "<=")
 _TABLES = """
 SELECT n.nspname, c.relname, json_agg(json_build_object(
@@ -143,7 +140,7 @@ class _Reading:
         columns: Sequence[PgColumn],
     ) -> None:
         self.pg = pg
-        self.log = session.log
+        self.session = session
         self.stream = stream
         self.table = table
         self.columns = columns
@@ -159,81 +156,16 @@ class _Reading:
         return f"SELECT {', '.join(c.scanned() for c in self.columns)} FROM {scan}"
 
     def by_cursor(self, position: Position | None, *, late: bool) -> Part:
-        """Rows from the position on, equal cursors included, and those that came in late.
-
-        The position: greatest cursor values, hashes of the rows that have them, and the snapshot
-        that was read. What it did not show, because its transaction was still open, is `late`.
-        """
-        cursor, second = self._cursors()
-        marks = [self._greatest(quote(cursor))]
-        if second:
-            marks.append(self._greatest(quote(second), f"{quote(cursor)} IS NULL"))
-        snapshot, system = self.pg.rows(
-            "SELECT pg_current_snapshot()::text AS s, "
-            "(SELECT system_identifier::text FROM pg_control_system()) AS i"
-        )[0]
-        seen = self._rows_at(cursor, marks[0])
-        new: Position = {"cursor": marks, "seen": seen, "snapshot": snapshot, "system": system}
+        """Rows behind a position, in one query; without one all of them, by the parallel scan."""
+        names = {column.name for column in self.table.columns}
+        cursor = Cursor(self.pg, self.session, self.stream, self.name, names)
+        new = cursor.now(late=late)
         if position is None:
             return Part(self.stream, self.whole(check_nan=True), new)
-        behind = self._behind(cursor, second, position)
-        if late and position.get("system") == system and position.get("snapshot"):
-            behind = f"({behind} OR {_unseen(position['snapshot'])})"
-        where = " AND ".join(filter(None, (behind, self.filter)))
-        nan = tuple(c.name for c in self.columns if c.can_be_nan)
+        behind = cursor.behind(position, late=late, system=new["system"])
+        where = " AND ".join(f"({part})" for part in (behind, self.filter) if part)
+        nan = tuple(column.name for column in self.columns if column.can_be_nan)
         return Part(self.stream, self._queried(where, nan), new, op="u")
-
-    def _cursors(self) -> tuple[str, str | None]:
-        names = {column.name for column in self.table.columns}
-        cursor, second = self.stream.cursor, self.stream.second_cursor
-        if not cursor:
-            raise SyncError(f"Stream {self.stream.id} is incremental and has no cursor column.")
-        for name in filter(None, (cursor, second)):
-            if name not in names:
-                raise SyncError(f"The cursor {name} is no column of {self.stream.id}.")
-        return cursor, second
-
-    def _greatest(self, column: str, where: str = "true") -> str | None:
-        rows = self.pg.rows(
-            f"SELECT {column}::text AS m FROM {self.name} WHERE {column} IS NOT NULL AND {where} "
-            f"ORDER BY {column} DESC LIMIT 1"
-        )
-        return str(rows[0][0]) if rows else None
-
-    def _rows_at(self, cursor: str, mark: str | None) -> list[str] | None:
-        if mark is None:
-            return []
-        rows = self.pg.rows(
-            f"SELECT md5({ROW}::text) AS h FROM {self.name} AS {ROW} "
-            f"WHERE {quote(cursor)} = {literal(mark)} LIMIT {SEEN_ROWS + 1}"
-        )
-        if len(rows) <= SEEN_ROWS:
-            return [row[0] for row in rows]
-        self.log(
-            "warning",
-            f"More than {SEEN_ROWS} rows have the greatest {cursor}: the next sync of "
-            f"{self.stream.id} reads them again.",
-        )
-        return None
-
-    def _behind(self, cursor: str, second: str | None, position: Position) -> str:
-        marks = position["cursor"]
-        name = quote(cursor)
-        if marks[0] is None:
-            behind = f"{name} IS NOT NULL"
-        elif position.get("seen"):
-            seen = ", ".join(map(literal, position["seen"]))
-            behind = (
-                f"({name} > {literal(marks[0])} OR ({name} = {literal(marks[0])} "
-                f"AND md5({ROW}::text) NOT IN ({seen})))"
-            )
-        else:
-            behind = f"{name} >= {literal(marks[0])}"
-        if second is None:
-            return behind
-        mark = marks[1] if len(marks) > 1 else None
-        newer = f"{quote(second)} >= {literal(mark)}" if mark is not None else "true"
-        return f"({behind} OR ({name} IS NULL AND {newer}))"
 
     def _queried(self, where: str, nan: Sequence[str]) -> str:
         asked = ", ".join(column.selected(nan=column.name in nan) for column in self.columns)
@@ -255,22 +187,8 @@ class _Reading:
         for name, count in found.items():
             if count:
                 text = f"{count} values of {self.stream.id}.{name} are NaN and become null."
-                self.log("warning", text)
+                self.session.log("warning", text)
         return tuple(name for name, count in found.items() if count)
-
-
-def _unseen(snapshot: str) -> str:
-    """Whether a row's version was written by a transaction that a snapshot does not show.
-
-    `xmin` has no epoch: it is counted on from the oldest transaction of that snapshot, and rows
-    from before it, frozen ones included, are left out first.
-    """
-    oldest = int(snapshot.split(":")[0])
-    distance = f"((({ROW}.xmin::text::bigint - {oldest}) % 4294967296 + 4294967296) % 4294967296)"
-    return (
-        f"(age({ROW}.xmin) <= age('{oldest % 2**32}'::xid) AND {ROW}.xmin::text::bigint > 2 AND NOT "
-        f"pg_visible_in_snapshot(({oldest} + {distance})::text::xid8, '{snapshot}'::pg_snapshot))"
-    )
 
 
 def _filter(stream: Stream, names: set[str]) -> str:

@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from app.embedded.home import password
 from tests.servers import SessionServers, database_name
-from tests.workers.sync.rig import Rig
+from tests.workers.sync.rig import Rig, connect
 
 
 @pytest.fixture
@@ -21,12 +20,7 @@ async def rig(session_servers: SessionServers, tmp_path: Path) -> AsyncIterator[
         "username": "isthmus",
         "password": password(session_servers._servers.home, "isthmus", create=False),
     }
-    sql = await asyncpg.connect(
-        host=access["host"],
-        user=access["username"],
-        password=access["password"],
-        database=access["database"],
-    )
+    sql = await connect(access)
     yield Rig(access, tmp_path / "data", sql)
     await sql.close()
     session_servers.drop_database(url)

@@ -15,6 +15,16 @@ from workers.sync.catalog import selected_streams
 Line = dict[str, Any]
 
 
+async def connect(access: dict[str, Any]) -> asyncpg.Connection:
+    """A connection to the database of a rig."""
+    return await asyncpg.connect(
+        host=access["host"],
+        user=access["username"],
+        password=access["password"],
+        database=access["database"],
+    )
+
+
 @dataclass
 class Told:
     """What a child has said."""
@@ -84,6 +94,10 @@ class Rig:
     @property
     def parquet(self) -> Line:
         return {"type": "parquet", "config": {"type": "PARQUET", "writer": {"local_path": "lake"}}}
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection beside `sql`."""
+        return await connect(self.access)
 
     async def start(self, answer: Line | None = None, **document: Any) -> Child:
         self.number += 1

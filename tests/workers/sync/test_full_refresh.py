@@ -3,8 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import asyncpg
-
 from tests.workers.sync.rig import Rig
 
 HARD = (Path(__file__).parents[2] / "data" / "sync" / "hard_types.sql").read_text()
@@ -207,9 +205,7 @@ async def test_readers_never_see_an_empty_or_half_table(rig: Rig) -> None:
     await rig.sql.execute("CREATE TABLE one AS SELECT i AS id FROM generate_series(1, 200000) i")
     streams = await rig.streams("one")
     await rig.sync(rig.postgres, streams)
-    reader = await asyncpg.connect(
-        **{k: v for k, v in rig.access.items() if k not in ("username",)}, user="isthmus"
-    )
+    reader = await rig.connect()
     seen, ended = set(), asyncio.Event()
 
     async def read() -> None:

@@ -1,7 +1,5 @@
 """Reading by cursor: nothing is lost and nothing comes twice."""
 
-import asyncpg
-
 from tests.workers.sync.rig import Rig
 
 
@@ -42,12 +40,7 @@ async def test_rows_that_were_committed_late(rig: Rig) -> None:
         "CREATE TABLE one (id int PRIMARY KEY, at int); INSERT INTO one VALUES (1, 5)"
     )
     streams = await rig.streams("one", mode="incremental", cursor="at")
-    other = await asyncpg.connect(
-        host=rig.access["host"],
-        user=rig.access["username"],
-        password=rig.access["password"],
-        database=rig.access["database"],
-    )
+    other = await rig.connect()
     for destination in (rig.postgres, rig.parquet):
         await rig.sql.execute("TRUNCATE one; INSERT INTO one VALUES (1, 5)")
         await rig.sync(destination, streams)
@@ -119,3 +112,22 @@ async def test_what_an_older_run_still_writes_is_refused(rig: Rig) -> None:
             told = await rig.sync(destination, streams, run={"id": "old", **order})
             assert told.error.startswith("A later run has written to this table")
         assert (await rig.sync(destination, streams, run=run)).result["rows"] == 0
+
+
+async def test_a_row_that_a_savepoint_wrote_is_not_lost(rig: Rig) -> None:
+    """Transactions inside transactions have ids that no snapshot lists."""
+    await rig.sql.execute(
+        "CREATE TABLE one (id int PRIMARY KEY, at int); INSERT INTO one VALUES (1, 5)"
+    )
+    streams = await rig.streams("one", mode="incremental", cursor="at")
+    other = await rig.connect()
+    await other.execute(
+        "BEGIN; SELECT pg_current_xact_id(); SAVEPOINT a; INSERT INTO one VALUES (2, 3)"
+    )
+    await rig.sql.execute("INSERT INTO one VALUES (3, 5)")
+    assert (await rig.sync(rig.parquet, streams)).result["rows"] == 2
+    await other.execute("COMMIT")
+    await other.close()
+    assert (await rig.sync(rig.parquet, streams)).result["rows"] == 1
+    assert (await rig.sync(rig.parquet, streams)).result["rows"] == 0
+    assert sorted(rig.files("one", "id")) == [(1,), (2,), (3,)]
