@@ -69,7 +69,7 @@ class Shape:
                 absent.append(f"CASE WHEN count(*) {there} = 0 THEN {literal(name)} END")
             else:
                 folded.append(f"arg_max({quote(name)}, _order) AS {quote(name)}")
-        kept = f"list_filter([{', '.join(absent)}], x -> x IS NOT NULL)"
+        kept = f"list_filter([{', '.join(absent)}], lambda x: x IS NOT NULL)"
         return f"SELECT {', '.join(folded)}, {kept} AS _absent FROM ({rows}) GROUP BY {ID}"
 
 
@@ -103,7 +103,9 @@ def shape(
     listed += [f"{quote(n)}" for n, _ in extra]
     columns += [Column(n, destination.stored(t)) for n, t in extra]
     data, data_columns, conversions = _data(stream, rows, destination)
-    hidden = [n for n in _HIDDEN if n in present]
+    hidden = [
+        _renamed(rows, data_columns) if n == "_absent" else n for n in _HIDDEN if n in present
+    ]
     return Shape(
         table=Table(
             stream.id, name.database, name.name, (*columns, *data_columns), stream.partition
@@ -143,6 +145,15 @@ def _data(
         listed.append(f"{types.cast(quote(source_name), type_, to)} AS {quote(name)}")
         columns.append(Column(name, to))
     return listed, columns, tuple(conversions)
+
+
+def _renamed(rows: Sequence[tuple[str, str]], columns: Sequence[Column]) -> str:
+    """The names of absent columns as the table has them."""
+    pairs = [(a, c.name) for (a, _), c in zip(rows, columns, strict=False) if a != c.name]
+    if not pairs:
+        return "_absent"
+    cases = " ".join(f"WHEN {literal(old)} THEN {literal(new)}" for old, new in pairs)
+    return f"list_transform(_absent, lambda x: CASE x {cases} ELSE x END) AS _absent"
 
 
 def _plain_column(name: str) -> str:
