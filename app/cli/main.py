@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 users = typer.Typer(help="Users.", no_args_is_help=True)
-secrets = typer.Typer(help="Secrets of projects.", no_args_is_help=True)
+secrets = typer.Typer(help="Secrets.", no_args_is_help=True)
 imports = typer.Typer(help="Take projects over.", no_args_is_help=True)
 exports = typer.Typer(help="Write projects as others have them.", no_args_is_help=True)
 app.add_typer(keys, name="key")
@@ -259,6 +259,14 @@ def secret_set(
 
     value = _typed("Value")
     print(_run(lambda: _secrets.set_secret(name, value, project)))
+
+
+@secrets.command("rotate")
+def secret_rotate() -> None:
+    """Seal everything anew with the first key of ISTHMUS_SECRET_KEYS; older ones can go then."""
+    from app.cli import _rotate
+
+    print(_run(_rotate.rotate))
 
 
 def _password() -> str:

@@ -17,8 +17,10 @@ from app.graphql.context import Info
 from app.graphql.node import Node
 from app.graphql.rows import fetch_list, fetch_one
 from app.graphql.scalars import SCALARS
+from app.ingestion.job_mutations import SyncJobMutation
 from app.ingestion.mutations import SyncMutation
 from app.ingestion.queries import SyncQuery
+from app.ingestion.subscriptions import SyncSubscription
 from app.ingestion.types import ProbeRun, SyncTask
 from app.pipelines.backfills.mutations import BackfillMutation
 from app.pipelines.backfills.queries import BackfillQuery
@@ -123,12 +125,13 @@ class Mutation(
     BackfillMutation,
     ProjectFileMutation,
     SyncMutation,
+    SyncJobMutation,
 ):
     """The root of changes."""
 
 
 @strawberry.type(description="Everything that can be followed live.")
-class Subscription(RunSubscription):
+class Subscription(RunSubscription, SyncSubscription):
     """The root of streams."""
 
 

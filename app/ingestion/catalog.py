@@ -75,11 +75,11 @@ def check(catalog: Any) -> None:
 
 
 def _check_selected(catalog: Catalog) -> None:
-    known: set[Identity] = set()
+    known: set[str] = set()
     for one in configured(catalog):
-        if one.identity in known:
+        if one.full_name in known:
             _refuse(f"has the stream {one.full_name} twice")
-        known.add(one.identity)
+        known.add(one.full_name)
         mode = one.stream.get("sync_mode") or MODES[0]
         if mode not in MODES:
             _refuse(f"has an unknown sync_mode for {one.full_name}: one of {', '.join(MODES)}")

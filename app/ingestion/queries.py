@@ -229,6 +229,23 @@ class SyncQuery:
         named=_settings_named,
     )
 
+    @strawberry.field(
+        description="The JSON Schema of a connector's settings; with `catalog` that of Iceberg for "
+        "this catalog alone. Null for an unknown type."
+    )
+    async def connector_spec(
+        self,
+        info: Info,
+        by: Annotated[ConnectorBy, strawberry.argument(description="Which connector.")],
+        catalog: Annotated[
+            str | None, strawberry.argument(description="An Iceberg catalog, such as rest.")
+        ] = None,
+    ) -> JSON | None:
+        """Narrow a spec."""
+        info.context.subject.require_known()
+        found: Any = await reads.spec_of(str(by.kind.value), by.type, by.connector_version, catalog)
+        return cast(JSON, found)
+
     @strawberry.field(description="Whether a new source, destination or job may have the name.")
     async def sync_name_is_free(
         self,

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, select
+from sqlalchemy import RowMapping, Table, case, select
 
 from app.core.db import reading
-from app.core.errors import NotFound
+from app.core.errors import Invalid, NotFound
 from app.core.rules import Subject
 from app.ingestion import catalog
 from app.ingestion.secrets import TABLES
-from app.ingestion.tables import sync_jobs
+from app.ingestion.tables import connectors, sync_jobs
 
 ENTITIES: dict[str, Table] = {
     "source": TABLES["source"],
@@ -81,3 +81,36 @@ async def _job(subject: Subject, job_id: int) -> RowMapping:
     if row is None or not subject.may("pipeline.read", row["project_id"]):
         raise NotFound("There is no such job.")
     return row
+
+
+async def spec_of(
+    kind: str, type_: str, version: str | None, catalog_type: str | None
+) -> dict[str, Any] | None:
+    """The spec of a connector: of that version, else of the newest; Invalid for no such catalog."""
+    c = connectors.c
+    exact = case((c.connector_version == (version or ""), 1), else_=0)
+    wanted = select(c.spec).where(c.kind == kind, c.type == type_)
+    async with reading() as connection:
+        found = await connection.scalar(wanted.order_by(exact.desc(), c.id.desc()).limit(1))
+    if found is None or catalog_type is None:
+        return found
+    return _of_catalog(found, catalog_type)
+
+
+def _of_catalog(spec: dict[str, Any], catalog_type: str) -> dict[str, Any]:
+    """The same spec with one choice of `catalog_type` in the writer; one without such a choice as it is."""
+    writer = (spec.get("properties") or {}).get("writer") or {}
+    choices = ((writer.get("dependencies") or {}).get("catalog_type") or {}).get("oneOf")
+    if choices is None:
+        return spec
+    meant = [one for one in choices if one["properties"]["catalog_type"]["const"] == catalog_type]
+    if not meant:
+        raise Invalid(f"There is no catalog {catalog_type[:50]!r}.", path=("catalog",))
+    chosen = {**writer["properties"]["catalog_type"], "enum": [catalog_type]}
+    properties = {**writer["properties"], "catalog_type": {**chosen, "default": catalog_type}}
+    narrowed = {
+        **writer,
+        "properties": properties,
+        "dependencies": {"catalog_type": {"oneOf": meant}},
+    }
+    return {**spec, "properties": {**spec["properties"], "writer": narrowed}}

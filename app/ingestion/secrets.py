@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import RowMapping, Table, select
 
 from app.access.installation import keys
+from app.core.crypto import KeyRing
 from app.core.db import Tx
 from app.core.errors import Forbidden
 from app.ingestion.config import is_secret, leaves, replaced, secret_names
@@ -35,9 +36,9 @@ def seal(config: Any, where: str) -> str:
     return keys().ring.seal(orjson.dumps(config).decode(), where)
 
 
-def unseal(sealed: str, where: str) -> dict[str, Any]:
+def unseal(sealed: str, where: str, ring: KeyRing | None = None) -> dict[str, Any]:
     """Settings in clear; SecretError where the key or the place is another."""
-    found: dict[str, Any] = orjson.loads(keys().ring.open(sealed, where))
+    found: dict[str, Any] = orjson.loads((ring or keys().ring).open(sealed, where))
     return found
 
 
@@ -74,9 +75,11 @@ async def with_secrets(tx: Tx, config: Any, project_id: int) -> Any:
     return replaced(config, lambda _, leaf: found[leaf] if _is_handle(leaf) else leaf)
 
 
-def opened(row: RowMapping, end: End) -> dict[str, Any]:
-    """The settings of an entity's row in clear."""
-    return unseal(row["sealed"], place(end, row["id"]))
+def opened(
+    row: RowMapping | dict[str, Any], end: End, ring: KeyRing | None = None
+) -> dict[str, Any]:
+    """The settings of an entity's row in clear; with this process's keys unless others are given."""
+    return unseal(row["sealed"], place(end, row["id"]), ring)
 
 
 async def _stored(tx: Tx, end: End, row_id: int, project_id: int) -> dict[str, Any]:
@@ -96,14 +99,14 @@ def _is_handle(leaf: Any) -> bool:
 
 
 def _handle(end: End, row_id: int, path: str) -> str:
-    return f"secret:{end}:{row_id}:{path}:{_mac(end, row_id, path)}"
+    return f"secret:{end}:{row_id}:{path}:{_macs(end, row_id, path)[0]}"
 
 
-def _mac(end: str, row_id: int, path: str) -> str:
-    key = keys().ring.derive("secret-handles")
-    return hmac.new(key, f"{end}:{row_id}:{path}".encode(), hashlib.sha256).hexdigest()[
-        :_MAC_LENGTH
-    ]
+def _macs(end: str, row_id: int, path: str) -> list[str]:
+    """What each key of the ring makes, the newest first: a handle outlives a change of keys."""
+    about = f"secret-handle:{end}:{row_id}:{path}".encode()
+    made = (hmac.new(key, about, hashlib.sha256) for _, key in keys().ring.keys)
+    return [mac.hexdigest()[:_MAC_LENGTH] for mac in made]
 
 
 def _parsed(handle: str) -> tuple[End, int, str]:
@@ -111,7 +114,8 @@ def _parsed(handle: str) -> tuple[End, int, str]:
     path, _, mac = rest.rpartition(":")
     if not number.isascii() or not number.isdecimal() or len(number) > 18:
         _refuse()
-    if not hmac.compare_digest(mac.encode(), _mac(end, int(number), path).encode()):
+    right = _macs(end, int(number), path)
+    if not any(hmac.compare_digest(mac.encode(), one.encode()) for one in right):
         _refuse()
     return ("source" if end == "source" else "destination"), int(number), path
 

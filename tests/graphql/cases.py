@@ -816,6 +816,13 @@ async def _connector(_: World, __: str) -> tuple[Variables, str]:
     return {}, '"postgres"'
 
 
+@_case(
+    "connectorSpec", '{ connectorSpec(by: {kind: DESTINATION, type: "iceberg"}, catalog: "rest") }'
+)
+async def _connector_spec(_: World, __: str) -> tuple[Variables, str]:
+    return {}, "rest_catalog_url"
+
+
 @_case("projectSettings", "query($p: ID!) { projectSettings(projectId: $p) { id } }")
 async def _project_settings(world: World, _: str) -> tuple[Variables, str]:
     return {"p": _home(world)}, global_id("ProjectSettings", world.home)
@@ -949,3 +956,12 @@ async def _state_reset(world: World, _: str) -> Variables:
 @_mutation("projectSettingsUpdate", "settings { id }")
 async def _settings_update(world: World, _: str) -> Variables:
     return {"projectId": _home(world), "webhookAlertUrl": "https://example.org/hook"}
+
+
+@_case(
+    "syncTaskUpdated",
+    "subscription($n: Int!) { syncTaskUpdated(by: {number: $n}) { task { id } } }",
+)
+async def _follow_job(world: World, _: str) -> tuple[Variables, str]:
+    job = await rows.sync_job(world.home)
+    return {"n": job}, global_id("SyncTask", await rows.sync_task(job))

@@ -185,6 +185,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "projectSecrets": ["", '(projectId: "$Project")'],
     "connectors": [""],
     "connector": ['(by: {kind: SOURCE, type: "postgres"})'],
+    "connectorSpec": ['(by: {kind: SOURCE, type: "postgres"})'],
     "syncSources": ["", '(projectId: "$Project")', '(where: {name: {eq: "alfaalfasource"}})'],
     "syncSource": ['(by: {id: "$SyncSource"})'],
     "syncDestinations": ["", '(projectId: "$Project")'],

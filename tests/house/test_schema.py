@@ -154,6 +154,7 @@ def test_every_type_with_rows_is_declared() -> None:
         "PageInfo",
         "RunEvent",
         "StartedRun",
+        "SyncTaskEvent",
         "StepOutput",
         *(kind.name for kind in NAMED if kind.name.endswith(("Payload", "Connection", "Edge"))),
         *(kind.name for kind in NAMED if kind.name.endswith("Error")),

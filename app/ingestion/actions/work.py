@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app.core.crypto import KeyRing
 from app.core.db import Tx
 from app.ingestion import catalog
 from app.ingestion.actions.probes import probe_place
@@ -61,8 +62,11 @@ class Gone(Exception):
     """There is nothing to do any more: the job, or an end of it, was deleted."""
 
 
-async def open_task(tx: Tx, run_id: UUID) -> Task:
-    """The parts of a task's document, as they are now; Gone where the job was deleted."""
+async def open_task(tx: Tx, run_id: UUID, ring: KeyRing | None = None) -> Task:
+    """The parts of a task's document, as they are now; Gone where the job was deleted.
+
+    A worker gives the ring of ISTHMUS_SECRET_KEYS; SecretError where that does not open them.
+    """
     c = sync_tasks.c
     found = await tx.one(
         select(sync_jobs, c.job_type, runs.c.params)
@@ -79,8 +83,8 @@ async def open_task(tx: Tx, run_id: UUID) -> Task:
         job_name=found["name"],
         project_id=found["project_id"],
         job_type=found["job_type"],
-        source=await _settings(tx, "source", found["source_id"]),
-        destination=await _settings(tx, "destination", found["destination_id"]),
+        source=await _settings(tx, "source", found["source_id"], ring),
+        destination=await _settings(tx, "destination", found["destination_id"], ring),
         streams=[
             {"namespace": s.namespace, "name": s.name, "stream": s.stream, "metadata": s.metadata}
             for s in chosen
@@ -90,13 +94,13 @@ async def open_task(tx: Tx, run_id: UUID) -> Task:
     )
 
 
-async def open_probe(tx: Tx, run_id: UUID) -> ProbeTask:
+async def open_probe(tx: Tx, run_id: UUID, ring: KeyRing | None = None) -> ProbeTask:
     """What a probe is about; Gone where its settings have been forgotten."""
     row = await tx.one(select(runs.c.params).where(runs.c.id == run_id))
     params: dict[str, Any] = {} if row is None else row["params"]
     if "sealed" not in params:
         raise Gone
-    config = unseal(params["sealed"], probe_place(params["nonce"]))
+    config = unseal(params["sealed"], probe_place(params["nonce"]), ring)
     own = ("end", "type", "sealed", "nonce")
     return ProbeTask(
         params["end"],
@@ -168,12 +172,12 @@ async def note_cleared(tx: Tx, run_id: UUID, fence: int, names: list[str]) -> No
     await tx.execute(update(sync_streams).where(*same).values(**RESET, updated_at=func.now()))
 
 
-async def _settings(tx: Tx, end: End, row_id: int) -> Settings:
+async def _settings(tx: Tx, end: End, row_id: int, ring: KeyRing | None) -> Settings:
     table = sync_sources if end == "source" else sync_destinations
     row = await tx.one(select(table).where(table.c.id == row_id, table.c.deleted_at.is_(None)))
     if row is None:
         raise Gone
-    return Settings(row["type"], row["connector_version"], opened(row, end))
+    return Settings(row["type"], row["connector_version"], opened(row, end, ring))
 
 
 async def _states(tx: Tx, job_id: int) -> dict[str, dict[str, Any]]:

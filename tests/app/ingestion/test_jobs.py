@@ -80,7 +80,7 @@ async def test_a_job_finds_and_changes_the_ends_that_it_names(team: Team) -> Non
     assert third["source"]["number"] == first["source"]["number"]
     assert third["source"]["config"]["host"] == "other"
     row = await rows.values_of(sync_sources, first["source"]["number"])
-    assert opened(row, "source")["password"] == rows.POSTGRES["password"]  # type: ignore[arg-type]
+    assert opened(row, "source")["password"] == rows.POSTGRES["password"]
 
 
 async def test_a_job_that_cannot_be_made_leaves_no_end(team: Team) -> None:
