@@ -28,7 +28,8 @@ from workers.notify.notification import Notification
 from workers.pipelines import layout
 from workers.pipelines.requirements import prepare
 from workers.pipelines.run_pipeline import PipelineKind
-from workers.sync.run_sync import SyncKind, SyncLimits
+from workers.sync.plugins import register_plugins
+from workers.sync.run_sync import SyncKind, SyncLimits, SyncPlaces
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ async def work(settings: Settings, *, install: bool = False) -> int:
         open_ring(load_ring(settings.access))
     if not await prepare(install=install, environ=limits.pip_environment()):
         return 1
+    await register_plugins()
     await pipelines.start()
     syncs = _syncs(settings)
     kinds: dict[str, Kind] = {
@@ -114,9 +116,9 @@ def _notification(settings: Settings) -> Notification:
 
 
 def _syncs(settings: Settings) -> SyncKind:
+    places = SyncPlaces(settings.places.data_dir, settings.places.storage_dir / "scratch")
     warehouse, environ = settings.work.warehouse_url, settings.work.block_environment()
-    root = settings.places.data_dir
-    return SyncKind(root, _outgoing(settings), warehouse, environ, SyncLimits())
+    return SyncKind(places, _outgoing(settings), warehouse, environ, SyncLimits())
 
 
 def _outgoing(settings: Settings) -> Outgoing:

@@ -95,9 +95,10 @@ class PostgresDestination:
         for load in loads:
             rows += place.insert(place.aside, table.columns, load.relation)
             position = load.position
+        size = place.size(place.aside)
         place.swap(table.columns)
         place.keep(self.session, table.stream, position)
-        return Written(rows)
+        return Written(rows, size)
 
     def append(self, table: Table, load: Load) -> Written:
         """Insert rows."""
@@ -114,11 +115,12 @@ class PostgresDestination:
         absent = (Column("_absent", "VARCHAR[]"),) if load.has_absent else ()
         place.make(place.aside, (*table.columns, *absent))
         rows = place.insert(place.aside, (*table.columns, *absent), load.relation)
+        size = place.size(place.aside) if rows else 0
         if rows:
             place.merge(table.columns, has_absent=load.has_absent)
         self.pg.execute(f"DROP TABLE {place.at(place.aside)}")
         place.keep(self.session, table.stream, load.position)
-        return Written(rows)
+        return Written(rows, size)
 
     def clear(self, table: Table) -> None:
         """Drop the table and forget its position."""
@@ -276,6 +278,10 @@ class _Place:
         """Drop the table and forget its position."""
         self.pg.execute(f"DROP TABLE IF EXISTS {self.at(self.name)}")
         self.pg.execute(f"DELETE FROM {self.at(POSITIONS)} WHERE table_name = {literal(self.name)}")
+
+    def size(self, name: str) -> int:
+        """Bytes of a table."""
+        return int(self.pg.rows(f"SELECT pg_table_size({self._oid(name)}) AS bytes")[0][0])
 
     def _is_used(self) -> bool:
         return bool(

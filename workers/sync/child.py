@@ -70,7 +70,7 @@ def open_session(document: dict[str, Any], wire: Wire) -> Iterator[Session]:
     """DuckDB and what connectors share, for as long as the work takes."""
     limits = document.get("limits") or {}
     root = Path(document["data_root"])
-    with _scratch(root / ".scratch") as scratch:
+    with _scratch(Path(document.get("scratch") or root / ".scratch")) as scratch:
         con = duck.connect(
             scratch,
             memory_mb=int(limits.get("memory_mb") or 200),

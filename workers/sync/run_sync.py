@@ -49,18 +49,26 @@ class SyncLimits:
     side_by_side: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
 
 
+@dataclass(frozen=True)
+class SyncPlaces:
+    """Where syncs may read and write files, and where they spill."""
+
+    data_root: Path
+    scratch: Path
+
+
 class SyncKind:
     """Runs syncs and probes, each in a child process."""
 
     def __init__(
         self,
-        data_root: Path,
+        places: SyncPlaces,
         outgoing: Outgoing,
         warehouse_url: str,
         environ: Mapping[str, str],
         limits: SyncLimits,
     ) -> None:
-        self._data_root = data_root
+        self._places = places
         self._outgoing = outgoing
         self._warehouse_url = warehouse_url
         self._environ = environ
@@ -165,8 +173,13 @@ class SyncKind:
             "fence": context.fence,
             "attempt": context.attempt,
         }
-        limits = {"memory_mb": self._limits.memory_mb, "threads": self._limits.threads}
-        return {"do": what, "run": run, "data_root": str(self._data_root), "limits": limits}
+        return {
+            "do": what,
+            "run": run,
+            "data_root": str(self._places.data_root),
+            "scratch": str(self._places.scratch),
+            "limits": {"memory_mb": self._limits.memory_mb, "threads": self._limits.threads},
+        }
 
     def _end(self, settings: Settings) -> dict[str, Any]:
         """One end, with the warehouse's address in place of the word; only we may give it."""
