@@ -64,7 +64,7 @@ def check(catalog: Any) -> None:
         _refuse("must be an object")
     if len(orjson.dumps(catalog)) > MAX_BYTES:
         _refuse(f"is larger than {MAX_BYTES} bytes")
-    streams, selected = catalog.get("streams") or [], catalog.get("selected_streams")
+    streams, selected = _listed(catalog.get("streams")), catalog.get("selected_streams")
     if not isinstance(streams, list) or not all(_is_entry(entry) for entry in streams):
         _refuse("needs `streams`: a list of {stream: {name, namespace, ...}}")
     if len(streams) > MAX_STREAMS:
@@ -185,6 +185,11 @@ def _properties(one: Configured) -> Sequence[str]:
     return list(schema.get("properties") or {})
 
 
+def _listed(value: Any) -> Any:
+    """What is null is an empty list."""
+    return [] if value is None else value
+
+
 def _is_entry(entry: Any) -> bool:
     stream = entry.get("stream") if isinstance(entry, Mapping) else None
     if not isinstance(stream, Mapping):
@@ -199,7 +204,7 @@ def _is_entry(entry: Any) -> bool:
 def _is_selection(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
-    lists = [entries or [] for entries in value.values()]
+    lists = [_listed(entries) for entries in value.values()]
     return all(
         isinstance(entries, list)
         and all(isinstance(e, Mapping) and isinstance(e.get("stream_name"), str) for e in entries)

@@ -151,7 +151,6 @@ class SyncJob(SQLModel, table=True):
     streams: dict[str, Any] = json("{}")
     text_streams: bool = flag()
     advanced_settings: dict[str, Any] | None = json()
-    webhook: dict[str, Any] | None = json()
     last_run_id: UUID | None = Field(
         default=None,
         sa_column=Column(

@@ -43,6 +43,13 @@ _OTHERS = (
         SELECT id FROM login_attempts WHERE at < now() - interval '1 day' LIMIT :batch
     )
     """,
+    """
+    DELETE FROM runs WHERE id IN (
+        SELECT id FROM runs
+        WHERE kind IN ('check', 'discover') AND finished_at < now() - interval '1 day'
+        LIMIT :batch
+    )
+    """,
     "DELETE FROM workers WHERE seen_at < now() - interval '1 day'",
 )
 

@@ -237,8 +237,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if "streams" in checked:
         checked["streams"] = {} if checked["streams"] is None else checked["streams"]
         catalog.check(checked["streams"])
-    for name in ("advanced_settings", "webhook"):
-        _check_object(checked, name)
+    _check_object(checked, "advanced_settings")
     return checked
 
 

@@ -180,7 +180,6 @@ def upgrade() -> None:
         ),
         sa.Column("text_streams", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("advanced_settings", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("webhook", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("last_run_id", sa.UUID(), nullable=True),
         sa.Column("created_by", sa.BigInteger(), nullable=True),
         sa.Column("updated_by", sa.BigInteger(), nullable=True),

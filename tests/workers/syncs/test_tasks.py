@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from app.access import identify
 from app.core import db
+from app.core.ids import global_id
 from app.core.rules import SYSTEM
 from app.graphql.context import Context
 from app.graphql.execute import subscribe
@@ -20,6 +21,7 @@ from app.runs.tables import run_logs, runs
 from tests.factories import rows
 from tests.factories.team import Team
 from tests.workers.syncs.kinds import OPENED
+from workers.loops.scheduler import schedule
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -226,3 +228,13 @@ async def test_a_task_is_found_by_its_job_and_kind(team: Team) -> None:
         row = (await connection.execute(wanted)).mappings().one()
     nodes = (await team.viewer(query, w=where)).only["nodes"]
     assert nodes == [{"number": row["number"], "jobType": "SYNC"}]
+
+
+async def test_a_due_job_is_started_by_the_scheduler_of_a_worker(team: Team) -> None:
+    number = await rows.sync_job(
+        team.project, cron="0 0 1 1 *", next_fire_at=func.now() - func.make_interval(0, 0, 0, 0, 1)
+    )
+    await schedule()
+    job = await rows.values_of(rows.sync_jobs, number)
+    shown = await ended(team, global_id("SyncTask", job["last_run_id"]))
+    assert shown["status"] == "SUCCEEDED"
