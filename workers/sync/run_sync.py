@@ -139,7 +139,9 @@ class SyncKind:
 
     async def _address(self, host: str, port: int) -> dict[str, Any]:
         try:
-            return {"address": (await self._outgoing.addresses(host, port))[0]}
+            found = await self._outgoing.addresses(host, port)
+            # One is tried, and many machines have no way to IPv6.
+            return {"address": min(found, key=lambda address: ":" in address)}
         except NotAllowed as error:
             return {"refused": str(error)}
         except NotFound as error:
