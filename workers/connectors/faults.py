@@ -10,6 +10,10 @@ _REFUSED = {
     "no pg_hba.conf entry": "The server admits no connection from here (pg_hba.conf).",
     "does not support ssl": "The server offers no TLS: set the SSL mode to disable.",
     "certificate verify failed": "The server's certificate is not signed by the given authority.",
+    "expected an array with": (
+        "An array column holds arrays of other dimensions than its table declares: declare them, or "
+        "leave the column out."
+    ),
     "no space left on device": "The disk is full.",
 }
 _AWAY = (

@@ -284,11 +284,17 @@ class _Place:
         return int(self.pg.rows(f"SELECT pg_table_size({self._oid(name)}) AS bytes")[0][0])
 
     def _is_used(self) -> bool:
+        """Whether grants, views, policies, triggers, publications or indexes of others hang on it."""
+        ours = literal(_fit(f"{self.name}_olake_id"))
         return bool(
             self.pg.rows(
-                "SELECT 1 AS one FROM pg_class c "
-                f"WHERE c.oid = {self._oid(self.name)} AND (c.relacl IS NOT NULL OR EXISTS (SELECT "
-                "FROM pg_depend d WHERE d.refobjid = c.oid AND d.classid = 'pg_rewrite'::regclass))"
+                f"""SELECT 1 AS one FROM pg_class c WHERE c.oid = {self._oid(self.name)} AND (
+                c.relacl IS NOT NULL OR c.relrowsecurity OR c.relhastriggers
+                OR EXISTS (SELECT FROM pg_publication_rel p WHERE p.prrelid = c.oid)
+                OR EXISTS (SELECT FROM pg_depend d
+                  WHERE d.refobjid = c.oid AND d.classid = 'pg_rewrite'::regclass)
+                OR EXISTS (SELECT FROM pg_index i JOIN pg_class n ON n.oid = i.indexrelid
+                  WHERE i.indrelid = c.oid AND n.relname <> {ours}))"""
             )
         )
 

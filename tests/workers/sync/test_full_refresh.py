@@ -230,7 +230,10 @@ async def test_views_and_grants_survive_a_refresh(rig: Rig) -> None:
     await rig.sql.execute("INSERT INTO one VALUES (2); ALTER TABLE one ADD COLUMN more text")
     await rig.sync(rig.postgres, await rig.streams("one"))
     assert await rig.sql.fetchval("SELECT count(*) FROM lake.seen") == 2
-    await rig.sql.execute("DROP VIEW lake.seen; GRANT SELECT ON lake.one TO warehouse")
+    await rig.sql.execute("DROP VIEW lake.seen; CREATE INDEX own ON lake.one (more)")
+    await rig.sync(rig.postgres, streams)
+    assert await rig.sql.fetchval("SELECT to_regclass('lake.own') IS NOT NULL")
+    await rig.sql.execute("DROP INDEX lake.own; GRANT SELECT ON lake.one TO warehouse")
     await rig.sync(rig.postgres, streams)
     assert await rig.sql.fetchval("SELECT has_table_privilege('warehouse', 'lake.one', 'SELECT')")
 
@@ -260,3 +263,21 @@ async def test_clear(rig: Rig) -> None:
     assert await rig.sql.fetchval("SELECT to_regclass('lake.one')") is None
     assert not rig.folder("one").exists()
     assert (await rig.sync(rig.postgres, streams)).result["rows"] == 1
+
+
+async def test_names_that_differ_by_case_only(rig: Rig) -> None:
+    await rig.sql.execute(
+        """CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one VALUES (1);
+        CREATE TABLE "One" (id int PRIMARY KEY, more int); INSERT INTO "One" VALUES (2, 3)"""
+    )
+    for name, rows in (("one", [(1,)]), ("One", [(2,)])):
+        streams = await rig.streams(name)
+        streams[0]["stream"]["destination_table"] = "to"
+        await rig.sync(rig.parquet, streams)
+        assert rig.files("to", "id") == rows
+
+
+async def test_arrays_that_do_not_keep_to_their_declaration(rig: Rig) -> None:
+    await rig.sql.execute("CREATE TABLE one (a int[]); INSERT INTO one VALUES ('{{1,2},{3,4}}')")
+    told = await rig.sync(rig.parquet, await rig.streams("one"))
+    assert told.error.startswith("An array column holds arrays of other dimensions")
