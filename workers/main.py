@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from app.access.installation import load_ring, open_ring
 from app.core import db, events, outbox
 from app.core.files import Storage
 from app.core.outgoing import Outgoing, own_servers
@@ -27,6 +28,8 @@ from workers.notify.notification import Notification
 from workers.pipelines import layout
 from workers.pipelines.requirements import prepare
 from workers.pipelines.run_pipeline import PipelineKind
+from workers.sync.plugins import register_plugins
+from workers.sync.run_sync import SyncKind, SyncLimits, SyncPlaces
 
 log = structlog.get_logger()
 
@@ -50,12 +53,18 @@ async def work(settings: Settings, *, install: bool = False) -> int:
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     pipelines = PipelineKind(limits, Storage(places.storage_dir), limits.block_environment())
     layout.use_keys(settings.access.secret_keys)
+    if settings.access.secret_keys:
+        open_ring(load_ring(settings.access))
     if not await prepare(install=install, environ=limits.pip_environment()):
         return 1
+    await register_plugins()
     await pipelines.start()
+    syncs = _syncs(settings)
     kinds: dict[str, Kind] = {
         "pipeline": pipelines,
         "notification": _notification(settings),
+        **dict.fromkeys(("sync", "clear"), syncs.sync),
+        **dict.fromkeys(("check", "discover"), syncs.probe),
         **KINDS,
     }
     executor = Executor(worker_id, limits, kinds)
@@ -103,10 +112,19 @@ async def work(settings: Settings, *, install: bool = False) -> int:
 
 
 def _notification(settings: Settings) -> Notification:
-    own = own_servers([settings.places.database_url, settings.places.redis_url])
-    rules = Outgoing(settings.outside.outgoing_private, own)
     environ = settings.work.block_environment()
-    return Notification(rules, settings.outside.public_host, environ)
+    return Notification(_outgoing(settings), settings.outside.public_host, environ)
+
+
+def _syncs(settings: Settings) -> SyncKind:
+    places = SyncPlaces(settings.places.data_dir, settings.places.storage_dir / "scratch")
+    warehouse, environ = settings.work.warehouse_url, settings.work.block_environment()
+    return SyncKind(places, _outgoing(settings), warehouse, environ, SyncLimits())
+
+
+def _outgoing(settings: Settings) -> Outgoing:
+    own = own_servers([settings.places.database_url, settings.places.redis_url])
+    return Outgoing(settings.outside.outgoing_private, own)
 
 
 def _task(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

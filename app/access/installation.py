@@ -74,6 +74,13 @@ def home_ring(home: Path) -> str:
     return path.read_text().strip()
 
 
+def open_ring(ring: KeyRing) -> Keys:
+    """Give this process the key ring alone: a worker opens settings and answers no clients."""
+    global _keys
+    _keys = Keys(ring)
+    return _keys
+
+
 async def open_installation(ring: KeyRing, access: Access) -> Keys:
     """Load this process's secrets; `bootstrap` must have run once before."""
     global _keys

@@ -1,0 +1,176 @@
+"""Syncs as their worker starts them: a child process, real databases, a folder for files."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import duckdb
+
+from workers.sync.catalog import selected_streams
+
+Line = dict[str, Any]
+
+
+async def connect(access: dict[str, Any]) -> asyncpg.Connection:
+    """A connection to the database of a rig."""
+    return await asyncpg.connect(
+        host=access["host"],
+        user=access["username"],
+        password=access["password"],
+        database=access["database"],
+    )
+
+
+@dataclass
+class Told:
+    """What a child has said."""
+
+    lines: list[Line]
+    stderr: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        assert "result" in self.lines[-1], (self.lines[-1], self.stderr)
+        result: dict[str, Any] = self.lines[-1]["result"]
+        return result
+
+    @property
+    def error(self) -> str:
+        assert "error" in self.lines[-1], self.lines[-1]
+        return str(self.lines[-1]["error"]["message"])
+
+    @property
+    def logs(self) -> str:
+        return "\n".join(line["log"]["message"] for line in self.lines if "log" in line)
+
+
+class Child:
+    """A running child; `told` waits for its end."""
+
+    def __init__(self, process: asyncio.subprocess.Process, answer: Line | None) -> None:
+        self.process = process
+        self._answer = answer
+
+    async def told(self) -> Told:
+        lines = []
+        assert self.process.stdout and self.process.stderr and self.process.stdin
+        stderr = asyncio.ensure_future(self.process.stderr.read())
+        async for raw in self.process.stdout:
+            line = json.loads(raw)
+            lines.append(line)
+            if "address" in line:
+                assert self._answer is not None, line
+                self.process.stdin.write(json.dumps(self._answer).encode() + b"\n")
+        said = (await stderr).decode()
+        await self.process.wait()
+        self.process.stdin.close()
+        return Told(lines, said)
+
+
+@dataclass
+class Rig:
+    """A database that is source and destination, and a data root."""
+
+    access: dict[str, Any]
+    data_root: Path
+    sql: asyncpg.Connection
+    number: int = 0
+    source_config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Line:
+        schemas = {"schemas": ["public"]}
+        config = {"database": "db", "warehouse": self.access, **schemas, **self.source_config}
+        return {"type": "postgres", "config": config}
+
+    @property
+    def postgres(self) -> Line:
+        return {"type": "postgres", "config": {"warehouse": self.access, "schema": "lake"}}
+
+    @property
+    def parquet(self) -> Line:
+        return {"type": "parquet", "config": {"type": "PARQUET", "writer": {"local_path": "lake"}}}
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection beside `sql`."""
+        return await connect(self.access)
+
+    async def start(self, answer: Line | None = None, **document: Any) -> Child:
+        self.number += 1
+        whole = {
+            "source": self.source,
+            "data_root": str(self.data_root),
+            "run": {"id": f"run-{self.number}", "number": self.number, "fence": 1},
+            "job": {"id": 7, "name": "job", "prefix": "job"},
+            **document,
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "workers.sync.child"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=2**24,
+        )
+        assert process.stdin
+        process.stdin.write(json.dumps(whole).encode() + b"\n")
+        await process.stdin.drain()
+        return Child(process, answer)
+
+    async def run(self, answer: Line | None = None, **document: Any) -> Told:
+        return await (await self.start(answer, **document)).told()
+
+    async def catalog(self) -> dict[str, Any]:
+        catalog: dict[str, Any] = (await self.run(do="discover")).result["catalog"]
+        return catalog
+
+    async def streams(
+        self, *names: str, mode: str = "full_refresh", cursor: str | None = None, **selected: Any
+    ) -> list[dict[str, Any]]:
+        """Configured streams of the discovered catalog."""
+        pairs = selected_streams(await self.catalog())
+        chosen = [pair for pair in pairs if pair["stream"]["name"] in names]
+        assert len(chosen) == len(names)
+        for pair in chosen:
+            pair["stream"] = {**pair["stream"], "sync_mode": mode, "cursor_field": cursor}
+            pair["selected"] = {**pair["selected"], **selected}
+        return chosen
+
+    async def sync(self, destination: Line, streams: list[dict[str, Any]], **more: Any) -> Told:
+        return await self.run(do="sync", destination=destination, streams=streams, **more)
+
+    def folder(self, table: str) -> Path:
+        return self.data_root / "lake" / "job_db_public" / table
+
+    def manifest(self, table: str) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads((self.folder(table) / "_manifest.json").read_text())
+        return read
+
+    def files(self, table: str, select: str = "*") -> list[tuple[Any, ...]]:
+        """Rows of a Parquet table, as its readers see it."""
+        named = [str(self.folder(table) / file["path"]) for file in self.manifest(table)["files"]]
+        with duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            return con.execute(
+                f"SELECT {select} FROM read_parquet($files, union_by_name = true)",
+                {"files": named},
+            ).fetchall()
+
+    async def same(self, table: str) -> bool:
+        """Whether the PostgreSQL destination has exactly the source's rows."""
+        columns = ", ".join(
+            f'"{row[0]}"'
+            for row in await self.sql.fetch(
+                "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0",
+                table,
+            )
+        )
+        ours, theirs = f"SELECT {columns} FROM lake.{table}", f"SELECT {columns} FROM {table}"
+        differing: int = await self.sql.fetchval(
+            f"SELECT count(*) FROM (({ours} EXCEPT ALL {theirs}) UNION ALL "
+            f"({theirs} EXCEPT ALL {ours})) AS d"
+        )
+        return differing == 0

@@ -1,0 +1,1 @@
+"""Connectors: how rows are read from sources and written to destinations."""

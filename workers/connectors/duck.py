@@ -1,0 +1,38 @@
+"""DuckDB as the engine uses it: bounded, offline, with extensions from installed packages only."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+
+from workers.connectors.base import SyncError, literal
+
+
+def connect(scratch: Path, *, memory_mb: int = 256, threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """A database in memory that spills into `scratch`."""
+    con = duckdb.connect(
+        config={
+            "memory_limit": f"{memory_mb}MB",
+            "threads": threads,
+            "temp_directory": str(scratch),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def load(duck: duckdb.DuckDBPyConnection, extension: str) -> None:
+    """Load an extension, such as `postgres_scanner`, from the package that brings it."""
+    spec = find_spec(f"duckdb_extension_{extension}")
+    if spec is None or not spec.submodule_search_locations:
+        raise SyncError(f"The package duckdb-extension-{extension} is not installed.")
+    folder = Path(spec.submodule_search_locations[0]) / "extensions" / f"v{duckdb.__version__}"
+    duck.execute(f"LOAD {literal(str(folder / f'{extension}.duckdb_extension'))}")
+
+
+def columns(duck: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    """Names and types of a relation's columns; nothing is read."""
+    return [(row[0], row[1]) for row in duck.execute(f"DESCRIBE {relation}").fetchall()]

@@ -1,0 +1,208 @@
+"""The source `postgres`: catalogue, parallel full reads, reading by cursor."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from workers.connectors.base import (
+    Column,
+    Condition,
+    Config,
+    Found,
+    Mode,
+    Part,
+    Position,
+    Session,
+    Stream,
+    SyncError,
+    literal,
+    quote,
+)
+from workers.connectors.postgres import Postgres
+from workers.connectors.postgres_cursor import ROW, Cursor
+from workers.connectors.postgres_types import PgColumn, duck_type
+
+ALIAS = "pg_source"
+_OPERATORS = ("=", "!=", ">", "<", ">=", "<=")
+_TABLES = """
+SELECT n.nspname, c.relname, json_agg(json_build_object(
+         'name', a.attname, 'type', format_type(b.oid, coalesce(nullif(a.atttypmod, -1), t.typtypmod)),
+         'kind', b.typtype, 'dimensions',
+         CASE WHEN b.typelem <> 0 AND b.typlen = -1 THEN greatest(a.attndims, 1) ELSE 0 END, 'nullable', NOT a.attnotnull)
+         ORDER BY a.attnum)::text,
+       coalesce((SELECT json_agg(k.attname ORDER BY array_position(i.indkey::int[], k.attnum::int))
+         FROM pg_index i JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY(i.indkey)
+         WHERE i.indrelid = c.oid AND i.indisprimary), '[]')::text
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND {which}
+  AND has_table_privilege(c.oid, 'SELECT')
+GROUP BY n.nspname, c.relname, c.oid ORDER BY 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class _Found:
+    schema: str
+    name: str
+    columns: tuple[PgColumn, ...]
+    key: tuple[str, ...]
+
+
+class PostgresSource:
+    """Reads a PostgreSQL database."""
+
+    def __init__(self, session: Session, config: Config) -> None:
+        self.session = session
+        self.config = config
+        self.pg = Postgres(session, config, ALIAS)
+
+    def open(self) -> None:
+        """Attach the database, for reading only."""
+        self.pg.attach(read_only=True)
+
+    def check(self) -> None:
+        """Nothing more than the connection is needed."""
+
+    def discover(self) -> Sequence[Found]:
+        """Tables with the user's right to read them; no system schema."""
+        return [self._described(table) for table in self._tables(self._schemas())]
+
+    def read(self, stream: Stream, position: Position | None) -> Iterator[Part]:
+        """All rows in one parallel scan, or by cursor in one query, each in one snapshot."""
+        table = self._table(stream)
+        columns = [column for column in table.columns if stream.wants(column.name)]
+        if not columns:
+            raise SyncError(f"Stream {stream.id} has no selected column.")
+        reading = _Reading(self.pg, self.session, stream, table, columns)
+        if stream.mode == "incremental":
+            yield reading.by_cursor(position, late=self.config.get("find_late_rows") is not False)
+        else:
+            check = self.config.get("check_nan") is not False
+            yield Part(stream, reading.whole(check_nan=check), {})
+
+    def changes(
+        self, streams: Sequence[Stream], positions: Mapping[str, Position | None]
+    ) -> Iterator[Part]:
+        """Not here yet."""
+        raise SyncError("Change data capture is not configured for this source.")
+
+    def acknowledge(self, positions: Mapping[str, Position]) -> None:
+        """Nothing is kept for us on the server."""
+
+    def close(self) -> None:
+        """The connections end with the session's."""
+
+    def _schemas(self) -> str:
+        wanted = [str(name) for name in self.config.get("schemas") or []]
+        if wanted:
+            return f"n.nspname IN ({', '.join(map(literal, wanted))})"
+        return r"n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'"
+
+    def _table(self, stream: Stream) -> "_Found":
+        which = f"n.nspname = {literal(stream.namespace)} AND c.relname = {literal(stream.name)}"
+        for table in self._tables(which):
+            return table
+        raise SyncError(f"There is no table {stream.id}, or its user may not read it.")
+
+    def _tables(self, which: str) -> list["_Found"]:
+        return [
+            _Found(
+                schema, name, tuple(PgColumn(**c) for c in json.loads(cols)), tuple(json.loads(key))
+            )
+            for schema, name, cols, key in self.pg.rows(_TABLES.format(which=which))
+        ]
+
+    def _described(self, table: "_Found") -> Found:
+        modes: tuple[Mode, ...] = ("full_refresh", "incremental")
+        return Found(
+            namespace=table.schema,
+            name=table.name,
+            columns=tuple(Column(c.name, duck_type(c), c.nullable) for c in table.columns),
+            key=table.key,
+            modes=modes,
+            cursors=tuple(sorted(c.name for c in table.columns if c.is_ordered)),
+        )
+
+
+class _Reading:
+    """One stream's rows as SQL."""
+
+    def __init__(
+        self,
+        pg: Postgres,
+        session: Session,
+        stream: Stream,
+        table: _Found,
+        columns: Sequence[PgColumn],
+    ) -> None:
+        self.pg = pg
+        self.session = session
+        self.stream = stream
+        self.table = table
+        self.columns = columns
+        self.name = f"{quote(table.schema)}.{quote(table.name)}"
+        self.filter = _filter(stream, {column.name for column in table.columns})
+
+    def whole(self, *, check_nan: bool) -> str:
+        """All rows: by the parallel scan, unless it would change values or cannot filter."""
+        nan = self._nan() if check_nan else ()
+        if nan or self.filter or any(column.as_text for column in self.columns):
+            return self._queried(self.filter, nan)
+        scan = self.pg.table(self.table.schema, self.table.name)
+        return f"SELECT {', '.join(c.scanned() for c in self.columns)} FROM {scan}"
+
+    def by_cursor(self, position: Position | None, *, late: bool) -> Part:
+        """Rows behind a position, in one query; without one all of them, by the parallel scan."""
+        names = {column.name for column in self.table.columns}
+        cursor = Cursor(self.pg, self.session, self.stream, self.name, names)
+        new = cursor.now(late=late)
+        if position is None:
+            return Part(self.stream, self.whole(check_nan=True), new)
+        behind = cursor.behind(position, late=late, system=new["system"])
+        where = " AND ".join(f"({part})" for part in (behind, self.filter) if part)
+        nan = tuple(column.name for column in self.columns if column.can_be_nan)
+        return Part(self.stream, self._queried(where, nan), new, op="u")
+
+    def _queried(self, where: str, nan: Sequence[str]) -> str:
+        asked = ", ".join(column.selected(nan=column.name in nan) for column in self.columns)
+        query = f"SELECT {asked} FROM {self.name} AS {ROW}" + (f" WHERE {where}" if where else "")
+        got = ", ".join(column.received() for column in self.columns)
+        return f"SELECT {got} FROM {self.pg.query(query)}"
+
+    def _nan(self) -> tuple[str, ...]:
+        """Columns that hold NaN, which the parallel scan would read as zero; said in the log."""
+        numeric = [column.name for column in self.columns if column.can_be_nan]
+        if not numeric:
+            return ()
+        counts = ", ".join(
+            f"count(*) FILTER (WHERE {quote(n)} = 'NaN') AS {quote(n)}" for n in numeric
+        )
+        found = dict(
+            zip(numeric, self.pg.rows(f"SELECT {counts} FROM {self.name}")[0], strict=True)
+        )
+        for name, count in found.items():
+            if count:
+                text = f"{count} values of {self.stream.id}.{name} are NaN and become null."
+                self.session.log("warning", text)
+        return tuple(name for name, count in found.items() if count)
+
+
+def _filter(stream: Stream, names: set[str]) -> str:
+    parts = [_condition(condition, names, stream.id) for condition in stream.conditions]
+    joined = (" OR " if stream.any_condition else " AND ").join(parts)
+    return f"({joined})" if joined else ""
+
+
+def _condition(condition: Condition, names: set[str], stream: str) -> str:
+    if condition.column not in names:
+        raise SyncError(f"The filter of {stream} names column {condition.column}, which it lacks.")
+    if condition.operator not in _OPERATORS:
+        raise SyncError(f"The filter of {stream} has the unknown operator {condition.operator}.")
+    column = quote(condition.column)
+    if condition.value is None:
+        return f"{column} IS {'' if condition.operator == '=' else 'NOT '}NULL"
+    return f"{column} {condition.operator.replace('!=', '<>')} {literal(condition.value)}"
