@@ -87,9 +87,11 @@ def engine() -> AsyncEngine:
     return _engine
 
 
-async def fetch_text(statement: str, parameters: Sequence[Any]) -> tuple[str, int | None]:
+async def fetch_text(
+    statement: str, parameters: Sequence[Any], timeout_s: float | None = None
+) -> tuple[str, int | None]:
     """A compiled read: its text, and the version of what its caller may do."""
-    text, version = await _read_pool().first(statement, parameters)
+    text, version = await _read_pool().first(statement, parameters, timeout_s)
     return text, version
 
 

@@ -21,6 +21,10 @@ SESSION = {
 }
 
 
+class NoConnection(TimeoutError):
+    """All connections are in use, and none got free in time."""
+
+
 class ReadPool:
     """At most `size` connections, opened when first needed; the one used last is taken first."""
 
@@ -31,14 +35,20 @@ class ReadPool:
         self._free: list[Any] = []
         self._closed = False
 
-    async def first(self, statement: str, parameters: Sequence[Any]) -> Any:
-        """The first row of a statement, or None; TimeoutError where no connection gets free."""
+    async def first(
+        self, statement: str, parameters: Sequence[Any], timeout_s: float | None = None
+    ) -> Any:
+        """The first row of a statement, or None.
+
+        Raises NoConnection, and TimeoutError after `timeout_s` without an answer.
+        """
         await self._slot()
         try:
             connection = await self._connection()
             try:
-                return await connection.fetchrow(statement, *parameters)
-            except asyncio.CancelledError:
+                # The driver's own timer costs a third of `asyncio.timeout`.
+                return await connection.fetchrow(statement, *parameters, timeout=timeout_s)
+            except (asyncio.CancelledError, TimeoutError):
                 # The driver would wait until the server has cancelled the statement.
                 connection.terminate()
                 raise
@@ -57,8 +67,11 @@ class ReadPool:
         if not self._slots.locked():
             await self._slots.acquire()
             return
-        async with asyncio.timeout(WAIT_S):
-            await self._slots.acquire()
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise NoConnection("No connection got free.") from error
 
     async def _connection(self) -> Any:
         while self._free:

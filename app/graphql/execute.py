@@ -23,6 +23,7 @@ from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 
 from app.core.errors import DomainError
+from app.core.read_pool import NoConnection
 from app.core.rules import Subject
 from app.graphql.compiler import run as compiler
 from app.graphql.context import Context
@@ -173,19 +174,19 @@ async def _compiled(
         return None
     seconds = settings.timeout_s if timeout_s is None else timeout_s
     try:
-        async with asyncio.timeout(seconds) as clock:
-            text, version = await compiler.read(schema, operation, coerced, context)
-            if context.subject.is_remembered and version != context.subject.version:
-                await context.verify()
-                text, _ = await compiler.read(schema, operation, coerced, context)
+        text, version = await compiler.read(schema, operation, coerced, context, seconds)
+        if context.subject.is_remembered and version != context.subject.version:
+            await context.verify()
+            text, _ = await compiler.read(schema, operation, coerced, context, seconds)
     except DomainError as error:
         return Result(None, [from_exception(error, context.request_id)], executed=False)
     except compiler.StepsAside:
         EXECUTED.inc()
         return None
-    except TimeoutError as error:
-        late = timed_out() if clock.expired() else from_exception(error, context.request_id)
-        return Result(None, [late])
+    except NoConnection as error:
+        return Result(None, [from_exception(error, context.request_id)])
+    except TimeoutError:
+        return Result(None, [timed_out()])
     except Exception as error:
         if code_of(error) in (UNAVAILABLE, TIMEOUT):
             return Result(None, [from_exception(error, context.request_id)])

@@ -18,11 +18,15 @@ __all__ = ["StepsAside", "read"]
 
 
 async def read(
-    schema: Schema, operation: StoredOperation, variables: VariableValues, context: Context
+    schema: Schema,
+    operation: StoredOperation,
+    variables: VariableValues,
+    context: Context,
+    timeout_s: float | None = None,
 ) -> tuple[str, int | None]:
     """The response `{"data":…}` of a query, and the version of what its caller may do.
 
-    StepsAside where normal execution must give it.
+    StepsAside where normal execution must give it; TimeoutError after `timeout_s`.
     """
     if not context.subject.is_known:
         raise StepsAside("an anonymous caller")
@@ -31,7 +35,7 @@ async def read(
     except DomainError as error:
         # Worded by normal execution, with the place in the document.
         raise StepsAside(error.message) from error
-    text, version = await db.fetch_text(plan.text, bound)
+    text, version = await db.fetch_text(plan.text, bound, timeout_s)
     check_size(text, context)
     return (_patched(text, plan, context) if plan.patches else text), version
 
