@@ -4,15 +4,12 @@ The demo talks to the server over HTTP only, through the paths that Mage documen
 """
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-import orjson
-
-from app.cli import _session
+from app.cli import _demo_sync, _session
+from app.cli._demo_call import Caller, DemoFailed, say
 
 PIPELINE = "harbour calls"
 UUID = "harbour_calls"
@@ -25,10 +22,6 @@ FINISHED = ("completed", "failed", "cancelled")
 WAIT_S = 60
 
 
-class DemoFailed(Exception):
-    """The demo could not be loaded or run; the text says at which step."""
-
-
 def introduce(environ: Mapping[str, str], url: str) -> None:
     """Print the credentials to try next."""
     _print_credentials(environ, url)
@@ -37,70 +30,41 @@ def introduce(environ: Mapping[str, str], url: str) -> None:
 def load(environ: Mapping[str, str], url: str) -> None:
     """Make the demo pipeline where it is missing, run it through its trigger's URL, and say so."""
     key = _credentials(environ)["api_key"]
-    call = _Caller(url, key)
+    call = Caller(url, key)
     _make_pipeline(call)
     trigger = _trigger(call)
     path = f"/api/pipeline_schedules/{trigger['id']}/pipeline_runs/{trigger['token']}"
-    _say(f"Trigger it: POST {path}")
+    say(f"Trigger it: POST {path}")
     began = time.monotonic()
     body = {"pipeline_run": {"variables": {"env": "demo", "min_containers": 120}}}
     run = call.request("POST", path, body, with_key=False)["pipeline_run"]
     run = _wait(call, run["id"])
     seconds = time.monotonic() - began
-    _say(f"Run {run['id']} is {run['status']} after {seconds:.2f} s:")
+    say(f"Run {run['id']} is {run['status']} after {seconds:.2f} s:")
     for block in run["block_runs"]:
-        _say(f"  {block['block_uuid']:<12} {block['status']}")
+        say(f"  {block['block_uuid']:<12} {block['status']}")
     if run["status"] != "completed":
         raise DemoFailed(f"run {run['id']} of the demo ended as {run['status']}")
     _print_result(call, run)
+    _demo_sync.load(call)
     _print_credentials(environ, url)
-    _say("\nStart the pipeline again as any Mage client would:")
-    _say(f"  curl -X POST {url}{path} -H 'Content-Type: application/json' \\")
-    _say('       -d \'{"pipeline_run": {"variables": {"min_containers": 150}}}\'')
-    _say("Read its runs over REST:")
-    _say(f"  curl '{url}/api/pipeline_runs?api_key={key}&_limit=1'")
-    _say("and over GraphQL:")
+    say("\nStart the pipeline again as any Mage client would:")
+    say(f"  curl -X POST {url}{path} -H 'Content-Type: application/json' \\")
+    say('       -d \'{"pipeline_run": {"variables": {"min_containers": 150}}}\'')
+    say("Read its runs over REST:")
+    say(f"  curl '{url}/api/pipeline_runs?api_key={key}&_limit=1'")
+    say("and over GraphQL:")
     query = (
         '{"query": "{ pipelineRuns(first: 3) { nodes { number status steps { name status } } } }"}'
     )
-    _say(f"  curl {url}/v2/graphql -H 'X-API-Key: {key}' \\")
-    _say(f"       -H 'Content-Type: application/json' -d '{query}'\n")
+    say(f"  curl {url}/v2/graphql -H 'X-API-Key: {key}' \\")
+    say(f"       -H 'Content-Type: application/json' -d '{query}'\n")
 
 
-class _Caller:
-    """A plain HTTP client of the documented API."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self._url = url
-        self._key = key
-
-    def request(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, with_key: bool = True
-    ) -> Any:
-        """The answer's JSON; DemoFailed for an error in it."""
-        headers = {"Content-Type": "application/json"}
-        if with_key:
-            headers["X-API-KEY"] = self._key
-        data = None if body is None else orjson.dumps(body)
-        request = urllib.request.Request(self._url + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                answer = orjson.loads(response.read())
-        except (OSError, urllib.error.URLError, orjson.JSONDecodeError) as error:
-            raise DemoFailed(f"{method} {path}: {error}") from error
-        if "error" in answer:
-            raise DemoFailed(f"{method} {path}: {answer['error']}")
-        return answer
-
-    def graphql(self, query: str) -> Any:
-        """The data of a query."""
-        return self.request("POST", "/v2/graphql", {"query": query})["data"]
-
-
-def _make_pipeline(call: _Caller) -> None:
+def _make_pipeline(call: Caller) -> None:
     listed = call.request("GET", f"/api/pipelines?search={UUID}")["pipelines"]
     if any(pipeline["uuid"] == UUID for pipeline in listed):
-        _say(f"Pipeline {UUID} is there already.")
+        say(f"Pipeline {UUID} is there already.")
         return
     call.request("POST", "/api/pipelines", {"pipeline": {"name": PIPELINE, "type": "python"}})
     folder = resources.files("examples.demo") / "blocks"
@@ -114,10 +78,10 @@ def _make_pipeline(call: _Caller) -> None:
             "upstream_blocks": list(upstream),
         }
         call.request("POST", f"/api/pipelines/{UUID}/blocks", {"block": block})
-    _say(f"Made pipeline {UUID} with blocks {', '.join(name for name, _, _ in BLOCKS)}.")
+    say(f"Made pipeline {UUID} with blocks {', '.join(name for name, _, _ in BLOCKS)}.")
 
 
-def _trigger(call: _Caller) -> Any:
+def _trigger(call: Caller) -> Any:
     path = f"/api/pipelines/{UUID}/pipeline_schedules"
     for schedule in call.request("GET", path)["pipeline_schedules"]:
         if schedule["schedule_type"] == "api":
@@ -126,7 +90,7 @@ def _trigger(call: _Caller) -> Any:
     return call.request("POST", path, {"pipeline_schedule": wanted})["pipeline_schedule"]
 
 
-def _wait(call: _Caller, number: int) -> Any:
+def _wait(call: Caller, number: int) -> Any:
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         run = call.request("GET", f"/api/pipeline_runs/{number}")["pipeline_run"]
@@ -136,13 +100,13 @@ def _wait(call: _Caller, number: int) -> Any:
     raise DemoFailed(f"run {number} did not end within {WAIT_S} s")
 
 
-def _print_result(call: _Caller, run: Any) -> None:
+def _print_result(call: Caller, run: Any) -> None:
     log = "logs(first: 100) { nodes { step message } }"
     query = f"{{ pipelineRun(by: {{number: {run['id']}}}) {{ {log} }} }}"
     found = call.graphql(query)["pipelineRun"]
-    _say("Its log, by GraphQL:")
+    say("Its log, by GraphQL:")
     for line in found["logs"]["nodes"]:
-        _say(f"  {line['step'] or 'run'}: {line['message']}")
+        say(f"  {line['step'] or 'run'}: {line['message']}")
 
 
 def _credentials(environ: Mapping[str, str]) -> dict[str, str]:
@@ -151,11 +115,7 @@ def _credentials(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _print_credentials(environ: Mapping[str, str], url: str) -> None:
     facts = _credentials(environ)
-    _say("\nTry next:")
-    _say(f"  Playground  {url}/v2/graphql#key={facts['api_key']}")
-    _say(f"  api_key     {facts['api_key']}")
-    _say(f"  Owner       {facts['username']}, password {facts['password']}")
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
+    say("\nTry next:")
+    say(f"  Playground  {url}/v2/graphql#key={facts['api_key']}")
+    say(f"  api_key     {facts['api_key']}")
+    say(f"  Owner       {facts['username']}, password {facts['password']}")

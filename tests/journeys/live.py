@@ -78,14 +78,19 @@ class Live:
                 process.wait()
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def live(
     servers: SessionServers, folder: Path, *, authentication: bool, **environ: str
 ) -> Iterator[Live]:
     """Migrate an empty database, then serve it on a free port with one worker."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     database_url = servers.create_database()
     given = {
         "PATH": os.environ["PATH"],

@@ -1,0 +1,65 @@
+"""The first five minutes: `isthmus dev --demo` starts everything, and does the main jobs."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from app.embedded.process import die_with_parent
+from tests.journeys.live import ISTHMUS, free_port
+
+WITHIN_S = 120
+LAST_WORDS = "Try next:"
+
+
+@contextmanager
+def demo(home: Path) -> Iterator[list[str]]:
+    """What the demo says until all of it is done; it runs until the block ends."""
+    environ = {n: v for n, v in os.environ.items() if n not in ("DATABASE_URL", "REDIS_URL")}
+    process = subprocess.Popen(
+        [*ISTHMUS, "dev", "--demo", "--port", str(free_port())],
+        env={**environ, "ISTHMUS_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=die_with_parent(signal.SIGKILL),
+    )
+    stop = threading.Timer(WITHIN_S, process.kill)
+    stop.start()
+    said: list[str] = []
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            said.append(line.rstrip())
+            if LAST_WORDS in line:
+                break
+        yield said
+    finally:
+        stop.cancel()
+        process.send_signal(signal.SIGINT)
+        process.stdout.close()
+        assert process.wait(60) == 0
+
+
+def test_the_demo_runs_a_pipeline_and_moves_a_shop(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with demo(home) as said:
+        text = "\n".join(said)
+        assert LAST_WORDS in said, text
+        assert "Run 1 is completed" in text
+        assert "Sync 1 of job shop_to_parquet succeeded" in text
+        orders = next((home / "data").glob("**/orders/*.parquet"))
+        counted = duckdb.sql(
+            f"SELECT count(*), count(DISTINCT id), sum(amount) FROM read_parquet('{orders}')"
+        ).fetchone()
+        assert counted is not None and counted[:2] == (20_000, 20_000)
+        assert f"{counted[2]:.2f}" == "5051680.00"
+    with demo(home) as again:
+        text = "\n".join(again)
+        assert "Job shop_to_parquet is there already." in text
+        assert "Sync 2 of job shop_to_parquet succeeded" in text
