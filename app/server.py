@@ -1,8 +1,9 @@
 """The composition root: the ASGI application of GraphQL, the REST dialects and the pages."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__, health
 from app.access import identify
@@ -29,8 +31,39 @@ from rest_compat.mage.routes import dialect as mage
 
 log = structlog.get_logger()
 
+GRAPHQL = "/v2/graphql"
 
-def create_app(settings: Settings | None = None) -> Starlette:
+
+class Isthmus(Starlette):
+    """The application. What programs ask of GraphQL or REST goes past the router and its middleware.
+
+    They cost as much as an answer from PostgreSQL. Requests of browsers (`Origin`) need them.
+    """
+
+    def __init__(
+        self, endpoint: GraphQLEndpoint, dialects: Sequence[kernel.DialectRoute], **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.endpoint = endpoint
+        self._graphql = telemetry.RequestLog(endpoint)
+        self._dialects = [
+            (route.bound.dialect.owns, telemetry.RequestLog(route.handle)) for route in dialects
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one socket, or the lifespan."""
+        straight = None
+        if scope["type"] == "http" and not any(name == b"origin" for name, _ in scope["headers"]):
+            straight = self._straight_to(scope["path"])
+        await (straight or super().__call__)(scope, receive, send)
+
+    def _straight_to(self, path: str) -> ASGIApp | None:
+        if path == GRAPHQL:
+            return self._graphql
+        return next((served for owns, served in self._dialects if owns(path)), None)
+
+
+def create_app(settings: Settings | None = None) -> Isthmus:
     """The application. Databases are opened at its start, not before."""
     settings = settings or get_settings()
     schema = build_schema()
@@ -52,17 +85,20 @@ def create_app(settings: Settings | None = None) -> Starlette:
         playground=ui.playground_response,
         redis=redis,
     )
+    dialects = kernel.mount(schema, settings, [mage(settings)])
     routes: list[BaseRoute] = [
         Route("/", _index(door.playground)),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/metrics", health.metrics),
         Mount("/assets", app=ui.assets_app()),
-        Route("/v2/graphql", endpoint),
-        WebSocketRoute("/v2/graphql", endpoint),
-        *kernel.mount(schema, settings, [mage(settings)]),
+        Route(GRAPHQL, endpoint),
+        WebSocketRoute(GRAPHQL, endpoint),
+        *dialects,
     ]
-    app = Starlette(
+    return Isthmus(
+        endpoint,
+        dialects,
         routes=routes,
         lifespan=_lifespan(settings),
         middleware=[
@@ -84,13 +120,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
             ),
         ],
     )
-    app.state.endpoint = endpoint
-    return app
 
 
-def _context(_: HTTPConnection, subject: Subject, request_id: str) -> Context:
-    known = subject.at(address=subject.address, request_id=request_id)
-    return Context(subject=known, request_id=request_id)
+def _context(connection: HTTPConnection, subject: Subject, request_id: str) -> Context:
+    return Context(
+        subject=subject.at(address=identify.address_of(connection), request_id=request_id),
+        request_id=request_id,
+        identify=partial(identify.from_request, connection),
+    )
 
 
 def _lifespan(settings: Settings) -> Any:

@@ -99,7 +99,10 @@ class NotOffered:
 
 @dataclass(frozen=True)
 class Dialect:
-    """A REST surface: which paths are its own and how its requests become operations."""
+    """A REST surface: which paths are its own and how its requests become operations.
+
+    `identify` takes a remembered caller unless it is asked to look again.
+    """
 
     name: str
     prefix: str
@@ -107,5 +110,5 @@ class Dialect:
     routes: Sequence[Route]
     not_offered: Sequence[NotOffered]
     owns: Callable[[str], bool]
-    identify: Callable[[Call, Credential], Awaitable[Subject]]
+    identify: Callable[[Call, Credential, bool], Awaitable[Subject]]
     faults: Callable[[Fault, Call], Answer]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
@@ -34,7 +35,7 @@ OPEN_BODY = 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
-def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> list[BaseRoute]:
+def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> "list[DialectRoute]":
     """Routes of the dialects; refuses to start (ValueError) where a stored operation is wrong."""
     return [DialectRoute(Bound(dialect, schema, settings)) for dialect in dialects]
 
@@ -118,7 +119,7 @@ class Bound:
         body = await read_object(request, await self._room(request, call))
         call = replace(call, body=body or {}, has_body=body is not None)
         route = next(route for route in routes if route.when(call))
-        subject = await self.dialect.identify(call, route.credential)
+        subject = await self.dialect.identify(call, route.credential, False)
         if subject.by_cookie:
             reason = csrf_refusal(
                 call.method,
@@ -128,19 +129,22 @@ class Bound:
             )
             if reason is not None:
                 return refuse(Fault("FORBIDDEN", reason, "FOREIGN_PAGE"), call)
+        context = Context(
+            subject=subject.at(address=address_of(request), request_id=rid),
+            request_id=rid,
+            max_page=STORED_MAX_PAGE,
+            identify=partial(self.dialect.identify, call, route.credential, True),
+        )
         variables = route.variables(call)
         if route.operation is None:
+            await context.verify()
             return Answer(200, route.shape(None, call))
         result = await execute(
             self.schema,
             self.operations[route.operation],
             variables,
             None,
-            Context(
-                subject=subject.at(address=address_of(request), request_id=rid),
-                request_id=rid,
-                max_page=STORED_MAX_PAGE,
-            ),
+            context,
             settings=self.limits,
         )
         fault = failure(result)
@@ -152,7 +156,7 @@ class Bound:
         if length.isdigit() and int(length) <= OPEN_BODY:
             return OPEN_BODY
         with suppress(DomainError):
-            if (await self.dialect.identify(call, "token")).is_known:
+            if (await self.dialect.identify(call, "token", False)).is_known:
                 return self.settings.door.max_rest_body
         return OPEN_BODY
 

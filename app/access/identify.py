@@ -1,6 +1,7 @@
 """Credential -> Subject: who is calling. What the caller may do is decided in the graph."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from joserfc.jwk import OctKey
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
+from app.access import remember
 from app.access.installation import keys
 from app.core import db
 from app.core.errors import Unauthenticated
@@ -28,19 +30,19 @@ _GRANTS = """
            CASE WHEN u.is_owner THEN (SELECT min(p.id) FROM projects p) END) AS project"""
 
 _SESSION = f"""
-SELECT u.id, u.username, u.is_owner, c.id AS credential, NULL::text[] AS scopes,
+SELECT u.id, u.username, u.is_owner, u.access_version, c.id AS credential, NULL::text[] AS scopes,
   c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
 FROM sessions c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
 
 _KEY = f"""
-SELECT u.id, u.username, u.is_owner, c.id AS credential, c.scopes, c.project_id AS bound,
-  c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
+SELECT u.id, u.username, u.is_owner, u.access_version, c.id AS credential, c.scopes,
+  c.project_id AS bound, c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
 FROM api_keys c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
 
 _BY_HASH, _BY_ID = "c.token_hash = $1", "c.id = $1"
 
 _FIRST_OWNER = f"""
-SELECT u.id, u.username, u.is_owner, {_GRANTS}
+SELECT u.id, u.username, u.is_owner, u.access_version, {_GRANTS}
 FROM users u LEFT JOIN LATERAL (SELECT NULL::bigint AS project_id) c ON true
 WHERE u.is_owner AND u.is_active ORDER BY u.id LIMIT 1"""
 
@@ -124,6 +126,7 @@ def _subject(row: Any, kind: Any, **more: Any) -> Subject:
         username=row["username"],
         is_owner=row["is_owner"],
         project_id=row["project"],
+        version=row["access_version"],
         grants=grants,
         expires_at=expires.timestamp() if expires else None,
         **more,
@@ -147,8 +150,16 @@ async def by_api_key(given: str) -> Subject:
     return await (_by_key(given) if given.startswith(KEY_PREFIX) else by_installation_key(given))
 
 
-async def by_mage(api_key: str | None, token: str | None) -> Subject:
-    """Mage's two credentials: the api_key is checked first and always, then the OAuth token."""
+async def by_mage(api_key: str | None, token: str | None, *, again: bool = True) -> Subject:
+    """Mage's two credentials: the api_key is checked first and always, then the OAuth token.
+
+    Without `again` it may be a remembered caller.
+    """
+    look = partial(_by_mage, api_key, token)
+    return await remember.caller(("mage", api_key, token), look, again=again)
+
+
+async def _by_mage(api_key: str | None, token: str | None) -> Subject:
     if not api_key:
         raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
     subject = await by_api_key(api_key)
@@ -157,21 +168,30 @@ async def by_mage(api_key: str | None, token: str | None) -> Subject:
     return await by_token(token)
 
 
-async def from_request(connection: HTTPConnection) -> Subject:
-    """The caller of a GraphQL request: bearer token, X-API-Key, OAUTH-TOKEN, or cookie."""
+async def from_request(connection: HTTPConnection, *, again: bool = True) -> Subject:
+    """The caller of a GraphQL request: bearer token, X-API-Key, OAUTH-TOKEN, or cookie.
+
+    Without `again` it may be a remembered one.
+    """
+    get = connection.headers.get
+    credential = get("authorization"), get("x-api-key"), get("oauth-token"), get("cookie")
+    if not any(credential):
+        return ANONYMOUS
+    return await remember.caller(credential, partial(_from_request, connection), again=again)
+
+
+async def _from_request(connection: HTTPConnection) -> Subject:
     headers = connection.headers
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and bearer.strip():
-        subject = await by_token(bearer.strip())
-    elif key := headers.get("x-api-key"):
-        subject = await by_mage(key, headers.get("oauth-token"))
-    elif token := headers.get("oauth-token"):
-        subject = await by_token(token)
-    elif cookie := next((c for n in COOKIES if (c := connection.cookies.get(n))), None):
-        subject = replace(await by_token(cookie), by_cookie=True)
-    else:
-        subject = ANONYMOUS
-    return subject.at(address=address_of(connection), request_id=None)
+        return await by_token(bearer.strip())
+    if key := headers.get("x-api-key"):
+        return await _by_mage(key, headers.get("oauth-token"))
+    if token := headers.get("oauth-token"):
+        return await by_token(token)
+    if cookie := next((c for n in COOKIES if (c := connection.cookies.get(n))), None):
+        return replace(await by_token(cookie), by_cookie=True)
+    return ANONYMOUS
 
 
 async def from_init_payload(connection: HTTPConnection, payload: dict[str, Any]) -> Subject:
@@ -185,7 +205,7 @@ async def from_init_payload(connection: HTTPConnection, payload: dict[str, Any])
         subject = await by_api_key(key)
     else:
         return await from_request(connection)
-    return subject.at(address=address_of(connection), request_id=None)
+    return subject
 
 
 async def renewed(subject: Subject) -> Subject:

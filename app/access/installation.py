@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.access import passwords
+from app.access import passwords, remember
 from app.access.tables import installation, memberships, roles, users
 from app.core import db
 from app.core.crypto import KeyRing, SecretError
@@ -84,6 +84,7 @@ def open_ring(ring: KeyRing) -> Keys:
 async def open_installation(ring: KeyRing, access: Access) -> Keys:
     """Load this process's secrets; `bootstrap` must have run once before."""
     global _keys
+    remember.forget_all()
     _keys = Keys(ring, access.api_key or await _stored(ring, "mage_api_key") or "")
     return _keys
 

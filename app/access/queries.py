@@ -22,7 +22,7 @@ from app.access.types import ApiKey, Role, Session, User
 from app.core.rules import VIEWER
 from app.graphql.compiler.declare import Scope, Scoped
 from app.graphql.connections import Connection
-from app.graphql.rows import root_connection, root_list, root_one
+from app.graphql.fields import root_connection, root_list, root_one
 
 
 def _own(table: Any) -> Scope:

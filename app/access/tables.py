@@ -1,6 +1,6 @@
 """Users, credentials, roles and memberships."""
 
-from sqlalchemy import Column, DateTime, Index, Text, UniqueConstraint, func
+from sqlalchemy import BigInteger, Column, DateTime, Index, Text, UniqueConstraint, func, text
 from sqlmodel import Field, SQLModel
 
 from app.core.tables import (
@@ -33,6 +33,11 @@ class User(SQLModel, table=True):
     created_at: Moment = now_by_default()
     updated_at: Moment = now_by_default()
     version: int = number(1)
+    access_version: int = Field(
+        default=0,
+        sa_column=Column(BigInteger, nullable=False, server_default=text("0")),
+    )
+    """Moved by triggers with whatever changes what the user's callers may do."""
 
 
 class Role(SQLModel, table=True):

@@ -9,8 +9,8 @@ from app.access import rules
 from app.access import tables as t
 from app.core.rules import VIEWER
 from app.graphql.compiler.declare import column, expression, sql_type
+from app.graphql.fields import many, one
 from app.graphql.node import Node, Timestamped
-from app.graphql.rows import many, one
 
 if TYPE_CHECKING:
     from app.projects.types import Project

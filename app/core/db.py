@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -16,23 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from app.core import events, outbox
 from app.core.audit import audit_log
+from app.core.read_pool import WAIT_S, ReadPool
 from app.core.rules import Subject
 
 log = structlog.get_logger()
 _engine: AsyncEngine | None = None
-_reads: "asyncio.Task[asyncpg.Pool] | None" = None
-_reads_settings: dict[str, Any] = {}
-
-POOL_TIMEOUT_S = 10
-"""How long a caller waits for a connection when all are in use."""
-
-READS = {
-    # Plans of these statements do not depend on their values, and replanning costs more than it gives.
-    "plan_cache_mode": "force_generic_plan",
-    "jit": "off",
-    "default_transaction_read_only": "on",
-}
-"""Settings of the connections for compiled reads."""
+_reads: ReadPool | None = None
 
 TRANSIENT_STATES = ("08", "40", "53", "57")
 """SQLSTATE classes: connection lost, gave way to another, no resources, stopped from outside."""
@@ -48,7 +37,7 @@ def connect(
 
     A process that freezes in mid-transaction keeps its row locks for `idle_in_transaction_s`.
     """
-    global _engine, _reads_settings
+    global _engine, _reads
     settings = {
         "application_name": "isthmus",
         "timezone": "UTC",
@@ -57,13 +46,12 @@ def connect(
         # A statement whose client has gone ends, too.
         "client_connection_check_interval": "2000",
     }
-    _reads_settings = {"dsn": re.sub(r"\+asyncpg", "", url), "max_size": pool_size}
-    _reads_settings["server_settings"] = {**settings, **READS}
+    _reads = ReadPool(re.sub(r"\+asyncpg", "", url), pool_size, settings)
     _engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=POOL_TIMEOUT_S,
+        pool_timeout=WAIT_S,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
@@ -88,9 +76,7 @@ async def disconnect() -> None:
         await _engine.dispose()
     _engine = None
     if _reads is not None:
-        with suppress(Exception):
-            pool = await _reads
-            pool.terminate()
+        _reads.close()
     _reads = None
 
 
@@ -101,55 +87,22 @@ def engine() -> AsyncEngine:
     return _engine
 
 
-async def _open_reads() -> "asyncpg.Pool":
-    return await asyncpg.create_pool(
-        **_reads_settings,
-        min_size=0,
-        timeout=5,
-        # PostgreSQL keeps some 400 kB for each, on each connection.
-        statement_cache_size=200,
-        # Compiled statements of nested lists are long.
-        max_cacheable_statement_size=0,
-        reset=_leave_as_it_is,
-    )
-
-
-async def _leave_as_it_is(_: Any) -> None:
-    """Nothing of a session is ever set on these connections, so there is nothing to reset."""
-
-
-async def fetch_text(statement: str, parameters: Sequence[Any]) -> str:
-    """The only value of a compiled read, on a connection of its own pool."""
-    async with _read_connection() as connection:
-        found: str = await connection.fetchval(statement, *parameters)
-    return found
+async def fetch_text(statement: str, parameters: Sequence[Any]) -> tuple[str, int | None]:
+    """A compiled read: its text, and the version of what its caller may do."""
+    text, version = await _read_pool().first(statement, parameters)
+    return text, version
 
 
 async def fetch_row(statement: str, *parameters: Any) -> Mapping[str, Any] | None:
     """The first row of a read that comes with every request, in the driver's own words."""
-    async with _read_connection() as connection:
-        found: Mapping[str, Any] | None = await connection.fetchrow(statement, *parameters)
-    return found
+    row: Mapping[str, Any] | None = await _read_pool().first(statement, parameters)
+    return row
 
 
-@asynccontextmanager
-async def _read_connection() -> AsyncIterator[Any]:
-    """A connection of the pool of reads; TimeoutError where none gets free."""
-    pool = await _read_pool()
-    async with pool.acquire(timeout=POOL_TIMEOUT_S) as connection:
-        try:
-            yield connection
-        except asyncio.CancelledError:
-            # As `_abandon`: the driver would wait until the server has cancelled the statement.
-            connection.terminate()
-            raise
-
-
-async def _read_pool() -> "asyncpg.Pool":
-    global _reads
-    if _reads is None or (_reads.done() and _reads.exception() is not None):
-        _reads = asyncio.ensure_future(_open_reads())
-    return await asyncio.shield(_reads)
+def _read_pool() -> ReadPool:
+    if _reads is None:
+        raise RuntimeError("The database is not connected.")
+    return _reads
 
 
 @asynccontextmanager

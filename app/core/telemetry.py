@@ -18,6 +18,9 @@ LEVELS = {
     "error": logging.ERROR,
 }
 
+_least = logging.INFO
+"""The level from which on lines are written."""
+
 _TOKEN_PATH = re.compile(r"(/pipeline_runs/+)[^?]+")
 
 
@@ -26,6 +29,8 @@ def configure(level: str = "info") -> None:
 
     Tracebacks never show local variables, which may hold secrets.
     """
+    global _least
+    _least = LEVELS[level]
     renderer: Any = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -58,7 +63,7 @@ class RequestLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or _least > logging.INFO:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()

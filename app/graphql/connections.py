@@ -11,7 +11,15 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from sqlalchemy import ColumnElement, DateTime, and_, or_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    and_,
+    or_,
+)
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 
 from app.core.errors import Invalid
@@ -99,7 +107,10 @@ def sorts(
     default: Sequence[tuple[Any, bool]],
     key: Sequence[Any],
 ) -> list[Sort]:
-    """The keys of an ordering, the primary key always last."""
+    """The keys of an ordering, up to one that leaves nothing to decide; else the primary key is last.
+
+    Whatever stands behind a unique column would only keep PostgreSQL from reading its index in order.
+    """
     found: list[Sort] = []
     if order_by:
         if len(order_by) > MAX_SORT_KEYS:
@@ -116,7 +127,19 @@ def sorts(
         found += [Sort(column, descending, False) for column, descending in default]
     descending = found[-1].descending if found else False
     found += [Sort(column, descending, False) for column in key]
-    return found
+    names = [key.column for key in found]
+    distinct = [one for n, one in enumerate(found) if not any(one.column is c for c in names[:n])]
+    ends = (n for n, one in enumerate(distinct, 1) if is_unique(one.column))
+    return distinct[: next(ends, None)]
+
+
+def is_unique(column: Any) -> bool:
+    """Whether no two rows have the same value of a stored column, and all have one."""
+    if not isinstance(column, Column) or column.nullable:
+        return False
+    constraints = column.table.constraints
+    alone = (c for c in constraints if isinstance(c, PrimaryKeyConstraint | UniqueConstraint))
+    return any(list(c.columns) == [column] for c in alone)
 
 
 def fingerprint(*parts: object) -> str:

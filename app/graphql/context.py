@@ -1,6 +1,6 @@
 """What one GraphQL request carries: its caller, its loaders, its bounds."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,8 @@ class Context:
     subject: Subject
     request_id: str = ""
     max_page: int = CLIENT_MAX_PAGE
+    identify: Callable[[], Awaitable[Subject]] | None = None
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
-    _parameters: dict[str, Any] | None = None
     _objects: int = 0
 
     def loader(
@@ -36,11 +36,9 @@ class Context:
             found = self._loaders[key] = make()
         return found
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Mapping[str, Any]:
         """The caller's values for the policies' parameters."""
-        if self._parameters is None:
-            self._parameters = self.subject.parameters()
-        return self._parameters
+        return self.subject.parameters
 
     @property
     def max_objects(self) -> int:
@@ -54,10 +52,16 @@ class Context:
             most = self.max_objects
             raise TooComplex(f"The answer would hold more than {most} objects. Ask for less.")
 
+    async def verify(self) -> None:
+        """See that a remembered caller may still do what it could; Unauthenticated where not."""
+        if self.subject.is_remembered and self.identify is not None:
+            old = self.subject
+            fresh = await self.identify()
+            self.become(fresh.at(address=old.address, request_id=old.request_id))
+
     def become(self, subject: Subject) -> None:
         """Go on as the user who has just logged in."""
         self.subject = subject
-        self._parameters = None
         self.forget()
 
     def forget(self) -> None:

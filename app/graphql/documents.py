@@ -4,7 +4,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
+from hashlib import blake2b
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -14,9 +15,11 @@ from graphql import (
     Source,
     VariableDefinitionNode,
     parse,
+    print_ast,
     specified_rules,
     validate,
 )
+from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
 from strawberry import Schema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
@@ -57,6 +60,34 @@ class StoredOperation:
     def variable_definitions(self) -> Sequence[VariableDefinitionNode]:
         """The variables that it declares."""
         return operation_of(self.document, self.name).variable_definitions or ()
+
+    @cached_property
+    def _texts(self) -> set[str] | None:
+        """The names of its variables, if each is a required text or id."""
+        if any(print_ast(one.type) not in ("String!", "ID!") for one in self.variable_definitions):
+            return None
+        return {one.variable.name.value for one in self.variable_definitions}
+
+    @cached_property
+    def _signatures(self) -> dict[str, Any]:
+        return {}
+
+    def coerced(self, schema: Schema, given: dict[str, Any]) -> VariableValues | None:
+        """Its variables as GraphQL coerces them; None where something is wrong with them."""
+        if given.keys() == self._texts == self._signatures.keys() and all(
+            type(value) is str for value in given.values()
+        ):
+            # What coercion would come to, in a tenth of the time.
+            sources = {
+                name: VariableValueSource(self._signatures[name], value)
+                for name, value in given.items()
+            }
+            return VariableValues(sources, given)
+        found = get_variable_values(schema._schema, self.variable_definitions, given, max_errors=1)
+        if not isinstance(found, VariableValues):
+            return None
+        self._signatures.update((name, one.signature) for name, one in found.sources.items())
+        return found
 
     @property
     def is_mutation(self) -> bool:
@@ -150,7 +181,7 @@ class Documents:
     def get(self, text: str) -> Document:
         """The prepared document of a text; raises Refused."""
         # The text itself is no key: a thousand refused megabytes would stay in memory.
-        key = sha256(text.encode()).digest()
+        key = blake2b(text.encode()).digest()
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)

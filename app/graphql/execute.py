@@ -18,11 +18,11 @@ from graphql.execution import (
     execute_subscription_event,
     map_source_to_response_event,
 )
-from graphql.execution.values import VariableValues, get_variable_values
 from prometheus_client import Counter
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 
+from app.core.errors import DomainError
 from app.core.rules import Subject
 from app.graphql.compiler import run as compiler
 from app.graphql.context import Context
@@ -70,6 +70,7 @@ __all__ = [
 log = structlog.get_logger("graphql")
 DEFAULTS = GraphQLSettings()
 READS = Counter("isthmus_graphql_reads", "Read operations by how they were answered.", ["tier"])
+COMPILED, EXECUTED = READS.labels("compiled"), READS.labels("executed")
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,12 @@ async def execute(
             compiled = await _compiled(schema, operation, variables, context, settings, timeout_s)
             if compiled is not None:
                 return compiled
+        await context.verify()
         executor = _executor(schema, operation, variables, context, settings)
     except Refused as refused:
         return Result(None, refused.errors, executed=False)
+    except Exception as error:
+        return Result(None, [from_exception(error, context.request_id)], executed=False)
     seconds = settings.timeout_s if timeout_s is None else timeout_s
     try:
         async with asyncio.timeout(seconds) as clock:
@@ -162,19 +166,22 @@ async def _compiled(
     timeout_s: float | None,
 ) -> Result | None:
     """The answer of one statement; None where the compiler steps aside, for whatever reason."""
-    coerced = get_variable_values(
-        schema._schema, operation.variable_definitions, variables or {}, max_errors=1
-    )
-    if not isinstance(coerced, VariableValues):
+    coerced = operation.coerced(schema, variables or {})
+    if coerced is None:
         return None
     if count_nodes(operation.pages, coerced.coerced) > settings.max_nodes:
         return None
     seconds = settings.timeout_s if timeout_s is None else timeout_s
     try:
         async with asyncio.timeout(seconds) as clock:
-            text = await compiler.read(schema, operation, coerced, context)
+            text, version = await compiler.read(schema, operation, coerced, context)
+            if context.subject.is_remembered and version != context.subject.version:
+                await context.verify()
+                text, _ = await compiler.read(schema, operation, coerced, context)
+    except DomainError as error:
+        return Result(None, [from_exception(error, context.request_id)], executed=False)
     except compiler.StepsAside:
-        READS.labels("executed").inc()
+        EXECUTED.inc()
         return None
     except TimeoutError as error:
         late = timed_out() if clock.expired() else from_exception(error, context.request_id)
@@ -184,9 +191,9 @@ async def _compiled(
             return Result(None, [from_exception(error, context.request_id)])
         # Normal execution says which field is at fault, and answers the others.
         log.warning("graphql.not_compiled", request_id=context.request_id, exc_info=error)
-        READS.labels("executed").inc()
+        EXECUTED.inc()
         return None
-    READS.labels("compiled").inc()
+    COMPILED.inc()
     return Result(None, text=text)
 
 
@@ -208,9 +215,13 @@ async def subscribe(
         operation = choose(schema, document, operation_name, settings)
         if not operation.is_subscription:
             raise Refused.because("Only a subscription can be streamed.", BAD_USER_INPUT)
+        await context.verify()
         executor = _executor(schema, operation, variables, context, settings)
     except Refused as refused:
         yield Result(None, refused.errors, executed=False)
+        return
+    except Exception as error:
+        yield Result(None, [from_exception(error, context.request_id)], executed=False)
         return
 
     async def one_event(event: Executor[Any]) -> ExecutionResult:

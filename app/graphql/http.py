@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -37,13 +37,14 @@ from app.graphql.request import (
     Accepted,
     GraphQLRequest,
     HttpRefusal,
+    Incoming,
+    ReadyAnswer,
     answer,
     common_headers,
     from_query,
     negotiate,
     parse_body,
     read_json,
-    ready_answer,
     refusal_response,
     request_id,
 )
@@ -54,7 +55,8 @@ SHUTDOWN_WAIT_S = 5.0
 
 log = structlog.get_logger("graphql")
 
-IdentifyRequest = Callable[[HTTPConnection], Awaitable[Subject]]
+IdentifyRequest = Callable[..., Awaitable[Subject]]
+"""The caller of a connection; with `again=False` it may be a remembered one."""
 Playground = Callable[[Request], Awaitable[Response]]
 
 
@@ -93,7 +95,7 @@ class GraphQLEndpoint:
             )
             await self._track(socket.run())
             return
-        request = Request(scope, receive)
+        request = Incoming(scope, receive)
         rid = request_id(request)
         accepted = negotiate(request.headers.get("accept"))
         try:
@@ -127,7 +129,7 @@ class GraphQLEndpoint:
 
     async def _respond(
         self, request: Request, accepted: Accepted, rid: str
-    ) -> "Response | _Events":
+    ) -> "Response | ReadyAnswer | _Events":
         if request.method not in ("GET", "POST"):
             raise HttpRefusal(
                 405, "METHOD_NOT_ALLOWED", "Use POST, or GET for queries.", {"Allow": "GET, POST"}
@@ -145,7 +147,7 @@ class GraphQLEndpoint:
         else:
             asked = parse_body(await read_json(request, self.settings), self.settings)
         try:
-            subject = await self.identify_request(request)
+            subject = await self.identify_request(request, again=False)
         except Exception as error:
             return self._answer(_refused(error, rid), accepted.error_type, rid)
         self._refuse_foreign_pages(request, subject)
@@ -171,7 +173,7 @@ class GraphQLEndpoint:
         subject: Subject,
         accepted: Accepted,
         rid: str,
-    ) -> "Response | _Events":
+    ) -> "Response | ReadyAnswer | _Events":
         try:
             operation = await self.door.open(asked, subject)
         except Refused as refused:
@@ -202,7 +204,7 @@ class GraphQLEndpoint:
         )
         if result.text is not None:
             tier = "0" if self.settings.debug else None
-            return ready_answer(result.text, rid, accepted.json, tier)
+            return ReadyAnswer(result.text, rid, accepted.json, tier)
         return self._answer(result, accepted.json, rid)
 
     async def _batch(

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from random import getrandbits
 from typing import Any
-from uuid import uuid4
 
 import orjson
-from starlette.requests import HTTPConnection, Request
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.graphql.errors import BAD_USER_INPUT
 from app.graphql.limits import GraphQLSettings
@@ -19,7 +22,40 @@ EVENT_STREAM = "text/event-stream"
 HTML = "text/html"
 PREFLIGHT_HEADERS = ("apollo-require-preflight", "x-apollo-operation-name", "x-requested-with")
 
+ALWAYS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+_ALWAYS = [(name.lower().encode(), value.encode()) for name, value in ALWAYS.items()]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+
+class Incoming(Request):
+    """A request whose headers are looked up by name; Starlette walks through them each time."""
+
+    @property
+    def headers(self) -> "QuickHeaders":
+        """The headers."""
+        if not hasattr(self, "_quick"):
+            self._quick = QuickHeaders(self.scope)
+        return self._quick
+
+
+class QuickHeaders(Headers):
+    """Headers of one request; of several with one name the first counts, as in Starlette."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._values = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(self._list)
+        }
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a header."""
+        return self._values.get(key.lower(), default)
+
+    def __getitem__(self, key: str) -> str:
+        return self._values[key.lower()]
+
+    def __contains__(self, key: object) -> bool:
+        return str(key).lower() in self._values
 
 
 class HttpRefusal(Exception):
@@ -67,6 +103,7 @@ class Accepted:
         return self.json or JSON
 
 
+@lru_cache(maxsize=256)
 def negotiate(accept: str | None) -> Accepted:
     """Read an Accept header; the newer media type is used only where the client lists it."""
     weights: dict[str, float] = {}
@@ -94,16 +131,21 @@ def negotiate(accept: str | None) -> Accepted:
 def request_id(conn: HTTPConnection) -> str:
     """The id under which this request is logged: the server's, the caller's, or a new one."""
     given = conn.scope.get("state", {}).get("request_id") or conn.headers.get("x-request-id", "")
-    return given if isinstance(given, str) and _REQUEST_ID.match(given) else uuid4().hex
+    if given and isinstance(given, str) and _REQUEST_ID.match(given):
+        return given
+    return f"{getrandbits(128):032x}"
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: str) -> bool:
+    kind, *parameters = (piece.strip() for piece in content_type.lower().split(";"))
+    charsets = [text[8:].strip('"') for text in parameters if text.startswith("charset=")]
+    return kind == JSON and all(name in ("utf-8", "utf8") for name in charsets)
 
 
 async def read_json(request: Request, settings: GraphQLSettings) -> bytes:
     """The body of a POST with a JSON content type, within the limit; raises HttpRefusal."""
-    kind, *parameters = (
-        piece.strip() for piece in request.headers.get("content-type", "").lower().split(";")
-    )
-    charsets = [text[8:].strip('"') for text in parameters if text.startswith("charset=")]
-    if kind != JSON or any(name not in ("utf-8", "utf8") for name in charsets):
+    if not _is_json(request.headers.get("content-type", "")):
         raise HttpRefusal(
             415,
             "UNSUPPORTED_MEDIA_TYPE",
@@ -117,18 +159,26 @@ async def read_json(request: Request, settings: GraphQLSettings) -> bytes:
             "Send the request without Content-Encoding.",
             {"Accept-Encoding": "identity"},
         )
-    too_large = HttpRefusal(
-        413, "PAYLOAD_TOO_LARGE", f"A request may have at most {settings.max_body} bytes."
-    )
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > settings.max_body:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+        raise _too_large(settings)
+    body = b""
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > settings.max_body:
-            raise too_large
-    return bytes(body)
+            raise _too_large(settings)
+    return body
+
+
+def _too_large(settings: GraphQLSettings) -> HttpRefusal:
+    return HttpRefusal(
+        413, "PAYLOAD_TOO_LARGE", f"A request may have at most {settings.max_body} bytes."
+    )
 
 
 def parse_body(raw: bytes, settings: GraphQLSettings) -> GraphQLRequest | list[GraphQLRequest]:
@@ -207,25 +257,31 @@ def answer(
     return response
 
 
-def ready_answer(text: str, request_id: str, media_type: str, tier: str | None) -> Response:
+class ReadyAnswer:
     """The answer of a compiled read: its text as it came, with the request's id behind it."""
-    ending = f',"extensions":{{"requestId":{to_json(request_id).decode()}}}}}'
-    response = Response((text[:-1] + ending).encode())
-    response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
-    response.headers.update(common_headers(request_id))
-    if tier is not None:
-        response.headers["X-Isthmus-Tier"] = tier
-    return response
+
+    def __init__(self, text: str, request_id: str, media_type: str, tier: str | None) -> None:
+        # An id is letters, digits, dots and dashes: it needs no escaping.
+        self._body = f'{text[:-1]},"extensions":{{"requestId":"{request_id}"}}}}'.encode()
+        self._headers = [
+            (b"content-type", b"%s; charset=utf-8" % media_type.encode()),
+            (b"content-length", b"%d" % len(self._body)),
+            (b"x-request-id", request_id.encode()),
+            *_ALWAYS,
+        ]
+        if tier is not None:
+            self._headers.append((b"x-isthmus-tier", tier.encode()))
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Send it."""
+        start = {"type": "http.response.start", "status": 200, "headers": self._headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self._body})
 
 
 def common_headers(request_id: str) -> dict[str, str]:
     """Headers of every answer of the endpoint."""
-    return {
-        "Cache-Control": "no-store",
-        "Vary": "Accept",
-        "X-Content-Type-Options": "nosniff",
-        "X-Request-Id": request_id,
-    }
+    return {**ALWAYS, "X-Request-Id": request_id}
 
 
 def refusal_response(refusal: HttpRefusal, request_id: str, media_type: str = JSON) -> Response:

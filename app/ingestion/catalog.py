@@ -6,7 +6,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -62,8 +62,11 @@ def check(catalog: Any) -> None:
     """Refuse what is no catalog; an empty object is one without streams."""
     if not isinstance(catalog, Mapping):
         _refuse("must be an object")
-    if len(orjson.dumps(catalog)) > MAX_BYTES:
+    written = orjson.dumps(catalog)
+    if len(written) > MAX_BYTES:
         _refuse(f"is larger than {MAX_BYTES} bytes")
+    if b"\\u0000" in written:
+        _refuse("contains a NUL character")
     streams, selected = _listed(catalog.get("streams")), catalog.get("selected_streams")
     if not isinstance(streams, list) or not all(_is_entry(entry) for entry in streams):
         _refuse("needs `streams`: a list of {stream: {name, namespace, ...}}")
@@ -86,8 +89,6 @@ def _check_selected(catalog: Catalog) -> None:
         cursor = one.stream.get("cursor_field")
         if cursor is not None and not isinstance(cursor, str):
             _refuse(f"needs a text as cursor_field of {one.full_name}")
-    if "\\u0000" in orjson.dumps(catalog).decode():
-        _refuse("contains a NUL character")
 
 
 def configured(catalog: Catalog) -> list[Configured]:
@@ -212,5 +213,5 @@ def _is_selection(value: Any) -> bool:
     )
 
 
-def _refuse(what: str) -> None:
+def _refuse(what: str) -> NoReturn:
     raise Invalid(f"streamsConfig {what}.", "STREAMS_INVALID", path=("streamsConfig",))

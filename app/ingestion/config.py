@@ -41,7 +41,13 @@ def check_config(config: Any, spec: Mapping[str, Any], type_: str) -> None:
 
 
 def _errors(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[ValidationError]:
-    return list(Draft7Validator(spec).iter_errors(_without_nulls(config)))
+    found = Draft7Validator(spec).iter_errors(_without_nulls(config))
+    return [error for error in found if not _is_unset(error)]
+
+
+def _is_unset(error: ValidationError) -> bool:
+    """Forms write an empty text for what is not set, whatever its type."""
+    return error.instance == "" and error.validator in ("type", "enum", "pattern")
 
 
 def secret_names(spec: Any) -> frozenset[str]:

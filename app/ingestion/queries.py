@@ -15,8 +15,8 @@ from app.graphql.compiler.declare import Scoped
 from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
 from app.graphql.context import Info
+from app.graphql.fields import root_connection, root_one
 from app.graphql.payloads import int_key
-from app.graphql.rows import root_connection, root_one
 from app.ingestion import reads
 from app.ingestion import tables as t
 from app.ingestion.filters import (

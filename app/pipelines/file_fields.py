@@ -10,9 +10,10 @@ from app.core.errors import NotFound
 from app.core.ids import global_id
 from app.graphql.connections import Connection
 from app.graphql.context import Info
+from app.graphql.fields import root_connection
 from app.graphql.filters import UNSET
 from app.graphql.payloads import int_key, mutation
-from app.graphql.rows import fetch_one, root_connection
+from app.graphql.rows import fetch_one
 from app.pipelines import tables as t
 from app.pipelines.actions import files, secrets
 from app.pipelines.file_types import (

@@ -10,9 +10,9 @@ import strawberry
 from app.access.types import User
 from app.graphql.compiler.declare import column, expression, sql_type
 from app.graphql.connections import Connection
+from app.graphql.fields import connection, one
 from app.graphql.filters import UNSET, DateTimeFilter, IntFilter, StringFilter, order_input
 from app.graphql.node import Node, Timestamped
-from app.graphql.rows import connection, one
 from app.pipelines import rules
 from app.pipelines import tables as t
 from app.projects.types import Project

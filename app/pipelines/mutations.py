@@ -12,8 +12,9 @@ from app.core.db import reading
 from app.core.errors import NotFound
 from app.core.ids import global_id
 from app.graphql.context import Info
+from app.graphql.fields import for_caller
 from app.graphql.payloads import given, int_key, mutation
-from app.graphql.rows import fetch_one, for_caller
+from app.graphql.rows import fetch_one
 from app.pipelines import tables as t
 from app.pipelines.actions import blocks as block_verbs
 from app.pipelines.actions import pipelines as pipeline_verbs

@@ -12,8 +12,8 @@ from app.core.rules import VIEWER
 from app.graphql.compiler.declare import Scoped
 from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
+from app.graphql.fields import root_connection, root_one
 from app.graphql.payloads import int_key
-from app.graphql.rows import root_connection, root_one
 from app.pipelines import tables as t
 from app.pipelines.filters import (
     BLOCK_COLUMNS,

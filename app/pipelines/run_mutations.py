@@ -5,8 +5,9 @@ from typing import Any
 import strawberry
 
 from app.graphql.context import Info
+from app.graphql.fields import for_caller
 from app.graphql.payloads import mutation
-from app.graphql.rows import fetch_one, for_caller
+from app.graphql.rows import fetch_one
 from app.pipelines import tables as t
 from app.pipelines.actions import bulk
 from app.pipelines.actions import variables as variable_verbs

@@ -193,6 +193,27 @@ class PipelineRunFacet(SQLModel, table=True):
     metrics: dict[str, Any] | None = json()
 
 
+class PipelineRunTally(SQLModel, table=True):
+    """How many pipeline runs a trigger, a pipeline and a project have: the sum of their rows.
+
+    Each statement that makes, moves or deletes runs adds rows (a trigger of the database does it), so that
+    no two wait for each other; `fold` sums them up now and then. A project that is gone leaves rows
+    whose sum is zero.
+    """
+
+    __tablename__ = "pipeline_run_tallies"
+    __table_args__ = (
+        Index("ix_pipeline_run_tallies", "project_id", "pipeline_uuid", "trigger_id", "runs"),
+        Index("ix_pipeline_run_tallies_trigger", "trigger_id", "runs"),
+    )
+
+    id: int | None = pk()
+    project_id: int = big()
+    pipeline_uuid: str = string()
+    trigger_id: int | None = big(null=True)
+    runs: int = big()
+
+
 class Backfill(SQLModel, table=True):
     """Runs of a pipeline for every slot of a stretch of time in the past."""
 
@@ -290,6 +311,7 @@ pipelines = table_of(Pipeline)
 blocks = table_of(Block)
 triggers = table_of(Trigger)
 pipeline_runs = table_of(PipelineRunFacet)
+pipeline_run_tallies = table_of(PipelineRunTally)
 backfills = table_of(Backfill)
 project_files = table_of(ProjectFile)
 project_file_versions = table_of(ProjectFileVersion)

@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ARRAY, BigInteger, Float, Text, cast, exists, func, select
+from sqlalchemy import ARRAY, BigInteger, Float, Text, and_, cast, exists, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 from strawberry.scalars import JSON
 
 from app.access.types import User
 from app.graphql.compiler.declare import column, computed, expression, sql_type
 from app.graphql.connections import Connection
+from app.graphql.fields import connection, many, one
 from app.graphql.node import Node, Timestamped
-from app.graphql.rows import connection, many, one
 from app.pipelines import rules, schedule
 from app.pipelines import tables as t
 from app.pipelines.filters import PIPELINE_RUN_COLUMNS, PipelineRunFilter, PipelineRunOrder
@@ -183,15 +183,19 @@ class Pipeline(Node, Timestamped):
 
 def _run_count(*statuses: str) -> Any:
     def make(c: Any) -> Any:
-        counted = select(func.count()).select_from(
-            t.pipeline_runs.join(runs, runs.c.id == t.pipeline_runs.c.run_id)
-        )
-        counted = counted.where(t.pipeline_runs.c.trigger_id == c.id)
-        if statuses:
-            counted = counted.where(runs.c.status.in_(statuses))
-        return counted.scalar_subquery()
+        counted = select(func.count()).where(t.pipeline_runs.c.trigger_id == c.id)
+        counted = counted.join(runs, runs.c.id == t.pipeline_runs.c.run_id)
+        # A run's subject is its pipeline: those in these states are found without the others.
+        same = (runs.c.kind == "pipeline", runs.c.subject_id == c.pipeline_id)
+        return counted.where(runs.c.status.in_(statuses), *same).scalar_subquery()
 
     return make
+
+
+def _runs_started(c: Any) -> Any:
+    kept = select(func.sum(t.pipeline_run_tallies.c.runs))
+    kept = kept.where(t.pipeline_run_tallies.c.trigger_id == c.id)
+    return cast(func.coalesce(kept.scalar_subquery(), 0), BigInteger)
 
 
 def _runtime_average(c: Any) -> Any:
@@ -249,7 +253,7 @@ class Trigger(Node, Timestamped):
     global_data_product_uuid: str | None = column(
         t.triggers.c.global_data_product_uuid, "Kept for callers; not used."
     )
-    run_count: int = expression(_run_count(), "How many runs it has started.")
+    run_count: int = expression(_runs_started, "How many runs it has started.")
     active_run_count: int = expression(
         _run_count("queued", "running"), "How many of its runs have not ended."
     )
@@ -274,6 +278,12 @@ class Trigger(Node, Timestamped):
         return schedule.next_run_date(self._type, self._interval, self._timezone)  # type: ignore[attr-defined]
 
 
+# That the project is the same, too, lets a page in an order of the ledger use the ledger's index.
+_SAME_RUN = and_(
+    t.pipeline_runs.c.run_id == runs.c.id, t.pipeline_runs.c.project_id == runs.c.project_id
+)
+
+
 def _number(run: Any) -> Any:
     facet = t.pipeline_runs.alias()
     return select(cast(facet.c.number, Text)).where(facet.c.run_id == run.id).scalar_subquery()
@@ -281,8 +291,10 @@ def _number(run: Any) -> Any:
 
 @sql_type(
     runs,
-    joins=[(t.pipeline_runs, t.pipeline_runs.c.run_id == runs.c.id)],
+    joins=[(t.pipeline_runs, _SAME_RUN)],
     variant_of=("Run", "pipeline"),
+    facet=t.pipeline_runs,
+    tally=t.pipeline_run_tallies.c.runs,
     policy=may_read_run,
     description="A run of a pipeline.",
 )

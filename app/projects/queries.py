@@ -12,7 +12,7 @@ from app.graphql.compiler.declare import Scope, Scoped
 from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
 from app.graphql.context import Info
-from app.graphql.rows import root_connection, root_one
+from app.graphql.fields import root_connection, root_one
 from app.projects import tables as t
 from app.projects.inputs import PROJECT_COLUMNS, ProjectBy, ProjectFilter, ProjectOrder
 from app.projects.types import Project

@@ -7,8 +7,8 @@ from app.access.types import Membership, User
 from app.core.rules import PERMISSIONS
 from app.graphql.compiler.declare import column, computed, sql_type
 from app.graphql.context import Info
+from app.graphql.fields import many, one
 from app.graphql.node import Node, Timestamped
-from app.graphql.rows import many, one
 from app.projects import rules
 from app.projects import tables as t
 
@@ -34,6 +34,7 @@ class Project(Node, Timestamped):
         memberships.c.project_id,
         "Who belongs to it, and in which role; at most 1000.",
         order=[memberships.c.id],
+        most=1000,
     )
     created_by: User | None = one("User", t.projects.c.created_by, "Who made it.")
     created_at: datetime = column(t.projects.c.created_at, "When it was made.")

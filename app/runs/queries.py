@@ -12,8 +12,8 @@ from app.core.ids import parse_global_id
 from app.graphql.compiler.declare import Scoped
 from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
+from app.graphql.fields import root_connection, root_list, root_one
 from app.graphql.payloads import int_key
-from app.graphql.rows import root_connection, root_list, root_one
 from app.projects.queries import PROJECT_ARGUMENT, in_project
 from app.runs import tables as t
 from app.runs import waits

@@ -77,6 +77,17 @@ class Run(SQLModel, table=True):
             text("id DESC"),
         ),
         Index("ix_runs_project_updated", "project_id", "updated_at"),
+        # Lists in the order of these columns; the newest first where they can be null.
+        *(
+            Index(
+                f"ix_runs_project_{name}",
+                "project_id",
+                text(f"{name} DESC NULLS LAST"),
+                text("id DESC"),
+            )
+            for name in ("started_at", "finished_at")
+        ),
+        Index("ix_runs_project_status", "project_id", "status", "id"),
         Index("ix_runs_subject", "kind", "subject_id", "status"),
         Index(
             "uq_runs_sync",
@@ -157,6 +168,12 @@ class RunStep(SQLModel, table=True):
         CheckConstraint(f"status IN {STEP_STATES}", name="ck_run_steps_status"),
         UniqueConstraint("run_id", "name"),
         Index("ix_run_steps_project_id", "project_id", "id"),
+        Index(
+            "ix_run_steps_started",
+            "project_id",
+            text("started_at DESC NULLS LAST"),
+            text("id DESC"),
+        ),
     )
 
     id: int | None = pk()

@@ -10,8 +10,8 @@ from strawberry.scalars import JSON
 from app.access.types import User
 from app.graphql.compiler.declare import column, computed, expression, sql_type
 from app.graphql.connections import Connection
+from app.graphql.fields import connection, many, one
 from app.graphql.node import Node, Timestamped
-from app.graphql.rows import connection, many, one
 from app.graphql.scalars import BigInt
 from app.runs import rules, waits
 from app.runs import tables as t

@@ -31,14 +31,15 @@ def sent_token(call: Call) -> str | None:
     return oauth_token(call)[0]
 
 
-async def identify_caller(call: Call, credential: Credential) -> Subject:
-    """Who is calling. The key is checked first, whatever else was sent."""
+async def identify_caller(call: Call, credential: Credential, again: bool = False) -> Subject:
+    """Who is calling, by memory or `again`. The key is checked first, whatever else was sent."""
     if credential == "none":
         return identify.ANONYMOUS
     if credential == "key":
         # A login must work for a client that still holds a token of an ended session.
-        return await identify.by_mage(api_key(call), None)
+        return await identify.by_mage(api_key(call), None, again=again)
     token, by_cookie = oauth_token(call)
-    subject = await identify.by_mage(api_key(call), token)
+    subject = await identify.by_mage(api_key(call), token, again=again)
     # With a key that stands for a user the cookie was not what let the caller in.
-    return replace(subject, by_cookie=by_cookie and subject.kind == "session")
+    by_cookie = by_cookie and subject.kind == "session"
+    return replace(subject, by_cookie=True) if by_cookie else subject

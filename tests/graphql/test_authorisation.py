@@ -121,7 +121,7 @@ async def _followed(
     except Unauthenticated as refused:
         return refused.code
     stream = subscribe(
-        app.state.endpoint.door.schema, case.document, variables, None, lambda: Context(subject)
+        app.endpoint.door.schema, case.document, variables, None, lambda: Context(subject)
     )
     async with aclosing(stream) as results:
         stop = asyncio.Event()

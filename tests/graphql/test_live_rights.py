@@ -43,7 +43,7 @@ class Follower:
     async def follow(self, document: str, **variables: object) -> AsyncGenerator[Result, None]:
         """Open a subscription."""
         subject = await identify.by_token(self.session.token)
-        schema = self.app.state.endpoint.door.schema
+        schema = self.app.endpoint.door.schema
         return subscribe(schema, document, variables, None, lambda: Context(subject))
 
 

@@ -1,5 +1,7 @@
 """Plans of one operation, by the shape of its variables; built when first needed."""
 
+import asyncio
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from strawberry import Schema
 
 from app.core.errors import DomainError
+from app.core.rules import VIEWER as CALLER
 from app.graphql.compiler.pages import Cursor, PageCheck
 from app.graphql.compiler.patches import Patch
 from app.graphql.compiler.plan import Bound, Planned, Planner
@@ -36,6 +39,7 @@ MAX_OPERANDS = 5000
 VIEWER = "viewer_"
 RARELY_FULL = 10
 """Lists that are bounded by nature hold a tenth of what they may, or less."""
+SMALLEST_OBJECT = len('{"a":1},')
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
 
@@ -86,6 +90,15 @@ class Plan:
         return bound
 
 
+def check_size(text: str, context: Context) -> None:
+    """StepsAside for an answer of perhaps too many objects; normal execution counts them exactly."""
+    most = context.max_objects
+    if len(text) > most * SMALLEST_OBJECT and text.count("{") > most:
+        raise StepsAside("an answer that is perhaps too large")
+
+
+_making = threading.Lock()
+"""Threads would not make plans faster side by side, and those who ask alike wait for one plan."""
 _all: "deque[tuple[Plans, Any]]" = deque()
 
 
@@ -105,25 +118,58 @@ class Plans:
         nulls: Mapping[int, Sequence[bool]],
     ) -> Plan:
         """The plan for variables of this shape; StepsAside where there is none."""
+        key = self._key(schema, document, name, variables, nulls)
+        found = self._plans.get(key)
+        if found is None:
+            found = self._made(key, schema, document, name, variables, nulls)
+        return _plan(found)
+
+    async def ready(
+        self,
+        schema: Schema,
+        document: DocumentNode,
+        name: str | None,
+        variables: VariableValues,
+        nulls: Mapping[int, Sequence[bool]],
+    ) -> Plan:
+        """As `find`; a plan that is not there yet is made in a thread, not on the event loop."""
+        key = self._key(schema, document, name, variables, nulls)
+        found = self._plans.get(key)
+        if found is None:
+            found = await asyncio.to_thread(
+                self._made, key, schema, document, name, variables, nulls
+            )
+        return _plan(found)
+
+    def _key(
+        self,
+        schema: Schema,
+        document: DocumentNode,
+        name: str | None,
+        variables: VariableValues,
+        nulls: Mapping[int, Sequence[bool]],
+    ) -> Any:
         if self._types is None:
             self._types = _types_of(schema._schema, operation_of(document, name))
         types = self._types
-        key = (
+        return (
             tuple((n, shape(value, types[n])) for n, value in variables.coerced.items()),
             tuple(sorted((number, tuple(flags)) for number, flags in nulls.items())),
         )
-        found = self._plans.get(key)
-        if found is None:
-            if _parts(key) > MAX_SHAPE:
-                raise StepsAside("variables of too many parts")
+
+    def _made(self, key: Any, *operation: Any) -> Plan | str:
+        if _parts(key) > MAX_SHAPE:
+            raise StepsAside("variables of too many parts")
+        with _making:
+            found = self._plans.get(key)
+            if found is not None:
+                return found
             try:
-                found = self._build(schema, document, name, variables, nulls)
+                found = self._build(*operation)
             except (StepsAside, DomainError, GraphQLError) as reason:
                 # Not the exception itself: each time it was raised it would keep one more request.
                 found = str(reason)
             self._keep(key, found)
-        if isinstance(found, str):
-            raise StepsAside(found)
         return found
 
     def _keep(self, key: Any, found: Plan | str) -> None:
@@ -164,6 +210,12 @@ class Plans:
         return first
 
 
+def _plan(found: Plan | str) -> Plan:
+    if isinstance(found, str):
+        raise StepsAside(found)
+    return found
+
+
 def _parts(key: Any) -> int:
     return 1 + sum(_parts(one) for one in key) if isinstance(key, tuple) else 1
 
@@ -197,7 +249,11 @@ def _types_of(
 
 
 def _compiled(planned: Planned) -> Plan:
-    expanded: Any = planned.select.compile(dialect=_DIALECT).construct_expanded_state()
+    expanded: Any = (
+        planned.select.add_columns(CALLER.version())
+        .compile(dialect=_DIALECT)
+        .construct_expanded_state()
+    )
     return Plan(
         text=expanded.statement,
         parameters=tuple(_parameter(expanded, name) for name in expanded.positiontup or ()),

@@ -1,7 +1,7 @@
 """What each GraphQL field is in SQL, said once, on the field itself.
 
 `@sql_type` binds a Strawberry type to a table and to the policy that says which rows a caller may
-read; `column`, `expression`, `computed`, and the relations of `app/graphql/rows.py` say what each
+read; `column`, `expression`, `computed`, and the relations of `app/graphql/fields.py` say what each
 field is. Ordinary resolvers are made from these declarations; the compiler reads the same ones.
 """
 
@@ -16,6 +16,8 @@ from app.core.ids import global_id
 from app.core.rules import Policy
 
 DECLARATION = "isthmus.declaration"
+LONGEST_LIST = 500
+"""How many rows a list that is bounded by nature has at most, unless it says otherwise."""
 
 Expression = Callable[[Any], ColumnElement[Any]]
 """Columns of one occurrence of the type's table -> a scalar SQL expression."""
@@ -87,7 +89,7 @@ class RelationField:
     """Rows of another type whose `remote` column equals this row's `local` column.
 
     Without `remote` it is the first key column of the target. A connection has a `listing`, the
-    other shapes an `order`.
+    other shapes an `order`; `many` rows are usually no more than `most`.
     """
 
     target: str
@@ -96,11 +98,17 @@ class RelationField:
     order: tuple[Any, ...] = ()
     shape: str = "many"
     listing: Listing | None = None
+    most: int = LONGEST_LIST
 
     @property
     def far(self) -> Column[Any]:
         """The target's column that this row's value is looked up in."""
         return self.remote if self.remote is not None else _types[self.target].key[0]
+
+    @property
+    def key(self) -> list[Column[Any]]:
+        """What tells apart the rows that belong to one row."""
+        return [column for column in _types[self.target].key if column is not self.far]
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,8 @@ class SqlType:
     graphql_names: Mapping[str, str]
     discriminator: Column[Any] | None = None
     variant_of: tuple[str, ...] | None = None
+    facet: Table | None = None
+    tally: Column[Any] | None = None
 
     @property
     def variants(self) -> dict[str, "SqlType"]:
@@ -207,11 +217,15 @@ def sql_type(
     joins: Sequence[tuple[Table, ColumnElement[bool]]] = (),
     discriminator: Column[Any] | None = None,
     variant_of: tuple[str, ...] | None = None,
+    facet: Table | None = None,
+    tally: Column[Any] | None = None,
 ) -> Callable[[type], Any]:
     """Make a Strawberry type of a class and bind it to its table and policy.
 
     With a `discriminator` it is an interface: the column's value marks the type of each row, and
-    each such type says `variant_of=(interface, value, ...)`.
+    each such type says `variant_of=(interface, value, ...)`. A `facet` is the one of the joined tables that
+    has a row for each of the type's, and all columns that the policy asks for; the sum of a `tally`
+    is how many rows the facet has with the values that stand beside it.
     """
 
     def wrap(cls: type) -> Any:
@@ -237,6 +251,8 @@ def sql_type(
             graphql_names=names,
             discriminator=discriminator,
             variant_of=variant_of,
+            facet=facet,
+            tally=tally,
         )
         return made
 

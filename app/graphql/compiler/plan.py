@@ -6,32 +6,28 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, get_named_type
+from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType
 from graphql.language import SelectionSetNode
 from sqlalchemy import ColumnElement, FromClause, Select, case, func, literal, select
 from strawberry import Schema
 from strawberry.types.arguments import convert_arguments
 
 from app.graphql.compiler import declare, sql
+from app.graphql.compiler.connection import ConnectionPart
 from app.graphql.compiler.declare import (
     ColumnField,
     ComputedField,
-    Listing,
     RelationField,
     RootField,
     RootList,
     RootOne,
     SqlType,
 )
-from app.graphql.compiler.pages import Cursor, PageCheck, PagePlan, page_plan, value_of
+from app.graphql.compiler.pages import Cursor, PageCheck, value_of
 from app.graphql.compiler.patches import Patch
 from app.graphql.compiler.selection import Selected, Selections
 from app.graphql.compiler.standins import StepsAside, Values
-from app.graphql.connections import DEFAULT_PAGE, sorts
-from app.graphql.filters import Sort, conditions
-
-LONGEST_LIST = 500
-"""How many rows a list that is bounded by nature has at most."""
+from app.graphql.filters import Sort
 
 Finish = Callable[[FromClause], list[ColumnElement[Any]]]
 Place = tuple[str, ...]
@@ -76,7 +72,7 @@ class Planner:
         self._lists = self.planned.lists
 
     @contextmanager
-    def _list(self, size: Any) -> Iterator[None]:
+    def list_of(self, size: Any) -> Iterator[None]:
         """While the rows of a list are planned, other lists are inside each of them."""
         bound, outside = Bound(size), self._lists
         outside.append(bound)
@@ -118,9 +114,9 @@ class Planner:
         place = (selected.name,)
         if isinstance(declared, RootField):
             scope = self._scope(declared, given)
-            return self._connection(
-                selected, declared.target, declared.listing, given, scope, place
-            )
+            target, listing = declared.target, declared.listing
+            key = declare.types()[target].key
+            return ConnectionPart(self, selected, target, listing, given, key, scope, place).plan()
         if isinstance(declared, RootOne | RootList):
             named = declared.named(given)
             self.planned.needs_project |= named.needs_project
@@ -156,196 +152,33 @@ class Planner:
 
     # --- lists ---------------------------------------------------------------------------------
 
-    def _connection(
-        self,
-        selected: Selected,
-        target: str,
-        listing: Listing,
-        given: Mapping[str, Any],
-        scope: Sequence[ColumnElement[bool]],
-        place: Place,
-        parent: FromClause | None = None,
-    ) -> ColumnElement[Any]:
-        type_ = get_named_type(selected.definition.type)  # type: ignore[union-attr]
-        assert isinstance(type_, GraphQLObjectType)
-        fields = self.selections.of(type_, selected.sets)
-        where = list(scope)
-        if given["where"] is not None:
-            where.append(conditions(given["where"], listing.columns))
-        of_type = declare.types()[target]
-        keys = sorts(given["order_by"], listing.sort_columns, listing.default_order, of_type.key)
-        page = page_plan(self, selected, target, given, keys, self.opened)
-        parts: list[tuple[str, ColumnElement[Any]]] = []
-        with self._list(given["last"] or given["first"] or DEFAULT_PAGE):
-            rows = self._page_rows(fields, of_type, where, keys, page, place, parent)
-            for one in fields:
-                parts.append((one.name, self._connection_field(one, type_, rows, where, page)))
-        if parent is None:
-            return _object_text(parts)
-        pairs = [piece for name, value in parts for piece in (sql.text(name), value)]
-        return func.json_build_object(*pairs)
-
-    def _connection_field(
-        self,
-        one: Selected,
-        type_: GraphQLObjectType,
-        rows: "_Page",
-        where: Sequence[ColumnElement[bool]],
-        page: PagePlan,
-    ) -> ColumnElement[Any]:
-        nested = rows.parent is not None
-        match one.field_name:
-            case "__typename":
-                return sql.word(type_.name) if nested else sql.text(f'"{type_.name}"')
-            case "totalCount":
-                counted = rows.of_type.select([func.count()]).where(*where)
-                if rows.parent is not None:
-                    counted = counted.correlate(rows.parent)
-                found = counted.scalar_subquery()
-                return found if nested else _as_text(found)
-            case "nodes" | "edges":
-                return sql.list_of(rows.finished[one.name](), as_text=not nested).scalar_subquery()
-            case "pageInfo":
-                return self._page_info(one, rows, page)
-        raise StepsAside(f"the field {one.field_name} of a connection")
-
-    def _page_info(self, one: Selected, rows: "_Page", page: PagePlan) -> ColumnElement[Any]:
-        type_ = get_named_type(one.definition.type)  # type: ignore[union-attr]
-        assert isinstance(type_, GraphQLObjectType)
-        parts: list[tuple[str, ColumnElement[Any]]] = []
-        nested = rows.parent is not None
-        for own in self.selections.of(type_, one.sets):
-            value = _page_info_value(own.field_name, type_, rows, page)
-            parts.append((own.name, value if nested else _as_text(func.to_json(value))))
-        if nested:
-            pairs = [piece for name, value in parts for piece in (sql.text(name), value)]
-            return func.json_build_object(*pairs)
-        return _object_text(parts)
-
-    def _page_rows(
-        self,
-        fields: Sequence[Selected],
-        of_type: SqlType,
-        where: Sequence[ColumnElement[bool]],
-        keys: Sequence[Sort],
-        page: PagePlan,
-        place: Place,
-        parent: FromClause | None,
-    ) -> "_Page":
-        """The rows of a page, shared by everything that is selected of it."""
-        made = _Page(of_type, parent)
-        raw: list[ColumnElement[Any]] = []
-        finishes: list[tuple[Selected, Finish]] = []
-        target = self._target(of_type.name)
-        for number, one in enumerate(f for f in fields if f.field_name in ("nodes", "edges")):
-            if one.field_name == "nodes":
-                step = (*place, one.name, "*")
-                columns, finish = self._columns(of_type, target, one.sets, step, f"n{number}_")
-            else:
-                columns, finish = self._edge(of_type, target, one, page, place, f"n{number}_")
-            raw += columns
-            finishes.append((one, finish))
-        infos = [f for f in fields if f.field_name == "pageInfo"]
-        if not finishes and not infos:
-            return made
-        needs_place = bool(infos)
-        order = [key.clause(backwards=page.backwards) for key in keys]
-        raw += [key.column.label(f"s{i}") for i, key in enumerate(keys)]
-        if needs_place:
-            raw.append(func.row_number().over(order_by=order).label("place"))
-        inner = of_type.select(raw).where(*where, *page.conditions).order_by(*order)
-        inner = inner.limit(page.size + 1 if needs_place else page.size)
-        if page.offset is not None:
-            inner = inner.offset(page.offset)
-        if parent is not None:
-            inner = inner.correlate(parent)
-        name = self._name("p")
-        shared = needs_place or len(finishes) > 1
-        made.rows = inner.cte(name, nesting=parent is not None) if shared else inner.subquery(name)
-        made.keys = keys
-        made.needs_place = needs_place
-        for one, finish in finishes:
-            made.finished[one.name] = self._finished(made, finish, page)
-        return made
-
-    def _finished(self, made: "_Page", finish: Finish, page: PagePlan) -> Callable[[], FromClause]:
-        rows = made.rows
-        assert rows is not None
-
-        def build() -> FromClause:
-            outer = select(*finish(rows)).select_from(rows)
-            if made.needs_place:
-                outer = outer.where(rows.c.place <= page.last_place)
-            return outer.order_by(*sql.ordered_by(rows, made.keys)).subquery(self._name("x"))
-
-        return build
-
-    def _edge(
-        self,
-        of_type: SqlType,
-        target: Any,
-        edges: Selected,
-        page: PagePlan,
-        place: Place,
-        prefix: str,
-    ) -> tuple[list[ColumnElement[Any]], Finish]:
-        type_ = get_named_type(edges.definition.type)  # type: ignore[union-attr]
-        assert isinstance(type_, GraphQLObjectType)
-        raw: list[ColumnElement[Any]] = []
-        made: list[tuple[Selected, Finish | None]] = []
-        for number, one in enumerate(self.selections.of(type_, edges.sets)):
-            if one.field_name == "node":
-                step = (*place, edges.name, "*", one.name)
-                columns, finish = self._columns(
-                    of_type, target, one.sets, step, f"{prefix}{number}_"
-                )
-                raw += columns
-                made.append((one, finish))
-            else:
-                made.append((one, None))
-
-        def finish_edges(rows: FromClause) -> list[ColumnElement[Any]]:
-            outputs: list[ColumnElement[Any]] = []
-            for one, finish in made:
-                if finish is not None:
-                    inner = select(*finish(rows)).correlate(rows).subquery(self._name("y"))
-                    outputs.append(sql.object_of(inner, as_text=False).label(one.name))
-                elif one.field_name == "cursor":
-                    outputs.append(page.cursor(rows).label(one.name))
-                else:
-                    outputs.append(sql.word(type_.name).label(one.name))
-            return outputs
-
-        return raw, finish_edges
-
     def _rows(
         self,
         target: str,
         sets: Sequence[SelectionSetNode],
         where: Sequence[ColumnElement[bool]],
         keys: Sequence[Sort],
-        limit: int | None,
+        limit: int,
         place: Place,
         parent: FromClause | None = None,
     ) -> FromClause:
         """Rows of a type as objects, in a fixed order."""
         of_type = declare.types()[target]
         star = (*place, "*") if limit != 1 else place
-        raw, finish = self._columns(of_type, self._target(target), sets, star, "")
+        raw, finish = self.columns(of_type, self.target(target), sets, star, "")
         raw += [key.column.label(f"s{i}") for i, key in enumerate(keys)]
         inner = of_type.select(raw).where(*where).order_by(*(key.clause() for key in keys))
-        if limit is not None:
-            inner = inner.limit(limit)
+        inner = inner.limit(sql.number(limit))
         if parent is not None:
             inner = inner.correlate(parent)
-        rows = inner.subquery(self._name("p"))
-        with self._list(LONGEST_LIST if limit is None else limit):
+        rows = inner.subquery(self.name("p"))
+        with self.list_of(limit):
             outer = select(*finish(rows)).select_from(rows)
-        return outer.order_by(*sql.ordered_by(rows, keys)).subquery(self._name("x"))
+        return outer.order_by(*sql.ordered_by(rows, keys)).subquery(self.name("x"))
 
     # --- objects -------------------------------------------------------------------------------
 
-    def _columns(
+    def columns(
         self,
         of_type: SqlType,
         target: Any,
@@ -373,9 +206,9 @@ class Planner:
         raw: list[ColumnElement[Any]] = [of_type.discriminator.label(mark)]
         made: list[tuple[str, Finish, list[Patch]]] = []
         for number, (value, variant) in enumerate(of_type.variants.items()):
-            target, patches = self._target(variant.name), list[Patch]()
+            target, patches = self.target(variant.name), list[Patch]()
             with self._patches(patches):
-                columns, finish = self._columns(variant, target, sets, place, f"{prefix}v{number}_")
+                columns, finish = self.columns(variant, target, sets, place, f"{prefix}v{number}_")
             raw += columns
             made.append((value, finish, patches))
 
@@ -383,7 +216,7 @@ class Planner:
             choices = []
             for value, finish, patches in made:
                 with self._patches(patches):
-                    inner = select(*finish(rows)).correlate(rows).subquery(self._name("y"))
+                    inner = select(*finish(rows)).correlate(rows).subquery(self.name("y"))
                 choices.append(
                     (rows.c[mark] == sql.text(value), sql.object_of(inner, as_text=False))
                 )
@@ -418,7 +251,7 @@ class Planner:
                 value = stored if build is None else build(of_type.table.c)
                 label = _kept(raw, f"{prefix}c_{python_name}", value)
                 type_ = one.definition.type
-                return lambda rows: sql.scalar(rows.c[label], type_)
+                return lambda rows: sql.scalar(rows.c[label], type_, stored)
             case RelationField():
                 label = _kept(raw, f"{prefix}l_{declared.local.name}", declared.local)
                 return self._relation(one, declared, label, (*place, one.name))
@@ -441,37 +274,31 @@ class Planner:
             same = relation.far == rows.c[label]
             if relation.shape == "connection":
                 assert relation.listing is not None
-                given = self._given(one)
-                return self._connection(
-                    one, relation.target, relation.listing, given, [same], place, rows
-                )
+                given, target, listing = self._given(one), relation.target, relation.listing
+                key, scope = relation.key, [same]
+                return ConnectionPart(
+                    self, one, target, listing, given, key, scope, place, rows
+                ).plan()
             keys = [_sort_of(term) for term in relation.order]
-            limit = 1 if relation.shape == "one" else None
+            # One row more than there may be, to know of it.
+            limit = 1 if relation.shape == "one" else relation.most + 1
             found = self._rows(relation.target, one.sets, [same], keys, limit, place, rows)
             if relation.shape == "one":
                 return sql.object_of(found, as_text=False)
-            return sql.list_of(found, as_text=False).scalar_subquery()
+            return sql.list_of(found, as_text=False, most=relation.most).scalar_subquery()
 
         return build
 
-    def _target(self, name: str) -> Any:
+    def target(self, name: str) -> Any:
+        """The GraphQL type of rows."""
         found = self.selections.schema.get_type(name)
         assert isinstance(found, GraphQLObjectType | GraphQLInterfaceType)
         return found
 
-    def _name(self, kind: str) -> str:
+    def name(self, kind: str) -> str:
+        """A name in the statement that nothing else has."""
         # No field has a dollar sign: `json_agg(x1)` would mean a column x1 where one is asked for.
         return f"{kind}${next(self._numbers)}"
-
-
-@dataclass
-class _Page:
-    of_type: SqlType
-    parent: FromClause | None
-    rows: FromClause | None = None
-    keys: Sequence[Sort] = ()
-    needs_place: bool = False
-    finished: dict[str, Callable[[], FromClause]] = field(default_factory=dict)
 
 
 def declaration_of(definition: GraphQLField | None) -> Any:
@@ -488,37 +315,3 @@ def _kept(raw: dict[str, ColumnElement[Any]], label: str, value: Any) -> str:
 def _sort_of(term: Any) -> Sort:
     descending = getattr(getattr(term, "modifier", None), "__name__", "") == "desc_op"
     return Sort(getattr(term, "element", term) if descending else term, descending, False)
-
-
-def _object_text(parts: Sequence[tuple[str, ColumnElement[Any]]]) -> ColumnElement[str]:
-    pieces: list[ColumnElement[Any]] = []
-    for name, value in parts:
-        pieces += [sql.text(f'{"," if pieces else "{"}"{name}":'), value]
-    return sql.joined([*pieces, sql.text("}")])
-
-
-def _as_text(value: ColumnElement[Any]) -> ColumnElement[str]:
-    from sqlalchemy import Text, cast
-
-    return func.coalesce(cast(value, Text), sql.text("null"))
-
-
-def _page_info_value(
-    name: str, type_: GraphQLObjectType, rows: _Page, page: PagePlan
-) -> ColumnElement[Any]:
-    assert rows.rows is not None
-    found = rows.rows
-    more = select(func.count()).select_from(found).scalar_subquery() > page.size
-    match name:
-        case "__typename":
-            return sql.word(type_.name)
-        case "hasNextPage":
-            return page.started if page.backwards else more
-        case "hasPreviousPage":
-            return more if page.backwards else page.started
-        case "startCursor" | "endCursor":
-            last = (name == "endCursor") != page.backwards
-            kept = select(page.cursor(found)).where(found.c.place <= page.last_place)
-            place: ColumnElement[Any] = found.c.place
-            return kept.order_by(place.desc() if last else place.asc()).limit(1).scalar_subquery()
-    raise StepsAside(f"the field {name} of pageInfo")

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import asyncpg
 import orjson
 from graphql.execution.values import VariableValues
 from strawberry import Schema
 
 from app.core import db
 from app.core.errors import DomainError
-from app.graphql.compiler.cache import Plan
+from app.graphql.compiler.cache import Plan, check_size
 from app.graphql.compiler.pages import CURSORS
 from app.graphql.compiler.standins import StepsAside
 from app.graphql.context import Context
@@ -20,31 +19,35 @@ __all__ = ["StepsAside", "read"]
 
 async def read(
     schema: Schema, operation: StoredOperation, variables: VariableValues, context: Context
-) -> str:
-    """The response `{"data":…}` of a query; StepsAside where normal execution must give it."""
+) -> tuple[str, int | None]:
+    """The response `{"data":…}` of a query, and the version of what its caller may do.
+
+    StepsAside where normal execution must give it.
+    """
     if not context.subject.is_known:
         raise StepsAside("an anonymous caller")
     try:
-        plan, bound = _prepared(schema, operation, variables, context)
+        plan, bound = await _prepared(schema, operation, variables, context)
     except DomainError as error:
         # Worded by normal execution, with the place in the document.
         raise StepsAside(error.message) from error
-    text: str = await db.fetch_text(plan.text, bound)
-    return _patched(text, plan, context) if plan.patches else text
+    text, version = await db.fetch_text(plan.text, bound)
+    check_size(text, context)
+    return (_patched(text, plan, context) if plan.patches else text), version
 
 
-def _prepared(
+async def _prepared(
     schema: Schema, operation: StoredOperation, variables: VariableValues, context: Context
 ) -> tuple[Plan, list[Any]]:
     values = variables.coerced
     plans = operation.plans
-    plan = plans.find(schema, operation.document, operation.name, variables, {})
+    plan = await plans.ready(schema, operation.document, operation.name, variables, {})
     if plan.cursors:
         opened = [cursor.open(values) for cursor in plan.cursors]
         nulls = {n: [v is None for v in one] for n, one in enumerate(opened) if None in one}
         values = {**values, CURSORS: opened}
         if nulls:
-            plan = plans.find(schema, operation.document, operation.name, variables, nulls)
+            plan = await plans.ready(schema, operation.document, operation.name, variables, nulls)
     return plan, plan.bind(values, context)
 
 
@@ -53,6 +56,3 @@ def _patched(text: str, plan: Plan, context: Context) -> str:
     for patch in plan.patches:
         patch.apply(answer["data"], context)
     return orjson.dumps(answer).decode()
-
-
-Database = asyncpg.Pool

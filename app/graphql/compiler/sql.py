@@ -1,14 +1,19 @@
 """Pieces of SQL that make JSON: texts of the response, canonical scalars, cursors."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLList, GraphQLNonNull, GraphQLOutputType
 from sqlalchemy import (
+    BigInteger,
+    Column,
     ColumnElement,
     DateTime,
     FromClause,
+    Integer,
     Select,
+    String,
     Text,
     case,
     cast,
@@ -16,7 +21,8 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.types import TypeEngine
 
 from app.graphql.compiler.standins import StepsAside
 from app.graphql.filters import Sort
@@ -28,12 +34,19 @@ WHOLE = "whole object"
 """The name of a column that is an object already; no field of GraphQL can be called so."""
 
 
+@lru_cache(4096)
 def text(value: str) -> ColumnElement[str]:
     """A constant piece of text."""
     return literal_column("'" + value.replace("'", "''") + "'", Text)
 
 
+def number(value: int) -> ColumnElement[int]:
+    """A constant number that PostgreSQL plans with."""
+    return literal_column(str(value), Integer)
+
+
 UTC = text("UTC")
+NULL = literal_column("'null'::jsonb", JSONB)
 LINE_END = literal_column("E'\\n'", Text)
 EMPTY = literal_column("'[]'::json", JSON)
 
@@ -51,20 +64,43 @@ def joined(pieces: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
     return whole  # type: ignore[no-any-return]
 
 
+def as_text(value: ColumnElement[Any]) -> ColumnElement[str]:
+    """A JSON value as a piece of the response."""
+    return func.coalesce(cast(value, Text), text("null"))
+
+
+def object_text(parts: Sequence[tuple[str, ColumnElement[Any]]]) -> ColumnElement[str]:
+    """A JSON object as a piece of the response; its values are such pieces."""
+    pieces: list[ColumnElement[Any]] = []
+    for name, value in parts:
+        pieces += [text(f'{"," if pieces else "{"}"{name}":'), value]
+    return joined([*pieces, text("}")])
+
+
 def moment(column: ColumnElement[Any]) -> ColumnElement[str]:
     """`2026-11-21T23:17:33.000000Z`, as the scalar DateTime is written."""
     return func.to_char(func.timezone(UTC, column), text(MOMENT + '"Z"'))
 
 
-def scalar(column: ColumnElement[Any], type_: GraphQLOutputType) -> ColumnElement[Any]:
-    """A column as its GraphQL type is written; StepsAside for a type without a proven form."""
+def scalar(
+    column: ColumnElement[Any], type_: GraphQLOutputType, stored: Column[Any] | None = None
+) -> ColumnElement[Any]:
+    """A column as its GraphQL type is written; StepsAside for a type without a proven form.
+
+    A value that the type does not allow fails in PostgreSQL, and normal execution words the error.
+    `stored`: the table's column that it is; of an expression less is known.
+    """
     if isinstance(type_, GraphQLNonNull):
-        return scalar(column, type_.of_type)
+        if isinstance(type_.of_type, GraphQLEnumType):
+            return _word(column, type_.of_type, func.coalesce(column, text("nothing")))
+        return scalar(_present(column, stored), type_.of_type, stored)
     if isinstance(type_, GraphQLEnumType):
-        return _word(column, type_)
+        return _word(column, type_, column)
     if isinstance(type_, GraphQLList):
         return _list(column, type_.of_type)
     name = getattr(type_, "name", "")
+    if name == "Int" and (stored is None or isinstance(stored.type, BigInteger)):
+        return cast(column, Integer)
     if name == "DateTime":
         return moment(column)
     if name == "BigInt":
@@ -84,11 +120,29 @@ def _list(column: ColumnElement[Any], item: GraphQLOutputType) -> ColumnElement[
     return select(func.coalesce(func.json_agg(moment(one)), EMPTY)).scalar_subquery()
 
 
-def _word(column: ColumnElement[Any], type_: GraphQLEnumType) -> ColumnElement[str]:
-    words = {str(value.value): name for name, value in type_.values.items()}
-    if all(name == word.upper() for word, name in words.items()):
-        return func.upper(column)
-    return case(words, value=column)
+def _present(column: ColumnElement[Any], stored: Column[Any] | None) -> ColumnElement[Any]:
+    """The column; an error where it has no value."""
+    kind, value = column.type, column
+    if isinstance(kind, JSON):
+        # A null of JSON is none to GraphQL either.
+        value = func.nullif(column, NULL, type_=kind)
+    elif stored is not None and not stored.nullable:
+        return column
+    fault = failure("nothing", func.coalesce(cast(column, Text), text("")), kind)
+    return func.coalesce(value, fault, type_=kind)
+
+
+def failure(what: str, value: ColumnElement[str], type_: TypeEngine[Any]) -> ColumnElement[Any]:
+    """Fails where PostgreSQL comes to it; of any type. Its `value` keeps it out of the planning."""
+    told = text(what + ": ").op("||")(value)
+    return cast(cast(told, Integer) if isinstance(type_, String) else told, type_)
+
+
+def _word(
+    column: ColumnElement[Any], type_: GraphQLEnumType, told: ColumnElement[str]
+) -> ColumnElement[str]:
+    names: dict[Any, Any] = {text(str(v.value)): text(name) for name, v in type_.values.items()}
+    return case(names, value=column, else_=failure(f"no word of {type_.name}", told, Text()))
 
 
 def global_id(type_name: str, key: ColumnElement[Any]) -> ColumnElement[str]:
@@ -127,9 +181,12 @@ def _holds_objects(rows: FromClause) -> bool:
     return WHOLE in rows.c
 
 
-def list_of(rows: FromClause, *, as_text: bool) -> Select[Any]:
-    """All rows as a JSON array; an empty one where there are none."""
+def list_of(rows: FromClause, *, as_text: bool, most: int | None = None) -> Select[Any]:
+    """All rows as a JSON array; an empty one where there are none, an error where more than `most`."""
     listed: ColumnElement[Any] = func.json_agg(rows_as_json(rows))
+    if most is not None:
+        longer = failure("a list of", cast(func.count(), Text), JSON())
+        listed = case((func.count() <= number(most), listed), else_=longer)
     if as_text:
         return select(func.coalesce(cast(listed, Text), text("[]"))).select_from(rows)
     return select(func.coalesce(listed, EMPTY)).select_from(rows)

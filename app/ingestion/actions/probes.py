@@ -24,7 +24,9 @@ from app.runs.tables import runs, workers
 from app.runs.waits import is_alive
 
 Kind = Literal["check", "discover"]
-LIMIT_S: Mapping[Kind, int] = {"check": 300, "discover": 300}
+LIMIT_S = 300
+PRIORITY = 10
+"""Somebody waits for it."""
 LOOK_S = 1.0
 NO_WORKER = "No worker is there that could try it. Start one, then try again."
 
@@ -62,32 +64,33 @@ async def start_probe(
     """
     async with db.transaction(subject) as tx:
         found, config = await _subject(tx, end, project_id, values)
-        why = None if found["abilities"].get("runs") else found["abilities"].get("why_not")
+        able = found["abilities"]
         run_id = None
-        if why is None:
-            nonce = new_token()
-            params = {
-                **(more or {}),
-                "end": end,
-                "type": found["type"],
-                "nonce": nonce,
-                "sealed": seal(config, probe_place(nonce)),
-            }
-            accepted = await ledger.accept(
-                tx,
-                project_id=project_id,
-                kind=kind,
-                params=params,
-                max_attempts=1,
-                timeout_s=LIMIT_S[kind],
-                created_by=subject.user_id,
-                priority=10,
-            )
-            run_id = accepted.run_id
-        about = run_id if values.get("id") is None else values["id"]
+        if able.get("runs"):
+            about = {**(more or {}), "end": end, "type": found["type"]}
+            run_id = await _queue(tx, kind, project_id, about, config)
         action = f"sync_{end}.{'test' if kind == 'check' else 'discover'}"
-        await tx.audit(action, TYPE_NAMES[end], about or found["type"], project_id=project_id)
-    return Probe(run_id, why)
+        about_id = values.get("id") or run_id or found["type"]
+        await tx.audit(action, TYPE_NAMES[end], about_id, project_id=project_id)
+    return Probe(run_id, None if run_id else able.get("why_not"))
+
+
+async def _queue(
+    tx: db.Tx, kind: Kind, project_id: int, about: Mapping[str, Any], config: dict[str, Any]
+) -> UUID:
+    nonce = new_token()
+    sealed = seal(config, probe_place(nonce))
+    accepted = await ledger.accept(
+        tx,
+        project_id=project_id,
+        kind=kind,
+        params={**about, "nonce": nonce, "sealed": sealed},
+        max_attempts=1,
+        timeout_s=LIMIT_S,
+        created_by=tx.subject.user_id,
+        priority=PRIORITY,
+    )
+    return accepted.run_id
 
 
 async def _subject(

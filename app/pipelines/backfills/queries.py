@@ -5,8 +5,8 @@ import strawberry
 from app.graphql.compiler.declare import Scoped
 from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
+from app.graphql.fields import root_connection, root_one
 from app.graphql.payloads import int_key
-from app.graphql.rows import root_connection, root_one
 from app.pipelines import tables as t
 from app.pipelines.backfills.inputs import (
     BACKFILL_COLUMNS,

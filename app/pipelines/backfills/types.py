@@ -7,8 +7,8 @@ from strawberry.scalars import JSON
 from app.access.types import User
 from app.graphql.compiler.declare import column, expression, sql_type
 from app.graphql.connections import Connection
+from app.graphql.fields import connection, one
 from app.graphql.node import Node, Timestamped
-from app.graphql.rows import connection, one
 from app.pipelines import rules
 from app.pipelines import tables as t
 from app.pipelines.backfills import slots as sql

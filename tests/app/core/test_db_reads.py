@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import pytest_asyncio
 
-from app.core import db
+from app.core import db, read_pool
 from tests.conftest import Database
 
 
@@ -64,40 +64,47 @@ async def wire(database: Database) -> AsyncIterator[Wire]:
         await db.disconnect()
 
 
+async def read_text(statement: str) -> str:
+    """The only value of a statement."""
+    row = await db.fetch_row(statement)
+    assert row is not None
+    return str(next(iter(row.values())))
+
+
 async def test_a_read_that_is_given_up_does_not_wait_for_a_silent_server(wire: Wire) -> None:
-    assert await db.fetch_text("SELECT 'a'", []) == "a"
+    assert await read_text("SELECT 'a'") == "a"
     wire.open.clear()
     for _ in range(3):  # more than the pool has
-        read = asyncio.create_task(db.fetch_text("SELECT 'b'", []))
+        read = asyncio.create_task(read_text("SELECT 'b'"))
         await asyncio.sleep(0.1)
         read.cancel()
         done, _ = await asyncio.wait([read], timeout=5)
         assert done and read.cancelled()
     wire.open.set()
-    assert await db.fetch_text("SELECT 'c'", []) == "c"
+    assert await read_text("SELECT 'c'") == "c"
 
 
 async def test_a_statement_ends_soon_after_its_read_was_given_up(wire: Wire) -> None:
-    read = asyncio.create_task(db.fetch_text("SELECT pg_sleep(60)::text", []))
+    read = asyncio.create_task(read_text("SELECT pg_sleep(60)::text"))
     active = (
         "SELECT count(*)::text FROM pg_stat_activity "
         "WHERE query LIKE 'SELECT pg_sleep(60)%' AND state = 'active'"
     )
-    while await db.fetch_text(active, []) == "0":  # noqa: ASYNC110 (it happens in PostgreSQL)
+    while await read_text(active) == "0":  # noqa: ASYNC110 (it happens in PostgreSQL)
         await asyncio.sleep(0.05)
     read.cancel()
     with pytest.raises(asyncio.CancelledError):
         await read
     async with asyncio.timeout(20):
-        while await db.fetch_text(active, []) != "0":  # noqa: ASYNC110
+        while await read_text(active) != "0":  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
 async def test_a_read_does_not_wait_for_ever_for_a_connection(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "POOL_TIMEOUT_S", 0.5)
-    slow = [asyncio.create_task(db.fetch_text("SELECT pg_sleep(60)::text", [])) for _ in range(2)]
+    monkeypatch.setattr(read_pool, "WAIT_S", 0.5)
+    slow = [asyncio.create_task(read_text("SELECT pg_sleep(60)::text")) for _ in range(2)]
     await asyncio.sleep(0.5)
     with pytest.raises(TimeoutError) as refused:
         await asyncio.wait_for(db.fetch_row("SELECT 1"), 20)

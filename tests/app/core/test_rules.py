@@ -49,15 +49,15 @@ def test_who_is_known_and_lacks_the_right_is_forbidden() -> None:
 def test_owners_and_the_program_itself_may_everything() -> None:
     for subject in (Subject(kind="session", user_id=1, is_owner=True), SYSTEM):
         assert all(subject.may(p, 99) for p in PERMISSIONS)
-        assert subject.parameters()["viewer_is_owner"] is True
+        assert subject.parameters["viewer_is_owner"] is True
 
 
 def test_a_rule_is_one_statement_for_every_caller() -> None:
     rule = VIEWER.holds("project.read", projects.c.id)
     assert str(rule) == str(VIEWER.holds("project.read", projects.c.id))
     assert "viewer_project_read" in str(rule)
-    assert MEMBER.parameters()["viewer_project_read"] == [1]
-    assert Subject().parameters() == {
+    assert MEMBER.parameters["viewer_project_read"] == [1]
+    assert Subject().parameters == {
         "viewer_id": -1,
         "viewer_session_id": -1,
         "viewer_project": -1,

@@ -200,6 +200,7 @@ async def test_the_values_that_forms_write_are_right(team: Team) -> None:
         "ssh_config": {"type": "no_tunnel"},
         "ssl": {"mode": "disable"},
         "update_method": {"type": "Standalone"},
+        "jdbc_url_params": "",
     }
     assert (await create(team, config=config)).only["errors"] == []
 

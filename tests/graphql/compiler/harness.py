@@ -93,7 +93,7 @@ class Binding:
         """The value of a parameter."""
         head, *path = name.split(".")
         if head.startswith("viewer_"):
-            return {**self.subject.parameters(), **self.viewer}[head]
+            return {**self.subject.parameters, **self.viewer}[head]
         match head:
             case "project":
                 parsed = parse_global_id(self.variables["projectId"])

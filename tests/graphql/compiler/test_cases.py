@@ -87,7 +87,7 @@ async def test_statement_and_executor_give_the_written_answer(
     tokens: dict[str, str],
 ) -> None:
     case = Case(name)
-    variables = coerced(case, app.state.endpoint.door.schema._schema)
+    variables = coerced(case, app.endpoint.door.schema._schema)
     compiled = await run_statement(postgres, case.text("sql"), Binding(variables, subjects[caller]))
     executed = await _ask(client, tokens[caller], case, case.variables)
     assert compiled["data"] == executed == case.answers[caller]
@@ -104,7 +104,7 @@ async def test_statement_and_executor_give_the_same_pages_behind_each_cursor(
     tokens: dict[str, str],
 ) -> None:
     case = Case(PAGED)
-    variables = coerced(case, app.state.endpoint.door.schema._schema)
+    variables = coerced(case, app.endpoint.door.schema._schema)
     page = (await _ask(client, tokens["owner"], case, case.variables))["pipelineRuns"]
     pages = []
     while page["pageInfo"]["hasNextPage"]:

@@ -47,7 +47,7 @@ async def subjects(app: Starlette, owner_token: str) -> AsyncIterator[list[Subje
 @pytest.fixture(scope="module")
 def schema(app: Starlette) -> Schema:
     """The served schema."""
-    found: Schema = app.state.endpoint.door.schema
+    found: Schema = app.endpoint.door.schema
     return found
 
 

@@ -1,5 +1,7 @@
 """Stand-ins: what they lead to in a statement, and what gives them away."""
 
+import asyncio
+import threading
 from collections import deque
 from traceback import walk_tb
 from typing import Any
@@ -145,3 +147,21 @@ def test_what_cannot_be_compiled_keeps_nothing_of_its_requests(schema: Schema) -
             plans.find(schema, operation.document, "Q", VariableValues({}, {}), {})
         found.append(len(list(walk_tb(caught.value.__traceback__))))
     assert found[1] == found[2] and caught.value.__cause__ is None
+
+
+async def test_a_plan_is_made_once_and_beside_the_event_loop(
+    schema: Schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    build = Plans._build
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(threading.get_ident())
+        return build(*arguments)
+
+    monkeypatch.setattr(Plans, "_build", noted)
+    operation = stored_operations(schema, QUERY, "test")["Q"]
+    asked = (schema, operation.document, "Q", variables(schema), {})
+    first, second = await asyncio.gather(*(operation.plans.ready(*asked) for _ in range(2)))
+    assert first is second is await operation.plans.ready(*asked)
+    assert len(threads) == 1 and threads[0] != threading.get_ident()

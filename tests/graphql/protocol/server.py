@@ -23,7 +23,7 @@ from tests.graphql.protocol.toy import SCHEMA, subject_of
 PATH = "/v2/graphql"
 
 
-async def identify_request(conn: HTTPConnection) -> Subject:
+async def identify_request(conn: HTTPConnection, *, again: bool = True) -> Subject:
     """A bearer token, else a cookie, else anonymous."""
     bearer = conn.headers.get("authorization", "").removeprefix("Bearer ")
     if bearer:

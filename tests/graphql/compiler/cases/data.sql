@@ -72,6 +72,8 @@ insert into pipeline_runs (run_id, number, project_id, pipeline_id, pipeline_uui
   ('01900000-0000-7000-8000-000000000006', 6, 1, null, 'removed', null, null, '2026-03-06T00:00:00Z', '{}', null, null),
   ('01900000-0000-7000-8000-000000000007', 7, 102, 5, 'elrond', 4, 'far', '2026-03-07T00:00:00Z', null, null, null);
 
+update runs set subject_id = f.pipeline_id from pipeline_runs f where f.run_id = runs.id;
+
 insert into run_steps (id, run_id, project_id, position, name, status, attempt, created_at, updated_at,
     started_at, finished_at, metrics, error, traceback) values
   (1, '01900000-0000-7000-8000-000000000001', 1, 0, 'load', 'succeeded', 1, '2026-03-01T00:00:01Z', '2026-03-01T00:00:04Z',

@@ -1,0 +1,107 @@
+"""Callers are remembered between requests, and no right outlives its end by one request."""
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from app.core import db
+from app.core.ids import token_hash
+from tests.factories.team import Team, member
+from tests.graphql.caller import Caller
+
+PROJECTS = "{ projects(first: 5) { totalCount } }"
+NODE = "query ($id: ID!) { node(id: $id) { __typename } }"
+RENAME = """mutation ($id: ID!) {
+  projectUpdate(input: {id: $id, name: "Renamed"}) { project { name } errors { code } }
+}"""
+
+MINE = "(SELECT user_id FROM sessions WHERE token_hash = :hash)"
+ENDS = {
+    "revoked": "UPDATE sessions SET revoked_at = now() WHERE token_hash = :hash",
+    "expired": "UPDATE sessions SET expires_at = now() WHERE token_hash = :hash",
+    "session deleted": "DELETE FROM sessions WHERE token_hash = :hash",
+    "user inactive": f"UPDATE users SET is_active = false WHERE id = {MINE}",
+    "user deleted": f"DELETE FROM users WHERE id = {MINE}",
+}
+LOSSES = {
+    "membership deleted": f"DELETE FROM memberships WHERE user_id = {MINE}",
+    "another role": "UPDATE memberships SET role_id = "
+    f"(SELECT id FROM roles WHERE name = 'sourcer') WHERE user_id = {MINE}",
+}
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements by which callers were identified."""
+    seen: list[str] = []
+    fetch_row = db.fetch_row
+
+    async def counted(statement: str, *parameters: object) -> object:
+        seen.append(statement)
+        return await fetch_row(statement, *parameters)
+
+    monkeypatch.setattr(db, "fetch_row", counted)
+    return seen
+
+
+async def somebody_else(statement: str, caller: Caller) -> None:
+    """What another process, or an operator, does to the tables."""
+    async with db.engine().begin() as connection:
+        await connection.execute(text(statement), {"hash": token_hash(str(caller.token))})
+
+
+async def test_the_second_read_asks_for_nobody(team: Team, looks: list[str]) -> None:
+    assert (await team.viewer(PROJECTS)).only["totalCount"] == 1
+    assert len(looks) == 1
+    for _ in range(3):
+        assert (await team.viewer(PROJECTS)).only["totalCount"] == 1
+    assert len(looks) == 1
+
+
+async def test_what_is_executed_looks_again(team: Team, looks: list[str]) -> None:
+    await team.owner(PROJECTS)
+    looks.clear()
+    assert (await team.owner(NODE, id=team.project_id)).only == {"__typename": "Project"}
+    assert (await team.owner(RENAME, id=team.project_id)).only["errors"] == []
+    assert len(looks) == 2
+
+
+@pytest.mark.parametrize("document", [PROJECTS, NODE, RENAME], ids=["read", "node", "write"])
+@pytest.mark.parametrize("end", ENDS)
+async def test_an_ended_credential_ends_at_once(
+    client: httpx2.AsyncClient, team: Team, document: str, end: str
+) -> None:
+    caller = await member(client, team.project, "owner")
+    assert (await caller(PROJECTS)).only["totalCount"] == 1
+    await somebody_else(ENDS[end], caller)
+    variables = {} if document == PROJECTS else {"id": team.project_id}
+    assert (await caller(document, variables)).codes == ["UNAUTHENTICATED"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_a_lost_right_is_lost_at_once(
+    client: httpx2.AsyncClient, team: Team, loss: str
+) -> None:
+    caller = await member(client, team.project, "editor")
+    pipelines = "{ pipelines(first: 5) { totalCount } }"
+    await team.owner(
+        'mutation ($p: ID!) { pipelineCreate(input: {projectId: $p, name: "one"}) '
+        "{ errors { code } } }",
+        p=team.project_id,
+    )
+    before = (await caller(pipelines)).only["totalCount"]
+    assert before > 0
+    await somebody_else(LOSSES[loss], caller)
+    answer = await caller(pipelines)
+    assert answer.codes or answer.only["totalCount"] == 0
+
+
+async def test_a_role_that_gains_a_permission_has_it_at_once(
+    client: httpx2.AsyncClient, team: Team
+) -> None:
+    caller = await member(client, team.project, "sourcer")
+    pipelines = "{ pipelines(first: 5) { totalCount } }"
+    assert (await caller(pipelines)).only["totalCount"] == 0
+    gain = "UPDATE roles SET permissions = permissions || '{pipeline.read}' WHERE name = 'sourcer'"
+    await somebody_else(gain, caller)
+    assert (await caller(pipelines)).only["totalCount"] > 0
