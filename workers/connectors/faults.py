@@ -1,6 +1,9 @@
 """What DuckDB and the servers behind it meant, in one sentence without statements or secrets."""
 
 import re
+import traceback
+
+import duckdb
 
 from workers.connectors.base import SyncError
 
@@ -32,6 +35,16 @@ _AWAY = (
     "lost connection",
 )
 _AGAIN = ("deadlock detected", "could not serialize access", "lock timeout")
+
+
+def told(error: Exception) -> SyncError:
+    """Any error as its reader needs it; the worker's log gets the traceback of what is ours."""
+    if isinstance(error, SyncError):
+        return error
+    if isinstance(error, (duckdb.Error, OSError)):
+        return fault(error)
+    traceback.print_exception(error)
+    return SyncError(f"The sync broke ({type(error).__name__}); the worker's log says more.")
 
 
 def fault(error: Exception) -> SyncError:

@@ -47,8 +47,9 @@ class Cursor:
 
     def behind(self, position: Position, *, late: bool, system: str) -> str:
         """SQL: whether a row lies behind a position. Late ones cost a scan of the whole table."""
+        position = self._understood(position)
         if not late or position["system"] != system:
-            position = {**position, "oldest": None}
+            position["oldest"] = None
         edge, seen = self._edge(position), position["seen"]
         if seen:
             edge += f" AND md5({ROW}::text) NOT IN ({', '.join(map(literal, seen))})"
@@ -56,6 +57,22 @@ class Cursor:
             f"{self._rows(i)} AND {self._newer(i, m)}" for i, m in enumerate(position["marks"])
         ]
         return " OR ".join(f"({condition})" for condition in (*newer, edge))
+
+    def _understood(self, position: Position) -> Position:
+        """A position of ours, or one that was set by hand, such as {"updated_at": "2026-01-01"}."""
+        marks = position.get("marks") or [position.get(column) for column in self.columns]
+        fits = isinstance(marks, list) and len(marks) == len(self.columns)
+        if not fits or ("marks" not in position and not any(marks)):
+            raise SyncError(
+                f"The state of {self.stream.id} cannot be read. Give the value of its cursor, as in "
+                f'{{"{self.columns[0]}": …}}, or reset it.'
+            )
+        return {
+            "marks": [None if mark is None else str(mark) for mark in marks],
+            "seen": [str(hash) for hash in position.get("seen") or []],
+            "oldest": position.get("oldest"),
+            "system": position.get("system"),
+        }
 
     def _rows(self, index: int) -> str:
         """The rows for which a cursor counts."""

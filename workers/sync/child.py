@@ -14,17 +14,14 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-import duckdb
-
 from workers.connectors import duck, registry
 from workers.connectors.base import Run, Session, SyncError
-from workers.connectors.faults import fault
+from workers.connectors.faults import told
 from workers.sync.catalog import catalog, configured
 from workers.sync.engine import Sync
 
@@ -140,7 +137,8 @@ def work(document: dict[str, Any], session: Session, wire: Wire) -> dict[str, An
         if what == "clear":
             return Sync(session, _NoSource(), destination, wire.tell).clear(streams)
         with _opened("source", document["source"], session) as source:
-            return Sync(session, source, destination, wire.tell).run(streams)
+            states = document.get("state")
+            return Sync(session, source, destination, wire.tell, states).run(streams)
 
 
 def _check(document: dict[str, Any], session: Session) -> dict[str, Any]:
@@ -188,18 +186,9 @@ def main() -> int:
     try:
         with open_session(wire.document, wire) as session:
             result = work(wire.document, session, wire)
-    except SyncError as error:
-        wire.tell({"error": {"message": str(error), "retry": error.retry}})
-        return 1
-    except (duckdb.Error, OSError) as error:
-        told = fault(error)
-        wire.tell({"error": {"message": str(told), "retry": told.retry}})
-        return 1
     except Exception as error:
-        # Ours to repair: the worker's log has the traceback, the run only what it is.
-        traceback.print_exc()
-        text = f"The sync broke ({type(error).__name__}); the worker's log says more."
-        wire.tell({"error": {"message": text, "retry": False}})
+        said = told(error)
+        wire.tell({"error": {"message": str(said), "retry": said.retry}})
         return 1
     wire.tell({"result": result})
     return 0

@@ -23,13 +23,15 @@ from workers.connectors.base import (
     Table,
     Written,
 )
-from workers.connectors.faults import fault
+from workers.connectors.faults import told
 from workers.sync.catalog import plain_name
 from workers.sync.shape import Shape, shape
 
 Tell = Callable[[dict[str, Any]], None]
 """Sends one line to whoever started the sync."""
 
+RUN = "_run"
+"""In a state: the run that told it. One without it was written by a person."""
 CDC = ("cdc", "strict_cdc")
 
 
@@ -51,12 +53,19 @@ class Sync:
     """One run of a job's streams, one after the other; a failed one does not stop the others."""
 
     def __init__(
-        self, session: Session, source: Source, destination: Destination, tell: Tell
+        self,
+        session: Session,
+        source: Source,
+        destination: Destination,
+        tell: Tell,
+        states: Mapping[str, Position] | None = None,
     ) -> None:
+        """`states` are the job's, by stream; what a person wrote there overrules the destination."""
         self.session = session
         self.source = source
         self.destination = destination
         self.tell = tell
+        self.states = states or {}
         self.progress: dict[str, Progress] = {}
         self.positions: dict[str, Position] = {}
         self.failed: list[SyncError] = []
@@ -90,18 +99,19 @@ class Sync:
     def _attempt(self, streams: Sequence[Stream], work: Callable[[], None]) -> None:
         try:
             work()
-        except (SyncError, duckdb.Error) as error:
-            told = error if isinstance(error, SyncError) else fault(error)
-            self.failed.append(told)
+        except Exception as error:
+            # Whatever a connector does wrong: the other streams go on.
+            said = told(error)
+            self.failed.append(said)
             for stream in streams:
-                self.session.log("error", f"{stream.id}: {told}")
-                self._end(stream, "failed", str(told))
+                self.session.log("error", f"{stream.id}: {said}")
+                self._end(stream, "failed", str(said))
                 self.progress.pop(stream.id, None)
 
     def _read(self, stream: Stream) -> None:
         """A full refresh, what is behind the cursor, or the rows from which cdc starts."""
         self._begin(stream)
-        position = _going_on(stream, self.destination.position(place(stream)))
+        position = self._position(stream)
         if stream.mode == "full_refresh":
             self._replace(stream)
         elif stream.mode == "incremental":
@@ -112,6 +122,14 @@ class Sync:
             self.positions[stream.id] = position
         if stream.mode not in CDC:
             self._end(stream, "succeeded")
+
+    def _position(self, stream: Stream) -> Position | None:
+        """Where to go on: as the destination says, unless somebody has set another position."""
+        state = self.states.get(stream.id)
+        if state is not None and RUN not in state:
+            self.session.log("info", f"{stream.id} goes on from the position that was set.")
+            return state or None
+        return _going_on(stream, self.destination.position(place(stream)))
 
     def _incremental(self, stream: Stream, position: Position | None) -> None:
         parts = self.source.read(stream, position)
@@ -190,7 +208,7 @@ class Sync:
         progress.rows += written.rows
         progress.bytes += written.bytes
         self.tell({"stream": id_, "status": "running", **progress.figures()})
-        self.tell({"state": {id_: part.position}})
+        self.tell({"state": {id_: {**part.position, RUN: list(self.session.run.order)}}})
 
     def _end(self, stream: Stream, status: str, error: str | None = None) -> None:
         progress = self.progress.get(stream.id) or Progress()

@@ -131,3 +131,39 @@ async def test_a_row_that_a_savepoint_wrote_is_not_lost(rig: Rig) -> None:
     assert (await rig.sync(rig.parquet, streams)).result["rows"] == 1
     assert (await rig.sync(rig.parquet, streams)).result["rows"] == 0
     assert sorted(rig.files("one", "id")) == [(1,), (2,), (3,)]
+
+
+async def test_a_partitioned_table(rig: Rig) -> None:
+    await rig.sql.execute(
+        "CREATE TABLE one (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); "
+        "CREATE TABLE one_1 PARTITION OF one FOR VALUES FROM (0) TO (10); "
+        "CREATE TABLE one_2 PARTITION OF one DEFAULT; INSERT INTO one VALUES (1, 5), (2, 50)"
+    )
+    streams = await rig.streams("one", mode="incremental", cursor="at")
+    other = await rig.connect()
+    await other.execute("BEGIN; INSERT INTO one VALUES (3, 1)")
+    assert (await rig.sync(rig.postgres, streams)).result["rows"] == 2
+    await other.execute("COMMIT")
+    await other.close()
+    assert (await rig.sync(rig.postgres, streams)).result["rows"] == 1
+    assert await rig.same("one")
+
+
+async def test_a_position_that_was_set_by_hand(rig: Rig) -> None:
+    await rig.sql.execute(
+        "CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one SELECT generate_series(1, 9)"
+    )
+    streams = await rig.streams("one", mode="incremental", cursor="id")
+    told = await rig.sync(rig.postgres, streams)
+    state = [line["state"]["public.one"] for line in told.lines if "state" in line][-1]
+    kept = await rig.sync(rig.postgres, streams, state={"public.one": {**state, "marks": ["1"]}})
+    assert kept.result["rows"] == 0
+    del state["_run"]
+    back = {"public.one": {**state, "marks": ["7"]}}
+    assert (await rig.sync(rig.postgres, streams, state=back)).result["rows"] == 2
+    plain = {"public.one": {"id": 5}}
+    assert (await rig.sync(rig.postgres, streams, state=plain)).result["rows"] == 5
+    wrong = await rig.sync(rig.postgres, streams, state={"public.one": {"x": 1}})
+    assert wrong.error.startswith("The state of public.one cannot be read.")
+    assert (await rig.sync(rig.postgres, streams, state={"public.one": {}})).result["rows"] == 9
+    assert await rig.same("one")
