@@ -100,7 +100,7 @@ async def test_a_sync_from_its_start_to_what_is_shown_of_it(team: Team, app: Sta
     token = team.viewer.token
     assert token is not None
     subject = await identify.by_token(token)
-    schema = app.state.endpoint.door.schema
+    schema = app.endpoint.door.schema
     seen: list[Any] = []
     stream = subscribe(schema, FOLLOW, {"n": number}, None, lambda: Context(subject))
     async with aclosing(stream) as results:
