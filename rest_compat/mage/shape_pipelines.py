@@ -15,8 +15,12 @@ ATTACHED = {"CALLBACK": "callbacks", "CONDITIONAL": "conditionals", "CHART": "wi
 
 def block(row: Row, _: Call | None = None) -> dict[str, Any]:
     """A block, with or without content."""
-    small = {name: row[name].lower() for name in ("language", "status", "type")}
-    return {**row, **small}
+    return {
+        **row,
+        "language": row["language"].lower(),
+        "status": row["status"].lower(),
+        "type": row["type"].lower(),
+    }
 
 
 def block_with_outputs(row: Row) -> dict[str, Any]:
