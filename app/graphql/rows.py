@@ -37,11 +37,15 @@ from app.graphql.connections import (
 )
 from app.graphql.context import Context, Info
 from app.graphql.filters import Sort
+from app.graphql.references import Reference
 
 
 def requested(info: Info, *path: str) -> frozenset[str]:
     """Names of the fields selected below the current field, at `path`, through all fragments."""
-    raw: GraphQLResolveInfo[Any] = info._raw_info
+    return _requested(info._raw_info, *path)
+
+
+def _requested(raw: GraphQLResolveInfo[Any], *path: str) -> frozenset[str]:
     sets = [n.selection_set for n in raw.field_nodes if n.selection_set]
     for step in path:
         sets = [
@@ -126,6 +130,14 @@ async def fetch_one(info: Info, name: str, where: ColumnElement[bool], *path: st
     read = reader(name)
     statement = read.sql.select(read.columns(requested(info, *path))).where(where)
     rows = await fetch(statement.limit(1), info.context)
+    return read.build(rows[0]) if rows else None
+
+
+async def fetch_row(raw: GraphQLResolveInfo[Any], reference: Reference) -> Any | None:
+    """The row that a reference names, with the fields selected below the current field."""
+    read = reader(reference.type_name)
+    statement = read.sql.select(read.columns(_requested(raw)))
+    rows = await fetch(statement.where(read.sql.key[0] == reference.key), raw.context)
     return read.build(rows[0]) if rows else None
 
 

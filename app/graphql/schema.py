@@ -15,7 +15,8 @@ from app.core.ids import global_id, parse_global_id, row_number
 from app.graphql.compiler import declare
 from app.graphql.context import Info
 from app.graphql.node import Node
-from app.graphql.rows import fetch_list, fetch_one
+from app.graphql.references import row
+from app.graphql.rows import fetch_list
 from app.graphql.scalars import SCALARS
 from app.ingestion.job_mutations import SyncJobMutation
 from app.ingestion.mutations import SyncMutation
@@ -61,18 +62,18 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
     keys: dict[str, list[Any]] = {}
     for given in ids:
         try:
-            row = _row_of(given)
+            named = _row_of(given)
         except Invalid as fault:
             wanted.append(fault)
             continue
-        wanted.append(row)
-        if row is not None:
-            keys.setdefault(row[0], []).append(row[1])
+        wanted.append(named)
+        if named is not None:
+            keys.setdefault(named[0], []).append(named[1])
     found: dict[str, Any] = {}
     for name, those in keys.items():
         column = declare.types()[name].key[0]
         rows = await fetch_list(info, name, [column], column.in_(those), limit=MAX_NODES)
-        found |= {row.id: row for row in rows}
+        found |= {one.id: one for one in rows}
     return [found.get(global_id(*w)) if isinstance(w, tuple) else w for w in wanted]
 
 
@@ -96,11 +97,8 @@ class Query(
     ) -> Node | None:
         """Fetch an object again."""
         info.context.subject.require_known()
-        row = _row_of(id)
-        if row is None:
-            return None
-        column = declare.types()[row[0]].key[0]
-        found: Node | None = await fetch_one(info, row[0], column == row[1])
+        named = _row_of(id)
+        found: Node | None = None if named is None else row(*named)
         return found
 
     @strawberry.field(description="Objects by their ids, at most 100, in the same order.")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType
 from graphql.language import SelectionSetNode
@@ -26,11 +27,13 @@ from app.graphql.compiler.declare import (
 from app.graphql.compiler.pages import Cursor, PageCheck, value_of
 from app.graphql.compiler.patches import Patch
 from app.graphql.compiler.selection import Selected, Selections
-from app.graphql.compiler.standins import StepsAside, Values
+from app.graphql.compiler.standins import Path, StepsAside, Values, stand_in
 from app.graphql.filters import Sort
 
 Finish = Callable[[FromClause], list[ColumnElement[Any]]]
 Place = tuple[str, ...]
+KEY = "\0key"
+"""Where a request's values hold the key of the row that a part is about."""
 
 
 @dataclass
@@ -43,6 +46,15 @@ class Planned:
     patches: list[Patch] = field(default_factory=list)
     needs_project: bool = False
     lists: list["Bound"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an operation selects of one row: the row's type, and the `variables` in the selections."""
+
+    target: str
+    sets: tuple[SelectionSetNode, ...]
+    variables: frozenset[str]
 
 
 @dataclass
@@ -104,6 +116,15 @@ class Planner:
             else:
                 pieces.append(self._root(selected))
         self.planned.select = select(sql.joined([*pieces, sql.text("}}")]))
+        return self.planned
+
+    def plan_part(self, part: Part) -> Planned:
+        """The object of the row with the key that comes as `KEY`, or null."""
+        column = declare.types()[part.target].key[0]
+        like = UUID(int=0) if column.type.python_type is UUID else column.type.python_type()
+        named = column == stand_in(like, Path((KEY,)))
+        rows = self._rows(part.target, part.sets, [named], (), 1, ())
+        self.planned.select = select(sql.object_of(rows, as_text=True))
         return self.planned
 
     # --- root fields ---------------------------------------------------------------------------
