@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from app.core.ids import global_id
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -16,6 +18,17 @@ class Reference:
 
     type_name: str
     key: int | UUID
+
+    @property
+    def global_id(self) -> str:
+        """The row's id in the graph."""
+        return global_id(self.type_name, self.key)
+
+
+class References(list[Any]):
+    """A list of references, nulls and errors, at most `MOST`: those of a type are read at once."""
+
+    MOST = 100
 
 
 def row(type_name: str, key: Any) -> Any:

@@ -37,7 +37,6 @@ from app.graphql.connections import (
 )
 from app.graphql.context import Context, Info
 from app.graphql.filters import Sort
-from app.graphql.references import Reference
 
 
 def requested(info: Info, *path: str) -> frozenset[str]:
@@ -133,12 +132,11 @@ async def fetch_one(info: Info, name: str, where: ColumnElement[bool], *path: st
     return read.build(rows[0]) if rows else None
 
 
-async def fetch_row(raw: GraphQLResolveInfo[Any], reference: Reference) -> Any | None:
-    """The row that a reference names, with the fields selected below the current field."""
-    read = reader(reference.type_name)
-    statement = read.sql.select(read.columns(_requested(raw)))
-    rows = await fetch(statement.where(read.sql.key[0] == reference.key), raw.context)
-    return read.build(rows[0]) if rows else None
+async def fetch_rows(raw: GraphQLResolveInfo[Any], name: str, keys: Sequence[Any]) -> Sequence[Any]:
+    """The rows of a type with these keys, with the fields selected below the current field."""
+    read = reader(name)
+    statement = read.sql.select(read.columns(_requested(raw))).where(read.sql.key[0].in_(keys))
+    return [read.build(row) for row in await fetch(statement, raw.context)]
 
 
 async def fetch_list(

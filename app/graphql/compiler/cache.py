@@ -92,7 +92,7 @@ class Plan:
 
 def check_size(text: str, context: Context) -> None:
     """StepsAside for an answer of perhaps too many objects; normal execution counts them exactly."""
-    most = context.max_objects
+    most = context.max_objects - context.in_parts
     if len(text) > most * SMALLEST_OBJECT and text.count("{") > most:
         raise StepsAside("an answer that is perhaps too large")
 

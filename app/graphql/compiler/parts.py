@@ -29,16 +29,17 @@ class Parts:
         target: str,
         nodes: Sequence[FieldNode],
         fragments: Mapping[str, FragmentDefinitionNode],
+        most: int | None = None,
     ) -> Plans:
-        """The plans of a row's object, for the places in the document that select of it."""
+        """The plans of a row's object, or of `most`, for the places that select of it."""
         # The document that the nodes belong to lives as long as this does.
-        key = (target, *map(id, nodes))
+        key = (target, most, *map(id, nodes))
         found = self._plans.get(key)
         if found is None:
             if len(self._plans) >= MAX_PARTS:
                 self._plans.pop(next(iter(self._plans)))
             sets = tuple(node.selection_set for node in nodes if node.selection_set)
-            part = Part(target, sets, _variables(sets, fragments))
+            part = Part(target, sets, _variables(sets, fragments), most)
             found = self._plans[key] = Plans(part)
         return found
 

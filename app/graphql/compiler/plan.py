@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType
-from graphql.language import SelectionSetNode
-from sqlalchemy import ColumnElement, FromClause, Select, case, func, literal, select
+from graphql.language import FieldNode, NameNode, SelectionSetNode
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, any_, case, func, literal, select
 from strawberry import Schema
 from strawberry.types.arguments import convert_arguments
 
@@ -34,6 +34,11 @@ Finish = Callable[[FromClause], list[ColumnElement[Any]]]
 Place = tuple[str, ...]
 KEY = "\0key"
 """Where a request's values hold the key of the row that a part is about."""
+ITS_ID = "its id"
+"""The name of the id that each of many objects has on top; no field of GraphQL can be called so."""
+_ITS_ID = SelectionSetNode(
+    selections=(FieldNode(alias=NameNode(value=ITS_ID), name=NameNode(value="id")),)
+)
 
 
 @dataclass
@@ -50,11 +55,15 @@ class Planned:
 
 @dataclass(frozen=True)
 class Part:
-    """What an operation selects of one row: the row's type, and the `variables` in the selections."""
+    """What an operation selects of one row, or of at most as many as `most` says.
+
+    `target` is the rows' type; `variables` are those that stand in the selections.
+    """
 
     target: str
     sets: tuple[SelectionSetNode, ...]
     variables: frozenset[str]
+    most: int | None = None
 
 
 @dataclass
@@ -119,12 +128,18 @@ class Planner:
         return self.planned
 
     def plan_part(self, part: Part) -> Planned:
-        """The object of the row with the key that comes as `KEY`, or null."""
+        """The object of the row with the key that comes as `KEY`, or null; for many a list."""
         column = declare.types()[part.target].key[0]
         like = UUID(int=0) if column.type.python_type is UUID else column.type.python_type()
-        named = column == stand_in(like, Path((KEY,)))
-        rows = self._rows(part.target, part.sets, [named], (), 1, ())
-        self.planned.select = select(sql.object_of(rows, as_text=True))
+        if part.most is None:
+            named = column == stand_in(like, Path((KEY,)))
+            rows = self._rows(part.target, part.sets, [named], (), 1, ())
+            self.planned.select = select(sql.object_of(rows, as_text=True))
+        else:
+            named = column == any_(literal(stand_in([like], Path((KEY,))), ARRAY(column.type)))
+            sets = (*part.sets, _ITS_ID)
+            rows = self._rows(part.target, sets, [named], (), part.most, ())
+            self.planned.select = select(sql.list_of(rows, as_text=True).scalar_subquery())
         return self.planned
 
     # --- root fields ---------------------------------------------------------------------------

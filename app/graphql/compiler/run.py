@@ -1,7 +1,6 @@
 """Reads of one statement: whole operations, whose answer is its text, and objects in others."""
 
 from typing import Any
-from uuid import UUID
 
 import orjson
 from graphql.execution.values import VariableValues
@@ -16,7 +15,7 @@ from app.graphql.compiler.standins import StepsAside, Values
 from app.graphql.context import Context
 from app.graphql.documents import StoredOperation
 
-__all__ = ["StepsAside", "read", "read_object"]
+__all__ = ["StepsAside", "read", "read_part"]
 
 
 async def read(
@@ -38,16 +37,17 @@ async def read(
     return (_patched(text, plan, context) if plan.patches else text), version
 
 
-async def read_object(
+async def read_part(
     schema: Schema,
     operation: StoredOperation,
     plans: Plans,
     variables: VariableValues,
-    key: int | UUID,
+    key: Any,
     context: Context,
 ) -> Any:
     """Tier 1: what a part of an operation selects of the row with that key; None without one.
 
+    For a part of many rows `key` is a list, and so is the answer, each object with its `ITS_ID`.
     StepsAside where normal execution must give it. The caller's rights are those of the context.
     """
     try:
@@ -56,6 +56,7 @@ async def read_object(
         raise StepsAside(error.message) from error
     text, _ = await db.fetch_text(plan.text, bound)
     check_size(text, context)
+    context.in_parts += text.count("{")
     found = orjson.loads(text)
     for patch in plan.patches:
         patch.apply(found, context)

@@ -92,7 +92,14 @@ class Writer:
     def node(self) -> Operation:
         """A query of objects by their ids, most of which there are."""
         body = " ".join(self._node(number) for number in range(self.dice.choice((1, 1, 2))))
-        return self.wrapped("query", body)
+        return self.wrapped("query", f"{body} {self._nodes() if self._now(0.4) else ''}")
+
+    def _nodes(self) -> str:
+        ids = [self.dice.choice(IDS) for _ in range(self.dice.choice((1, 2, 6)))]
+        kind = (parse_global_id(ids[0]) or ("Pipeline", ""))[0]
+        self.variables["ids"] = ids
+        self.declared.append("$ids: [ID!]!")
+        return f"nodes(ids: $ids) {{ __typename ... on {kind} {self.selection(kind)} }}"
 
     def _node(self, number: int) -> str:
         gid = self.dice.choice(IDS)
