@@ -91,6 +91,12 @@ def template(session_servers: SessionServers, _environment: None) -> str:
     return database_name(url)
 
 
+@pytest.fixture(scope="module")
+def compile_reads() -> bool:
+    """Whether reads are answered by one statement; `tests/executed.py` runs some tests without."""
+    return True
+
+
 @dataclass(frozen=True)
 class Database:
     """A database of this module."""
@@ -99,7 +105,9 @@ class Database:
 
 
 @pytest.fixture(scope="module")
-def database(session_servers: SessionServers, template: str) -> Iterator[Database]:
+def database(
+    session_servers: SessionServers, template: str, compile_reads: bool
+) -> Iterator[Database]:
     """A fresh, migrated database with the first owner and the default project."""
     url = session_servers.create_database(template)
     yield Database(url)
@@ -113,12 +121,15 @@ def authentication() -> bool:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def app(database: Database, authentication: bool) -> AsyncIterator[Starlette]:
+async def app(
+    database: Database, authentication: bool, compile_reads: bool
+) -> AsyncIterator[Starlette]:
     """The whole application, started on the module's database."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", database.url)
         patch.setenv("REQUIRE_USER_AUTHENTICATION", str(authentication).lower())
         patch.setenv("ISTHMUS_INTROSPECTION", "open")
+        patch.setenv("ISTHMUS_COMPILE", str(compile_reads))
         patch.setenv("ISTHMUS_PLAYGROUND", "true")
         get_settings.cache_clear()
         made = create_app()

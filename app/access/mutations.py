@@ -23,10 +23,12 @@ from app.access.inputs import (
 from app.access.roles import NewRole
 from app.access.signup import sign_up
 from app.access.types import ApiKey, Session, User
+from app.core.db import reading
 from app.core.errors import Invalid
 from app.core.ids import global_id
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
+from app.graphql.references import row
 from app.graphql.rows import fetch_one
 
 ERRORS = "Faults that the sender of the input can correct."
@@ -114,15 +116,6 @@ def _role(info: Info, number: int | None) -> NewRole | None:
     return None if number is None else NewRole(project, number)
 
 
-async def _user(info: Info, user_id: int) -> UserPayload:
-    return UserPayload(user=await fetch_one(info, "User", t.users.c.id == user_id, "user"))
-
-
-async def _key(info: Info, key_id: int, token: str | None = None) -> ApiKeyPayload:
-    found = await fetch_one(info, "ApiKey", t.api_keys.c.id == key_id, "apiKey")
-    return ApiKeyPayload(api_key=found, token=token)
-
-
 @strawberry.type
 class AccessMutation:
     """Changes of who may call."""
@@ -134,17 +127,21 @@ class AccessMutation:
         login = await actions.create_session(caller, input.login, input.password)
         user_now = await identify.by_token(login.token)
         info.context.become(user_now.at(address=caller.address, request_id=caller.request_id))
-        session, user = await _session_and_user(info, login.session_id)
-        return SessionCreatePayload(session=session, user=user, token=login.token, jwt=login.jwt)
+        return SessionCreatePayload(
+            session=row("Session", login.session_id),
+            user=row("User", user_now.user_id),
+            token=login.token,
+            jwt=login.jwt,
+        )
 
     @mutation(SessionDeletePayload, AccessError, "Log out.")
     async def session_delete(self, info: Info, input: SessionDeleteInput) -> SessionDeletePayload:
         """End a session."""
         wanted = None if input.id is None else int_key(input.id, "Session", "session")
         ended = await actions.delete_session(info.context.subject, wanted)
-        session, user = await _session_and_user(info, ended)
+        owner = row("User", await _owner(ended))
         deleted = strawberry.ID(global_id("Session", ended))
-        return SessionDeletePayload(session=session, user=user, deleted_id=deleted)
+        return SessionDeletePayload(session=row("Session", ended), user=owner, deleted_id=deleted)
 
     @mutation(UserPayload, AccessError, "Make a user; owners of the installation only.")
     async def user_create(self, info: Info, input: UserCreateInput) -> UserPayload:
@@ -153,7 +150,7 @@ class AccessMutation:
         made = await actions.create_user(
             info.context.subject, values, input.password, _role(info, input.role_number)
         )
-        return await _user(info, made)
+        return UserPayload(user=row("User", made))
 
     @mutation(
         UserPayload,
@@ -163,7 +160,8 @@ class AccessMutation:
     async def user_signup(self, info: Info, input: UserSignupInput) -> UserPayload:
         """Sign up."""
         values = given(input, "username", "email")
-        return await _user(info, await sign_up(info.context.subject, values, input.password))
+        made = await sign_up(info.context.subject, values, input.password)
+        return UserPayload(user=row("User", made))
 
     @mutation(UserPayload, AccessError, "Change a user: oneself, or as an owner anybody.")
     async def user_update(self, info: Info, input: UserUpdateInput) -> UserPayload:
@@ -175,7 +173,7 @@ class AccessMutation:
         await actions.update_user(
             subject, wanted, values, input.expected_version, _role(info, input.role_number)
         )
-        return await _user(info, wanted)
+        return UserPayload(user=row("User", wanted))
 
     @mutation(UserDeletePayload, AccessError, "Delete a user; owners only.")
     async def user_delete(self, info: Info, input: UserDeleteInput) -> UserDeletePayload:
@@ -196,7 +194,7 @@ class AccessMutation:
         changed = await actions.change_password(
             info.context.subject, wanted, input.current_password, input.new_password
         )
-        return await _user(info, changed)
+        return UserPayload(user=row("User", changed))
 
     @mutation(ApiKeyPayload, AccessError, "Make an API key; it is shown only now.")
     async def api_key_create(self, info: Info, input: ApiKeyCreateInput) -> ApiKeyPayload:
@@ -211,7 +209,7 @@ class AccessMutation:
             scopes=input.scopes,
             expires_at=input.expires_at,
         )
-        return await _key(info, made, token)
+        return ApiKeyPayload(api_key=row("ApiKey", made), token=token)
 
     @mutation(ApiKeyPayload, AccessError, "Rename an API key.")
     async def api_key_update(self, info: Info, input: ApiKeyUpdateInput) -> ApiKeyPayload:
@@ -219,7 +217,7 @@ class AccessMutation:
         wanted = int_key(input.id, "ApiKey", "key")
         values = {"name": input.name}
         await actions.update_api_key(info.context.subject, wanted, values, input.expected_version)
-        return await _key(info, wanted)
+        return ApiKeyPayload(api_key=row("ApiKey", wanted))
 
     @mutation(AccessDeletePayload, AccessError, "Revoke an API key at once.")
     async def api_key_delete(self, info: Info, input: ApiKeyDeleteInput) -> AccessDeletePayload:
@@ -229,9 +227,8 @@ class AccessMutation:
         return AccessDeletePayload(deleted_id=input.id)
 
 
-async def _session_and_user(info: Info, session_id: int) -> tuple[Session | None, User | None]:
-    condition = t.sessions.c.id == session_id
-    owner = select(t.sessions.c.user_id).where(condition).scalar_subquery()
-    session = await fetch_one(info, "Session", condition, "session")
-    user = await fetch_one(info, "User", t.users.c.id == owner, "user")
-    return session, user
+async def _owner(session_id: int) -> int | None:
+    async with reading() as connection:
+        owner = select(t.sessions.c.user_id).where(t.sessions.c.id == session_id)
+        found: int | None = await connection.scalar(owner)
+        return found

@@ -1,6 +1,7 @@
 """The three statements that most verbs share: insert, versioned update, delete."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Executable, RowMapping, Table, delete, func, insert, update
@@ -15,7 +16,7 @@ _FOREIGN_KEY_VIOLATION = "23503"
 
 async def insert_row(tx: Tx, table: Table, values: Mapping[str, Any]) -> RowMapping:
     """Insert one row and return it whole; Invalid NAME_TAKEN where a unique value is in use."""
-    return await _written(tx, insert(table).values(**values).returning(table))
+    return await _written(tx, _insert(table), values)
 
 
 async def update_row(
@@ -43,10 +44,17 @@ async def update_row(
     return await _written(tx, statement)
 
 
-async def _written(tx: Tx, statement: Executable) -> RowMapping:
+@cache
+def _insert(table: Table) -> Executable:
+    return insert(table).returning(table)
+
+
+async def _written(
+    tx: Tx, statement: Executable, values: Mapping[str, Any] | None = None
+) -> RowMapping:
     """The row that a statement wrote. Verbs look before they write; this is for two at once."""
     try:
-        row = await tx.one(statement)
+        row = await tx.one(statement, values)
     except IntegrityError as error:
         state = getattr(error.orig, "sqlstate", None)
         if state == _UNIQUE_VIOLATION:

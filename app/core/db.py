@@ -23,6 +23,8 @@ log = structlog.get_logger()
 _engine: AsyncEngine | None = None
 _reads: ReadPool | None = None
 
+_AUDIT = insert(audit_log)
+
 TRANSIENT_STATES = ("08", "40", "53", "57")
 """SQLSTATE classes: connection lost, gave way to another, no resources, stopped from outside."""
 
@@ -146,7 +148,7 @@ class Tx:
         return await self.connection.execute(statement, parameters)
 
     async def one(
-        self, statement: Executable, parameters: dict[str, Any] | None = None
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> RowMapping | None:
         """The first row, or None."""
         return (await self.connection.execute(statement, parameters)).mappings().first()
@@ -169,19 +171,20 @@ class Tx:
         """Write the audit row of a change; `fields` are names, never values."""
         who = self.subject
         await self.execute(
-            insert(audit_log).values(
-                actor_kind=who.kind,
-                actor_id=who.user_id,
-                session_id=who.session_id,
-                key_id=who.key_id,
-                address=who.address,
-                request_id=who.request_id,
-                action=action,
-                object_type=object_type,
-                object_id=None if object_id is None else str(object_id),
-                project_id=project_id,
-                fields=list(fields),
-            )
+            _AUDIT,
+            {
+                "actor_kind": who.kind,
+                "actor_id": who.user_id,
+                "session_id": who.session_id,
+                "key_id": who.key_id,
+                "address": who.address,
+                "request_id": who.request_id,
+                "action": action,
+                "object_type": object_type,
+                "object_id": None if object_id is None else str(object_id),
+                "project_id": project_id,
+                "fields": list(fields),
+            },
         )
 
     def hint(self, run_id: object) -> None:

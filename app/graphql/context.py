@@ -25,6 +25,8 @@ class Context:
     max_page: int = CLIENT_MAX_PAGE
     identify: Callable[[], Awaitable[Subject]] | None = None
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
+    in_parts: int = 0
+    """Objects in the parts of the answer that compiled statements gave, or some more."""
     _objects: int = 0
 
     def loader(

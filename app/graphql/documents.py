@@ -25,6 +25,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.graphql.compiler.cache import Plans, operation_of
+from app.graphql.compiler.parts import Parts
 from app.graphql.errors import (
     BAD_USER_INPUT,
     PARSE_FAILED,
@@ -55,6 +56,7 @@ class StoredOperation:
     pages: tuple[PageTree, ...]
     introspects: bool = False
     plans: Plans = field(default_factory=Plans, compare=False, repr=False)
+    parts: Parts = field(default_factory=Parts, compare=False, repr=False)
 
     @cached_property
     def variable_definitions(self) -> Sequence[VariableDefinitionNode]:

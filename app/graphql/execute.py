@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import isawaitable
 from typing import Any, TypeGuard, cast
@@ -50,6 +50,7 @@ from app.graphql.errors import (
     refusals,
     timed_out,
 )
+from app.graphql.executor import PartsExecutor
 from app.graphql.limits import GraphQLSettings, count_nodes
 from app.graphql.persisted import PersistedQueries, requested_hash
 from app.graphql.request import GraphQLRequest
@@ -70,8 +71,8 @@ __all__ = [
 
 log = structlog.get_logger("graphql")
 DEFAULTS = GraphQLSettings()
-READS = Counter("isthmus_graphql_reads", "Read operations by how they were answered.", ["tier"])
-COMPILED, EXECUTED = READS.labels("compiled"), READS.labels("executed")
+READS = Counter("isthmus_graphql_reads", "Operations by how what they read was read.", ["tier"])
+COMPILED, PARTS, EXECUTED = map(READS.labels, ("compiled", "parts", "executed"))
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,14 @@ class Result:
 
     `executed` is False for an operation that was refused before it began: it has no data. `text`
     is the whole response of a compiled read; its `data` is decoded only where somebody asks.
+    `has_parts` says that objects in it were read by compiled statements.
     """
 
     _data: dict[str, Any] | None
     errors: list[FormattedError] = field(default_factory=list)
     executed: bool = True
     text: str | None = None
+    has_parts: bool = False
 
     @cached_property
     def data(self) -> dict[str, Any] | None:
@@ -155,7 +158,15 @@ async def execute(
         return Result(None, [late])
     except Exception as error:
         return Result(None, [from_exception(error, context.request_id)])
-    return _result(outcome, context, settings)
+    _count(executor, operation)
+    return replace(_result(outcome, context, settings), has_parts=executor.compiled > 0)
+
+
+def _count(executor: PartsExecutor, operation: StoredOperation) -> None:
+    if executor.compiled and not executor.executed:
+        PARTS.inc()
+    elif executor.executed or not operation.is_mutation:
+        EXECUTED.inc()
 
 
 async def _compiled(
@@ -181,7 +192,6 @@ async def _compiled(
     except DomainError as error:
         return Result(None, [from_exception(error, context.request_id)], executed=False)
     except compiler.StepsAside:
-        EXECUTED.inc()
         return None
     except NoConnection as error:
         return Result(None, [from_exception(error, context.request_id)])
@@ -192,7 +202,6 @@ async def _compiled(
             return Result(None, [from_exception(error, context.request_id)])
         # Normal execution says which field is at fault, and answers the others.
         log.warning("graphql.not_compiled", request_id=context.request_id, exc_info=error)
-        EXECUTED.inc()
         return None
     COMPILED.inc()
     return Result(None, text=text)
@@ -315,8 +324,8 @@ def _executor(
     variables: dict[str, Any] | None,
     context: Context,
     settings: GraphQLSettings,
-) -> Executor[Any]:
-    executor = schema.execution_context_class.build(
+) -> PartsExecutor:
+    executor = PartsExecutor.build(
         schema._schema,
         operation.document,
         None,
@@ -327,8 +336,11 @@ def _executor(
         hide_suggestions=not settings.debug,
         max_coercion_errors=settings.max_validation_errors - 1,
     )
-    if not isinstance(executor, Executor):
+    if isinstance(executor, list):
         raise Refused(refusals(executor, BAD_USER_INPUT, suggestions=settings.debug))
+    assert isinstance(executor, PartsExecutor)
+    if settings.compile:
+        executor.compile_parts(schema, operation)
     nodes = count_nodes(operation.pages, executor.variable_values.coerced)
     if nodes > settings.max_nodes:
         raise Refused.because(

@@ -240,6 +240,8 @@ class GraphQLEndpoint:
             headers["Retry-After"] = str(wait)
         if status == 401:
             headers["WWW-Authenticate"] = "Bearer"
+        if result.has_parts and self.settings.debug:
+            headers["X-Isthmus-Tier"] = "1"
         payload = result.payload(requestId=rid)
         return answer(payload, rid, status=status, media_type=media_type, headers=headers)
 

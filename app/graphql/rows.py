@@ -41,7 +41,10 @@ from app.graphql.filters import Sort
 
 def requested(info: Info, *path: str) -> frozenset[str]:
     """Names of the fields selected below the current field, at `path`, through all fragments."""
-    raw: GraphQLResolveInfo[Any] = info._raw_info
+    return _requested(info._raw_info, *path)
+
+
+def _requested(raw: GraphQLResolveInfo[Any], *path: str) -> frozenset[str]:
     sets = [n.selection_set for n in raw.field_nodes if n.selection_set]
     for step in path:
         sets = [
@@ -127,6 +130,13 @@ async def fetch_one(info: Info, name: str, where: ColumnElement[bool], *path: st
     statement = read.sql.select(read.columns(requested(info, *path))).where(where)
     rows = await fetch(statement.limit(1), info.context)
     return read.build(rows[0]) if rows else None
+
+
+async def fetch_rows(raw: GraphQLResolveInfo[Any], name: str, keys: Sequence[Any]) -> Sequence[Any]:
+    """The rows of a type with these keys, with the fields selected below the current field."""
+    read = reader(name)
+    statement = read.sql.select(read.columns(_requested(raw))).where(read.sql.key[0].in_(keys))
+    return [read.build(row) for row in await fetch(statement, raw.context)]
 
 
 async def fetch_list(

@@ -11,11 +11,11 @@ from strawberry.schema.config import StrawberryConfig
 from app.access.mutations import AccessMutation
 from app.access.queries import AccessQuery
 from app.core.errors import Invalid
-from app.core.ids import global_id, parse_global_id, row_number
+from app.core.ids import parse_global_id, row_number
 from app.graphql.compiler import declare
 from app.graphql.context import Info
 from app.graphql.node import Node
-from app.graphql.rows import fetch_list, fetch_one
+from app.graphql.references import Reference, References, row
 from app.graphql.scalars import SCALARS
 from app.ingestion.job_mutations import SyncJobMutation
 from app.ingestion.mutations import SyncMutation
@@ -34,7 +34,7 @@ from app.projects.queries import ProjectQuery
 from app.runs.queries import RunQuery
 from app.runs.subscriptions import RunSubscription
 
-MAX_NODES = 100
+MAX_NODES = References.MOST
 
 
 def _row_of(given: str) -> tuple[str, Any] | None:
@@ -55,25 +55,13 @@ def _row_of(given: str) -> tuple[str, Any] | None:
     return None if key is None else (parsed[0], key)
 
 
-async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
-    """The rows of the ids with one select a type; for an id that is none, its error."""
-    wanted: list[tuple[str, Any] | Invalid | None] = []
-    keys: dict[str, list[Any]] = {}
-    for given in ids:
-        try:
-            row = _row_of(given)
-        except Invalid as fault:
-            wanted.append(fault)
-            continue
-        wanted.append(row)
-        if row is not None:
-            keys.setdefault(row[0], []).append(row[1])
-    found: dict[str, Any] = {}
-    for name, those in keys.items():
-        column = declare.types()[name].key[0]
-        rows = await fetch_list(info, name, [column], column.in_(those), limit=MAX_NODES)
-        found |= {row.id: row for row in rows}
-    return [found.get(global_id(*w)) if isinstance(w, tuple) else w for w in wanted]
+def _named(given: str) -> Reference | Invalid | None:
+    """What an id stands for; for one that is none, its error."""
+    try:
+        named = _row_of(given)
+    except Invalid as fault:
+        return fault
+    return None if named is None else Reference(*named)
 
 
 @strawberry.type(description="Everything that can be read.")
@@ -96,11 +84,8 @@ class Query(
     ) -> Node | None:
         """Fetch an object again."""
         info.context.subject.require_known()
-        row = _row_of(id)
-        if row is None:
-            return None
-        column = declare.types()[row[0]].key[0]
-        found: Node | None = await fetch_one(info, row[0], column == row[1])
+        named = _row_of(id)
+        found: Node | None = None if named is None else row(*named)
         return found
 
     @strawberry.field(description="Objects by their ids, at most 100, in the same order.")
@@ -113,7 +98,7 @@ class Query(
         info.context.subject.require_known()
         if len(ids) > MAX_NODES:
             raise Invalid(f"`ids` may hold at most {MAX_NODES} ids.", path=("ids",))
-        return await _nodes(info, ids)
+        return References(map(_named, ids))
 
 
 @strawberry.type(description="Everything that can be changed.")

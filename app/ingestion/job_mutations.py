@@ -8,6 +8,7 @@ import strawberry
 
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
+from app.graphql.references import row
 from app.graphql.rows import fetch_one
 from app.ingestion import tables as t
 from app.ingestion.actions import jobs, settings, streams, tasks
@@ -29,8 +30,6 @@ from app.ingestion.mutations import END_FIELDS, ERRORS, stored
 from app.ingestion.queries import job_key
 from app.ingestion.types import ProjectSettings, SyncJob, SyncStream, SyncTask
 from app.projects.queries import project_scope
-from app.projects.tables import projects
-from app.runs.tables import runs
 
 
 @strawberry.type(
@@ -72,19 +71,12 @@ class ProjectSettingsPayload:
     errors: list[SyncError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
-async def _job(info: Info, row_id: int) -> Any:
-    return await fetch_one(info, "SyncJob", t.sync_jobs.c.id == row_id, "job")
+def _task(run_id: UUID | None) -> SyncTaskPayload:
+    return SyncTaskPayload(task=row("SyncTask", run_id))
 
 
-async def _task(info: Info, run_id: UUID | None) -> SyncTaskPayload:
-    if run_id is None:
-        return SyncTaskPayload()
-    return SyncTaskPayload(task=await fetch_one(info, "SyncTask", runs.c.id == run_id, "task"))
-
-
-async def _stream(info: Info, row_id: int) -> SyncStreamPayload:
-    found = await fetch_one(info, "SyncStream", t.sync_streams.c.id == row_id, "stream")
-    return SyncStreamPayload(stream=found)
+def _stream(row_id: int) -> SyncStreamPayload:
+    return SyncStreamPayload(stream=row("SyncStream", row_id))
 
 
 _JOB_FIELDS = (
@@ -118,7 +110,7 @@ class SyncJobMutation:
         project = project_scope(info, input.project_id)
         values = _job_values(given(input, *_JOB_FIELDS), input)
         made = await jobs.create_job(info.context.subject, project, values)
-        return SyncJobPayload(job=await _job(info, made))
+        return SyncJobPayload(job=row("SyncJob", made))
 
     @mutation(SyncJobPayload, SyncError, "Change a job; its running sync is cancelled.")
     async def sync_job_update(self, info: Info, input: SyncJobUpdateInput) -> SyncJobPayload:
@@ -130,13 +122,14 @@ class SyncJobMutation:
             input.difference_streams,
             input.expected_version,
         )
-        return SyncJobPayload(job=await _job(info, changed))
+        return SyncJobPayload(job=row("SyncJob", changed))
 
     @mutation(SyncJobPayload, SyncError, "Delete a job; what it has moved stays.")
     async def sync_job_delete(self, info: Info, input: SyncJobDeleteInput) -> SyncJobPayload:
         """Delete a job; the payload shows it as it was."""
         info.context.subject.require_known()
-        was = await _job(info, job_key(input.by))
+        named = t.sync_jobs.c.id == job_key(input.by)
+        was = await fetch_one(info, "SyncJob", named, "job")
         await jobs.delete_job(info.context.subject, job_key(input.by))
         return SyncJobPayload(job=was, deleted_id=was.id if was else None)
 
@@ -145,7 +138,7 @@ class SyncJobMutation:
         """Switch a job on or off."""
         subject = info.context.subject
         changed = await jobs.set_active(subject, job_key(input.by), input.is_active)
-        return SyncJobPayload(job=await _job(info, changed))
+        return SyncJobPayload(job=row("SyncJob", changed))
 
     @mutation(
         SyncTaskPayload,
@@ -155,12 +148,12 @@ class SyncJobMutation:
     async def sync_job_start(self, info: Info, input: SyncJobStartInput) -> SyncTaskPayload:
         """Start a sync."""
         subject, job = info.context.subject, job_key(input.by)
-        return await _task(info, await tasks.start_sync(subject, job, input.idempotency_key))
+        return _task(await tasks.start_sync(subject, job, input.idempotency_key))
 
     @mutation(SyncTaskPayload, SyncError, "Cancel the sync of a job.")
     async def sync_job_cancel(self, info: Info, input: SyncJobCancelInput) -> SyncTaskPayload:
         """Cancel a sync."""
-        return await _task(info, await tasks.cancel_sync(info.context.subject, job_key(input.by)))
+        return _task(await tasks.cancel_sync(info.context.subject, job_key(input.by)))
 
     @mutation(
         SyncTaskPayload,
@@ -172,7 +165,7 @@ class SyncJobMutation:
     ) -> SyncTaskPayload:
         """Clear a destination."""
         subject, job = info.context.subject, job_key(input.by)
-        return await _task(info, await tasks.clear_destination(subject, job, input.idempotency_key))
+        return _task(await tasks.clear_destination(subject, job, input.idempotency_key))
 
     @mutation(SyncStreamPayload, SyncError, "Say how far a stream has been read.")
     async def sync_stream_state_set(
@@ -180,7 +173,7 @@ class SyncJobMutation:
     ) -> SyncStreamPayload:
         """Set a stream's state."""
         key = int_key(input.id, "SyncStream", "stream")
-        return await _stream(info, await streams.set_state(info.context.subject, key, input.state))
+        return _stream(await streams.set_state(info.context.subject, key, input.state))
 
     @mutation(SyncStreamPayload, SyncError, "Have a stream read from its beginning.")
     async def sync_stream_state_reset(
@@ -188,7 +181,7 @@ class SyncJobMutation:
     ) -> SyncStreamPayload:
         """Reset a stream's state."""
         key = int_key(input.id, "SyncStream", "stream")
-        return await _stream(info, await streams.reset_state(info.context.subject, key))
+        return _stream(await streams.reset_state(info.context.subject, key))
 
     @mutation(ProjectSettingsPayload, SyncError, "Change the settings of a project's syncs.")
     async def project_settings_update(
@@ -197,5 +190,4 @@ class SyncJobMutation:
         """Change settings."""
         project = project_scope(info, input.project_id)
         await settings.update_settings(info.context.subject, project, input.webhook_alert_url)
-        found = await fetch_one(info, "ProjectSettings", projects.c.id == project, "settings")
-        return ProjectSettingsPayload(settings=found)
+        return ProjectSettingsPayload(settings=row("ProjectSettings", project))

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any, cast
-from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 
 from app.graphql.context import Info
 from app.graphql.payloads import given, mutation
+from app.graphql.references import row
 from app.graphql.rows import fetch_one
 from app.ingestion import tables as t
 from app.ingestion.actions import ends, probes
@@ -34,7 +34,6 @@ from app.ingestion.types import (
     SyncSource,
 )
 from app.projects.queries import project_scope
-from app.runs.tables import runs
 
 ERRORS = "Faults that the sender of the input can correct."
 WAIT_S, LONGEST_WAIT_S = 10, 300
@@ -104,21 +103,6 @@ class SyncSourceDiscoverPayload:
     errors: list[SyncError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
-async def _source(info: Info, row_id: int) -> Any:
-    return await fetch_one(info, "SyncSource", t.sync_sources.c.id == row_id, "source")
-
-
-async def _destination(info: Info, row_id: int) -> Any:
-    condition = t.sync_destinations.c.id == row_id
-    return await fetch_one(info, "SyncDestination", condition, "destination")
-
-
-async def _run(info: Info, run_id: UUID | None) -> Any:
-    if run_id is None:
-        return None
-    return await fetch_one(info, "ProbeRun", runs.c.id == run_id, "run")
-
-
 END_FIELDS = ("name", "type", "connector_version", "config", "config_as_text")
 _COLUMNS = {
     "config_as_text": "text_config",
@@ -144,7 +128,7 @@ async def _tested(info: Info, end: End, key: int | None, input: Any) -> Connecti
         failed = ConnectionTest(status=ConnectionStatus.FAILED, message=probe.refusal or "")
         return ConnectionTestPayload(connection=failed)
     outcome = await probes.wait(probe.run_id, _wait_s(input.wait_s))
-    run = await _run(info, probe.run_id)
+    run = row("ProbeRun", probe.run_id)
     result = outcome.result or {}
     if outcome.error is None and outcome.result is None:
         return ConnectionTestPayload(connection=ConnectionTest(status=None, message=""), run=run)
@@ -166,7 +150,7 @@ class SyncMutation:
         project = project_scope(info, input.project_id)
         values = stored(given(input, *END_FIELDS))
         made = await ends.create_end(info.context.subject, "source", project, values)
-        return SyncSourcePayload(source=await _source(info, made))
+        return SyncSourcePayload(source=row("SyncSource", made))
 
     @mutation(
         SyncSourcePayload, SyncError, "Change a source; running syncs of its jobs are cancelled."
@@ -179,7 +163,7 @@ class SyncMutation:
         changed = await ends.update_end(
             info.context.subject, "source", source_key(input.by), values, input.expected_version
         )
-        return SyncSourcePayload(source=await _source(info, changed))
+        return SyncSourcePayload(source=row("SyncSource", changed))
 
     @mutation(SyncSourcePayload, SyncError, "Delete a source that no job uses.")
     async def sync_source_delete(
@@ -187,7 +171,8 @@ class SyncMutation:
     ) -> SyncSourcePayload:
         """Delete a source; the payload shows it as it was."""
         info.context.subject.require_known()
-        was = await _source(info, source_key(input.by))
+        named = t.sync_sources.c.id == source_key(input.by)
+        was = await fetch_one(info, "SyncSource", named, "source")
         await ends.delete_end(info.context.subject, "source", source_key(input.by))
         return SyncSourcePayload(source=was, deleted_id=was.id if was else None)
 
@@ -217,7 +202,7 @@ class SyncMutation:
         return SyncSourceDiscoverPayload(
             streams_config=cast(Any, look.catalog(outcome.result)),
             message=outcome.error,
-            run=await _run(info, probe.run_id),
+            run=row("ProbeRun", probe.run_id),
         )
 
     @mutation(SyncDestinationPayload, SyncError, "Make a destination.")
@@ -228,7 +213,7 @@ class SyncMutation:
         project = project_scope(info, input.project_id)
         values = stored(given(input, *END_FIELDS))
         made = await ends.create_end(info.context.subject, "destination", project, values)
-        return SyncDestinationPayload(destination=await _destination(info, made))
+        return SyncDestinationPayload(destination=row("SyncDestination", made))
 
     @mutation(
         SyncDestinationPayload,
@@ -246,7 +231,7 @@ class SyncMutation:
             stored(given(input, *END_FIELDS)),
             input.expected_version,
         )
-        return SyncDestinationPayload(destination=await _destination(info, changed))
+        return SyncDestinationPayload(destination=row("SyncDestination", changed))
 
     @mutation(SyncDestinationPayload, SyncError, "Delete a destination that no job uses.")
     async def sync_destination_delete(
@@ -254,7 +239,8 @@ class SyncMutation:
     ) -> SyncDestinationPayload:
         """Delete a destination; the payload shows it as it was."""
         info.context.subject.require_known()
-        was = await _destination(info, destination_key(input.by))
+        named = t.sync_destinations.c.id == destination_key(input.by)
+        was = await fetch_one(info, "SyncDestination", named, "destination")
         await ends.delete_end(info.context.subject, "destination", destination_key(input.by))
         return SyncDestinationPayload(destination=was, deleted_id=was.id if was else None)
 

@@ -11,7 +11,8 @@ from app.access.identify import renewed
 from app.core import events
 from app.core.errors import NotFound
 from app.graphql.context import Info
-from app.graphql.rows import fetch, fetch_one, reader
+from app.graphql.references import row
+from app.graphql.rows import fetch, reader
 from app.graphql.scalars import BigInt
 from app.ingestion import tables as t
 from app.ingestion.inputs import SyncJobBy
@@ -64,7 +65,7 @@ class SyncSubscription:
                     if seen.get(run_id) == mark:
                         continue
                     info.context.forget()
-                    task = await fetch_one(info, "SyncTask", runs.c.id == run_id, "task")
+                    task = row("SyncTask", run_id)
                     yield SyncTaskEvent(seq=BigInt(mark[0]), status=RunStatus(status), task=task)
                 seen = {run_id: mark for run_id, _, mark in found}
                 await waiter.wait()

@@ -1,7 +1,5 @@
 """Root fields to read and change project files and secrets."""
 
-from typing import Any
-
 import strawberry
 from sqlalchemy import Column, select
 
@@ -13,7 +11,7 @@ from app.graphql.context import Info
 from app.graphql.fields import root_connection
 from app.graphql.filters import UNSET
 from app.graphql.payloads import int_key, mutation
-from app.graphql.rows import fetch_one
+from app.graphql.references import row
 from app.pipelines import tables as t
 from app.pipelines.actions import files, secrets
 from app.pipelines.file_types import (
@@ -168,10 +166,7 @@ class ProjectFileMutation:
             files.FileText(input.content, input.is_secret),
             input.expected_version,
         )
-        found: Any = await fetch_one(
-            info, "ProjectFile", t.project_files.c.id == made, "projectFile"
-        )
-        return ProjectFilePayload(project_file=found)
+        return ProjectFilePayload(project_file=row("ProjectFile", made))
 
     @mutation(ProjectFilePayload, PipelineError, "Delete a project file; its versions are kept.")
     async def project_file_delete(
@@ -196,10 +191,7 @@ class ProjectFileMutation:
             input.value,
             input.expected_version,
         )
-        found: Any = await fetch_one(
-            info, "ProjectSecret", t.project_secrets.c.id == made, "projectSecret"
-        )
-        return ProjectSecretPayload(project_secret=found)
+        return ProjectSecretPayload(project_secret=row("ProjectSecret", made))
 
     @mutation(ProjectSecretPayload, PipelineError, "Delete a project secret.")
     async def project_secret_delete(

@@ -14,6 +14,7 @@ from app.core.ids import global_id
 from app.graphql.context import Info
 from app.graphql.fields import for_caller
 from app.graphql.payloads import given, int_key, mutation
+from app.graphql.references import row
 from app.graphql.rows import fetch_one
 from app.pipelines import tables as t
 from app.pipelines.actions import blocks as block_verbs
@@ -157,18 +158,6 @@ async def run_key(info: Info, by: PipelineRunBy) -> UUID:
     return UUID(str(found))
 
 
-async def _pipeline(info: Info, pipeline_id: int) -> Any:
-    return await fetch_one(info, "Pipeline", t.pipelines.c.id == pipeline_id, "pipeline")
-
-
-async def _block(info: Info, block_id: int) -> Any:
-    return await fetch_one(info, "Block", t.blocks.c.id == block_id, "block")
-
-
-async def _trigger(info: Info, trigger_id: int) -> Any:
-    return await fetch_one(info, "Trigger", t.triggers.c.id == trigger_id, "trigger")
-
-
 async def _before(info: Info, type_name: str, by: Any) -> Any:
     """The object as the caller sees it before it is deleted."""
     info.context.subject.require_known()
@@ -178,7 +167,7 @@ async def _before(info: Info, type_name: str, by: Any) -> Any:
     if type_name == "Block":
         named = for_caller(info, block_named(by))
         return await fetch_one(info, type_name, named, "block")
-    return await _trigger(info, trigger_key(by))
+    return await fetch_one(info, type_name, t.triggers.c.id == trigger_key(by), "trigger")
 
 
 async def _pipeline_id(info: Info, by: PipelineBy) -> int:
@@ -189,10 +178,6 @@ async def _pipeline_id(info: Info, by: PipelineBy) -> int:
     if found is None:
         raise NotFound("The pipeline does not exist.")
     return int(found)
-
-
-async def _run(info: Info, run_id: UUID) -> PipelineRunPayload:
-    return PipelineRunPayload(run=await fetch_one(info, "PipelineRun", runs.c.id == run_id, "run"))
 
 
 def _stored(values: dict[str, Any]) -> dict[str, Any]:
@@ -270,7 +255,7 @@ class PipelineMutation:
             names = ("name", "type", "description", "tags", "variables")
             values = _nullable(_stored(given(input, *names)))
             made = await pipeline_verbs.create_pipeline(subject, project, values)
-        return PipelinePayload(pipeline=await _pipeline(info, made))
+        return PipelinePayload(pipeline=row("Pipeline", made))
 
     @mutation(PipelinePayload, PipelineError, "Change a pipeline.")
     async def pipeline_update(self, info: Info, input: PipelineUpdateInput) -> PipelinePayload:
@@ -286,7 +271,7 @@ class PipelineMutation:
             expected_version=input.expected_version,
             **pipeline_key(input.by),
         )
-        return PipelinePayload(pipeline=await _pipeline(info, changed))
+        return PipelinePayload(pipeline=row("Pipeline", changed))
 
     @mutation(PipelinePayload, PipelineError, "Delete a pipeline; its runs stay readable.")
     async def pipeline_delete(self, info: Info, input: PipelineDeleteInput) -> PipelinePayload:
@@ -306,7 +291,7 @@ class PipelineMutation:
             priority=input.priority,
             **_owner_key(input.pipeline),
         )
-        return BlockPayload(block=await _block(info, made))
+        return BlockPayload(block=row("Block", made))
 
     @mutation(BlockPayload, PipelineError, "Change a block.")
     async def block_update(self, info: Info, input: BlockUpdateInput) -> BlockPayload:
@@ -326,7 +311,7 @@ class PipelineMutation:
             expected_version=input.expected_version,
             **await _block_key(input.by),
         )
-        return BlockPayload(block=await _block(info, changed))
+        return BlockPayload(block=row("Block", changed))
 
     @mutation(BlockPayload, PipelineError, "Delete a block.")
     async def block_delete(self, info: Info, input: BlockDeleteInput) -> BlockPayload:
@@ -345,7 +330,7 @@ class PipelineMutation:
             _nullable(_stored(given(input, *names))),
             **_owner_key(input.pipeline),
         )
-        return TriggerPayload(trigger=await _trigger(info, made))
+        return TriggerPayload(trigger=row("Trigger", made))
 
     @mutation(TriggerPayload, PipelineError, "Change a trigger.")
     async def trigger_update(self, info: Info, input: TriggerUpdateInput) -> TriggerPayload:
@@ -358,7 +343,7 @@ class PipelineMutation:
             rotate_token=input.rotate_token,
             expected_version=input.expected_version,
         )
-        return TriggerPayload(trigger=await _trigger(info, changed))
+        return TriggerPayload(trigger=row("Trigger", changed))
 
     @mutation(TriggerPayload, PipelineError, "Give a trigger a new token; the old one is dead.")
     async def trigger_token_rotate(self, info: Info, input: TriggerDeleteInput) -> TriggerPayload:
@@ -366,7 +351,7 @@ class PipelineMutation:
         changed = await trigger_verbs.update_trigger(
             info.context.subject, trigger_key(input.by), {}, rotate_token=True
         )
-        return TriggerPayload(trigger=await _trigger(info, changed))
+        return TriggerPayload(trigger=row("Trigger", changed))
 
     @mutation(TriggerPayload, PipelineError, "Delete a trigger; its runs stay readable.")
     async def trigger_delete(self, info: Info, input: TriggerDeleteInput) -> TriggerPayload:
@@ -391,7 +376,7 @@ class PipelineMutation:
             idempotency_key=input.idempotency_key,
             **target,
         )
-        return await _run(info, made)
+        return PipelineRunPayload(run=row("PipelineRun", made))
 
     @mutation(
         StartedRunPayload,
@@ -421,7 +406,8 @@ class PipelineMutation:
         """Cancel a run."""
         info.context.subject.require_known()
         run_id = await run_key(info, input.by)
-        return await _run(info, await run_verbs.cancel_run(info.context.subject, run_id))
+        changed = await run_verbs.cancel_run(info.context.subject, run_id)
+        return PipelineRunPayload(run=row("PipelineRun", changed))
 
     @mutation(
         PipelineRunPayload,
@@ -435,4 +421,5 @@ class PipelineMutation:
         info.context.subject.require_known()
         run_id = await run_key(info, input.by)
         subject = info.context.subject
-        return await _run(info, await run_verbs.retry_run(subject, run_id, input.from_block))
+        changed = await run_verbs.retry_run(subject, run_id, input.from_block)
+        return PipelineRunPayload(run=row("PipelineRun", changed))

@@ -1,14 +1,12 @@
 """Root fields that change many runs at once, end a run's record, or set single variables."""
 
-from typing import Any
-
 import strawberry
 
 from app.graphql.context import Info
 from app.graphql.fields import for_caller
 from app.graphql.payloads import mutation
+from app.graphql.references import row
 from app.graphql.rows import fetch_one
-from app.pipelines import tables as t
 from app.pipelines.actions import bulk
 from app.pipelines.actions import variables as variable_verbs
 from app.pipelines.inputs import PipelineError
@@ -47,13 +45,8 @@ class PipelineRunDeletePayload:
     errors: list[PipelineError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
-async def _pipeline(info: Info, pipeline_id: int) -> Any:
-    return await fetch_one(info, "Pipeline", t.pipelines.c.id == pipeline_id, "pipeline")
-
-
-async def _answer(info: Info, changed: bulk.Changed) -> PipelineRunsPayload:
-    found = await _pipeline(info, changed.pipeline_id)
-    return PipelineRunsPayload(pipeline=found, count=changed.count)
+def _answer(changed: bulk.Changed) -> PipelineRunsPayload:
+    return PipelineRunsPayload(pipeline=row("Pipeline", changed.pipeline_id), count=changed.count)
 
 
 @strawberry.type
@@ -71,7 +64,7 @@ class PipelineRunMutation:
             numbers=input.numbers,
             **pipeline_key(input.pipeline),
         )
-        return await _answer(info, changed)
+        return _answer(changed)
 
     @mutation(
         PipelineRunsPayload,
@@ -89,7 +82,7 @@ class PipelineRunMutation:
         changed = await bulk.repeat_runs(
             info.context.subject, repeats, **pipeline_key(input.pipeline)
         )
-        return await _answer(info, changed)
+        return _answer(changed)
 
     @mutation(
         PipelineRunsPayload,
@@ -101,7 +94,7 @@ class PipelineRunMutation:
     ) -> PipelineRunsPayload:
         """Retry failed runs."""
         changed = await bulk.retry_runs(info.context.subject, **pipeline_key(input.pipeline))
-        return await _answer(info, changed)
+        return _answer(changed)
 
     @mutation(
         PipelineRunDeletePayload,
@@ -125,7 +118,7 @@ class PipelineRunMutation:
         changed = await variable_verbs.set_variable(
             info.context.subject, input.name, input.value, **pipeline_key(input.pipeline)
         )
-        return PipelinePayload(pipeline=await _pipeline(info, changed))
+        return PipelinePayload(pipeline=row("Pipeline", changed))
 
     @mutation(PipelinePayload, PipelineError, "Take one variable of a pipeline away.")
     async def pipeline_variable_delete(
@@ -135,4 +128,4 @@ class PipelineRunMutation:
         changed = await variable_verbs.delete_variable(
             info.context.subject, input.name, **pipeline_key(input.pipeline)
         )
-        return PipelinePayload(pipeline=await _pipeline(info, changed))
+        return PipelinePayload(pipeline=row("Pipeline", changed))

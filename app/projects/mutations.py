@@ -2,13 +2,11 @@
 
 import strawberry
 
-from app.access.tables import memberships
 from app.access.types import Membership
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
-from app.graphql.rows import fetch_one
+from app.graphql.references import row
 from app.projects import actions
-from app.projects import tables as t
 from app.projects.inputs import (
     MembershipCreateInput,
     MembershipDeleteInput,
@@ -49,17 +47,6 @@ class ProjectDeletePayload:
     errors: list[ProjectError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
-async def _project(info: Info, project_id: int) -> ProjectPayload:
-    found = await fetch_one(info, "Project", t.projects.c.id == project_id, "project")
-    return ProjectPayload(project=found)
-
-
-async def _membership(info: Info, membership_id: int) -> MembershipPayload:
-    condition = memberships.c.id == membership_id
-    found = await fetch_one(info, "Membership", condition, "membership")
-    return MembershipPayload(membership=found)
-
-
 @strawberry.type
 class ProjectMutation:
     """Changes of projects and of who belongs to them."""
@@ -69,7 +56,7 @@ class ProjectMutation:
         """Make a project."""
         subject = info.context.subject
         made = await actions.create_project(subject, input.name, input.description)
-        return await _project(info, made)
+        return ProjectPayload(project=row("Project", made))
 
     @mutation(ProjectPayload, ProjectError, "Change a project.")
     async def project_update(self, info: Info, input: ProjectUpdateInput) -> ProjectPayload:
@@ -78,7 +65,7 @@ class ProjectMutation:
         values = given(input, "name", "description", "folder")
         subject = info.context.subject
         await actions.update_project(subject, wanted, values, input.expected_version)
-        return await _project(info, wanted)
+        return ProjectPayload(project=row("Project", wanted))
 
     @mutation(ProjectDeletePayload, ProjectError, "Delete a project and everything in it.")
     async def project_delete(self, info: Info, input: ProjectDeleteInput) -> ProjectDeletePayload:
@@ -94,7 +81,7 @@ class ProjectMutation:
         project = int_key(input.project_id, "Project", "project")
         user = int_key(input.user_id, "User", "user")
         made = await actions.create_membership(info.context.subject, project, user, input.role)
-        return await _membership(info, made)
+        return MembershipPayload(membership=row("Membership", made))
 
     @mutation(MembershipPayload, ProjectError, "Give a member another role.")
     async def membership_update(
@@ -104,7 +91,7 @@ class ProjectMutation:
         wanted = int_key(input.id, "Membership", "membership")
         subject = info.context.subject
         await actions.update_membership(subject, wanted, input.role, input.expected_version)
-        return await _membership(info, wanted)
+        return MembershipPayload(membership=row("Membership", wanted))
 
     @mutation(ProjectDeletePayload, ProjectError, "End a membership.")
     async def membership_delete(

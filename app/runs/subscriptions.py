@@ -16,7 +16,8 @@ from app.access.identify import renewed
 from app.core import events
 from app.core.errors import NotFound
 from app.graphql.context import Info
-from app.graphql.rows import fetch, fetch_one, reader, requested
+from app.graphql.references import row
+from app.graphql.rows import fetch, reader, requested
 from app.graphql.scalars import BigInt
 from app.projects.queries import project_scope
 from app.runs import tables as t
@@ -145,7 +146,7 @@ class RunSubscription:
                         continue
                     since = max(since, updated_at)
                     info.context.forget()
-                    run = await fetch_one(info, "Run", t.runs.c.id == run_id, "run")
+                    run = row("Run", run_id)
                     yield RunEvent(
                         seq=BigInt(version), kind="run.state", step=None, status=status, run=run
                     )

@@ -3,7 +3,10 @@
 import httpx2
 import pytest
 
+from tests.executed import with_and_without_compiler
 from tests.graphql.caller import Caller
+
+pytest_generate_tests = with_and_without_compiler
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.executed import with_and_without_compiler
+
+pytest_generate_tests = with_and_without_compiler
+
 Call = Callable[..., Awaitable[httpx2.Response]]
 
 

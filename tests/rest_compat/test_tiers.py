@@ -14,11 +14,16 @@ from graphql import (
     type_from_ast,
 )
 from graphql.execution.values import VariableValues, get_variable_values
+from starlette.applications import Starlette
 from strawberry import Schema
 
 import rest_compat
+from app.access.identify import by_token
+from app.graphql.context import STORED_MAX_PAGE, Context
 from app.graphql.documents import StoredOperation, stored_operations
+from app.graphql.execute import execute
 from app.graphql.schema import build_schema
+from tests.graphql.compiler.counting import counting
 
 ROOT = Path(rest_compat.__file__).parent
 SCHEMA = build_schema()
@@ -49,12 +54,17 @@ def sample(type_: Any) -> Any:
     return PLAIN[type_.name]
 
 
-def given(schema: Schema, operation: StoredOperation) -> VariableValues:
-    """Variables of the types that an operation declares."""
-    values = {
+def values_of(schema: Schema, operation: StoredOperation) -> dict[str, Any]:
+    """Values of the types that an operation declares."""
+    return {
         declared.variable.name.value: sample(type_from_ast(schema._schema, declared.type))
         for declared in operation.variable_definitions
     }
+
+
+def given(schema: Schema, operation: StoredOperation) -> VariableValues:
+    """Variables of the types that an operation declares."""
+    values = values_of(schema, operation)
     found = get_variable_values(schema._schema, operation.variable_definitions, values)
     assert isinstance(found, VariableValues), found
     return found
@@ -72,6 +82,23 @@ def test_a_read_is_compiled_whole(name: str) -> None:
     assert plan.text.count(";") == 0
     again = operation.plans.find(SCHEMA, operation.document, operation.name, variables, {})
     assert again is plan
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_a_read_is_one_statement_and_nothing_is_executed(
+    name: str, app: Starlette, owner_token: str
+) -> None:
+    subject = await by_token(owner_token)
+    operation, variables = READS[name], values_of(SCHEMA, READS[name])
+    made = []
+    for _ in range(2):
+        context = Context(subject=subject, max_page=STORED_MAX_PAGE)
+        with counting() as counted:
+            result = await execute(SCHEMA, operation, variables, None, context)
+        assert result.text is not None and not result.errors, result
+        assert len(counted.statements) == 1 and counted.fields == []
+        made.append(counted.plans)
+    assert made[1] == 0
 
 
 async def test_how_reads_were_answered_is_counted(

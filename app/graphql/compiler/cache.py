@@ -24,7 +24,7 @@ from app.core.errors import DomainError
 from app.core.rules import VIEWER as CALLER
 from app.graphql.compiler.pages import Cursor, PageCheck
 from app.graphql.compiler.patches import Patch
-from app.graphql.compiler.plan import Bound, Planned, Planner
+from app.graphql.compiler.plan import Bound, Part, Planned, Planner
 from app.graphql.compiler.selection import Selections
 from app.graphql.compiler.standins import Source, StepsAside, Values, shape, source_of, stand_ins
 from app.graphql.context import Context
@@ -92,7 +92,7 @@ class Plan:
 
 def check_size(text: str, context: Context) -> None:
     """StepsAside for an answer of perhaps too many objects; normal execution counts them exactly."""
-    most = context.max_objects
+    most = context.max_objects - context.in_parts
     if len(text) > most * SMALLEST_OBJECT and text.count("{") > most:
         raise StepsAside("an answer that is perhaps too large")
 
@@ -103,9 +103,10 @@ _all: "deque[tuple[Plans, Any]]" = deque()
 
 
 class Plans:
-    """The plans of one operation. What cannot be compiled is remembered, too."""
+    """The plans of one operation or a part of it. What cannot be compiled is remembered, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: Part | None = None) -> None:
+        self._part = part
         self._plans: dict[Any, Plan | str] = {}
         self._types: dict[str, GraphQLInputType] | None = None
 
@@ -153,9 +154,15 @@ class Plans:
             self._types = _types_of(schema._schema, operation_of(document, name))
         types = self._types
         return (
-            tuple((n, shape(value, types[n])) for n, value in variables.coerced.items()),
+            tuple((n, shape(value, types[n])) for n, value in self._used(variables)),
             tuple(sorted((number, tuple(flags)) for number, flags in nulls.items())),
         )
+
+    def _used(self, variables: VariableValues) -> list[tuple[str, Any]]:
+        every = variables.coerced.items()
+        if self._part is None:
+            return list(every)
+        return [(name, value) for name, value in every if name in self._part.variables]
 
     def _made(self, key: Any, *operation: Any) -> Plan | str:
         if _parts(key) > MAX_SHAPE:
@@ -193,7 +200,7 @@ class Plans:
         twice = []
         for _ in range(2):
             stand = {
-                n: stand_ins(value, self._types[n], (n,)) for n, value in variables.coerced.items()
+                n: stand_ins(value, self._types[n], (n,)) for n, value in self._used(variables)
             }
             selections = Selections(
                 schema._schema,
@@ -201,7 +208,9 @@ class Plans:
                 _fragments(document),
                 VariableValues(variables.sources, stand),
             )
-            twice.append(_compiled(Planner(schema, selections, nulls).plan()))
+            planner = Planner(schema, selections, nulls)
+            part = self._part
+            twice.append(_compiled(planner.plan() if part is None else planner.plan_part(part)))
         first, second = twice
         # Whatever depended on a stand-in's own value would be wrong for the next request.
         same = [one.constant for one in first.parameters] == [p.constant for p in second.parameters]

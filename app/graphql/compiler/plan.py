@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType
-from graphql.language import SelectionSetNode
-from sqlalchemy import ColumnElement, FromClause, Select, case, func, literal, select
+from graphql.language import FieldNode, NameNode, SelectionSetNode
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, any_, case, func, literal, select
 from strawberry import Schema
 from strawberry.types.arguments import convert_arguments
 
@@ -26,11 +27,18 @@ from app.graphql.compiler.declare import (
 from app.graphql.compiler.pages import Cursor, PageCheck, value_of
 from app.graphql.compiler.patches import Patch
 from app.graphql.compiler.selection import Selected, Selections
-from app.graphql.compiler.standins import StepsAside, Values
+from app.graphql.compiler.standins import Path, StepsAside, Values, stand_in
 from app.graphql.filters import Sort
 
 Finish = Callable[[FromClause], list[ColumnElement[Any]]]
 Place = tuple[str, ...]
+KEY = "\0key"
+"""Where a request's values hold the key of the row that a part is about."""
+ITS_ID = "its id"
+"""The name of the id that each of many objects has on top; no field of GraphQL can be called so."""
+_ITS_ID = SelectionSetNode(
+    selections=(FieldNode(alias=NameNode(value=ITS_ID), name=NameNode(value="id")),)
+)
 
 
 @dataclass
@@ -43,6 +51,19 @@ class Planned:
     patches: list[Patch] = field(default_factory=list)
     needs_project: bool = False
     lists: list["Bound"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an operation selects of one row, or of at most as many as `most` says.
+
+    `target` is the rows' type; `variables` are those that stand in the selections.
+    """
+
+    target: str
+    sets: tuple[SelectionSetNode, ...]
+    variables: frozenset[str]
+    most: int | None = None
 
 
 @dataclass
@@ -104,6 +125,21 @@ class Planner:
             else:
                 pieces.append(self._root(selected))
         self.planned.select = select(sql.joined([*pieces, sql.text("}}")]))
+        return self.planned
+
+    def plan_part(self, part: Part) -> Planned:
+        """The object of the row with the key that comes as `KEY`, or null; for many a list."""
+        column = declare.types()[part.target].key[0]
+        like = UUID(int=0) if column.type.python_type is UUID else column.type.python_type()
+        if part.most is None:
+            named = column == stand_in(like, Path((KEY,)))
+            rows = self._rows(part.target, part.sets, [named], (), 1, ())
+            self.planned.select = select(sql.object_of(rows, as_text=True))
+        else:
+            named = column == any_(literal(stand_in([like], Path((KEY,))), ARRAY(column.type)))
+            sets = (*part.sets, _ITS_ID)
+            rows = self._rows(part.target, sets, [named], (), part.most, ())
+            self.planned.select = select(sql.list_of(rows, as_text=True).scalar_subquery())
         return self.planned
 
     # --- root fields ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import strawberry
 
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
+from app.graphql.references import row
 from app.graphql.rows import fetch_one
 from app.pipelines import tables as t
 from app.pipelines.actions import backfills as verbs
@@ -43,10 +44,6 @@ class BackfillPayload:
     )
 
 
-async def _backfill(info: Info, backfill_id: int) -> Any:
-    return await fetch_one(info, "Backfill", t.backfills.c.id == backfill_id, "backfill")
-
-
 def _stored(values: dict[str, Any]) -> dict[str, Any]:
     """Enum members as the words that the table holds; null variables are none."""
     plain = {k: getattr(v, "value", v) for k, v in values.items()}
@@ -68,7 +65,7 @@ class BackfillMutation:
             pipeline_uuid=by.uuid or "",
             **key,
         )
-        return BackfillPayload(backfill=await _backfill(info, made))
+        return BackfillPayload(backfill=row("Backfill", made))
 
     @mutation(BackfillPayload, PipelineError, "Change, start or cancel a backfill.")
     async def backfill_update(self, info: Info, input: BackfillUpdateInput) -> BackfillPayload:
@@ -80,7 +77,7 @@ class BackfillMutation:
             status=str(input.status.value) if input.status else None,
             expected_version=input.expected_version,
         )
-        return BackfillPayload(backfill=await _backfill(info, changed))
+        return BackfillPayload(backfill=row("Backfill", changed))
 
     @mutation(
         BackfillPayload,
@@ -90,6 +87,7 @@ class BackfillMutation:
     async def backfill_delete(self, info: Info, input: BackfillDeleteInput) -> BackfillPayload:
         """Delete a backfill; the payload shows it as it was."""
         info.context.subject.require_known()
-        was = await _backfill(info, backfill_key(input.by))
+        named = t.backfills.c.id == backfill_key(input.by)
+        was = await fetch_one(info, "Backfill", named, "backfill")
         await verbs.delete_backfill(info.context.subject, backfill_key(input.by))
         return BackfillPayload(backfill=was, deleted_id=was.id if was else None)

@@ -19,7 +19,7 @@ from graphql import (
     is_required_argument,
 )
 
-from app.core.ids import global_id
+from app.core.ids import global_id, parse_global_id
 
 TEXTS = (
     "a",
@@ -87,8 +87,40 @@ class Writer:
         roots = [name for name in query.fields if not name.startswith("__") and name not in apart]
         chosen = self.dice.sample(roots, self.dice.choice((1, 1, 1, 2)))
         body = " ".join(self._root(name, query.fields[name]) for name in chosen)
-        head = f"query({', '.join(self.declared)})" if self.declared else "query"
-        return Operation(f"{head} {{ {body} }} {' '.join(self.fragments)}", self.variables)
+        return self.wrapped("query", body)
+
+    def node(self) -> Operation:
+        """A query of objects by their ids, most of which there are."""
+        body = " ".join(self._node(number) for number in range(self.dice.choice((1, 1, 2))))
+        return self.wrapped("query", f"{body} {self._nodes() if self._now(0.4) else ''}")
+
+    def _nodes(self) -> str:
+        ids = [self.dice.choice(IDS) for _ in range(self.dice.choice((1, 2, 6)))]
+        kind = (parse_global_id(ids[0]) or ("Pipeline", ""))[0]
+        self.variables["ids"] = ids
+        self.declared.append("$ids: [ID!]!")
+        return f"nodes(ids: $ids) {{ __typename ... on {kind} {self.selection(kind)} }}"
+
+    def _node(self, number: int) -> str:
+        gid = self.dice.choice(IDS)
+        self.root = ""
+        kind = (parse_global_id(gid) or ("Pipeline", ""))[0]
+        given = f"$id{number}" if self._now(0.5) else f'"{gid}"'
+        if given[0] == "$":
+            self.variables[f"id{number}"] = gid
+            self.declared.append(f"{given}: ID!")
+        more = self.dice.choice(("", "id", "__typename", "... on Timestamped { createdAt }"))
+        return f"n{number}: node(id: {given}) {{ {more} ... on {kind} {self.selection(kind)} }}"
+
+    def selection(self, name: str) -> str:
+        """What may be selected of an object of this type."""
+        return self._selection(self.schema.type_map[name], DEPTH)
+
+    def wrapped(self, kind: str, body: str) -> Operation:
+        """An operation around root fields, with the variables and fragments of their selections."""
+        head = f"{kind}({', '.join(self.declared)})" if self.declared else kind
+        text = f"{head} {{ {body} }} {' '.join(self.fragments)}"
+        return Operation(text, dict(self.variables))
 
     def _root(self, name: str, of: GraphQLField) -> str:
         self.root = name
