@@ -120,6 +120,7 @@ async def app(database: Database, authentication: bool) -> AsyncIterator[Starlet
         patch.setenv("REQUIRE_USER_AUTHENTICATION", str(authentication).lower())
         patch.setenv("ISTHMUS_INTROSPECTION", "open")
         patch.setenv("ISTHMUS_PLAYGROUND", "true")
+        patch.setenv("ISTHMUS_SIGNUP", "open")
         get_settings.cache_clear()
         made = create_app()
         async with made.router.lifespan_context(made):

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from strawberry.scalars import JSON
 
+from app.access.tables import users
 from app.access.types import User
 from app.graphql.compiler.declare import column, expression, sql_type
 from app.graphql.connections import Connection
@@ -45,6 +46,19 @@ STATE_VERSION = 7
 _VERSION = "Raised by each change; for `expectedVersion`."
 _CONFIG = "Its settings; each secret is a handle that may be sent back in place of the secret."
 _AS_TEXT = "The settings were last written as a text that holds JSON."
+_MAKER = "Username of who made it; null where the account is gone."
+_CHANGER = "Username of who last changed it; null where the account is gone."
+
+
+def _username(column_name: str) -> Any:
+    """A username beside the row: members may not see the user of an owner who is no member."""
+
+    def make(c: Any) -> Any:
+        user = users.alias()
+        named = select(user.c.username).where(user.c.id == getattr(c, column_name))
+        return named.scalar_subquery()
+
+    return make
 
 
 @sql_type(
@@ -92,6 +106,8 @@ class SyncSource(Node, Timestamped):
     )
     created_by: User | None = one("User", t.sync_sources.c.created_by, "Who made it.")
     updated_by: User | None = one("User", t.sync_sources.c.updated_by, "Who last changed it.")
+    created_by_name: str | None = expression(_username("created_by"), _MAKER)
+    updated_by_name: str | None = expression(_username("updated_by"), _CHANGER)
     created_at: datetime = column(t.sync_sources.c.created_at, "When it was made.")
     updated_at: datetime = column(t.sync_sources.c.updated_at, "When it was last changed.")
     version: int = column(t.sync_sources.c.version, _VERSION)
@@ -121,6 +137,8 @@ class SyncDestination(Node, Timestamped):
     )
     created_by: User | None = one("User", t.sync_destinations.c.created_by, "Who made it.")
     updated_by: User | None = one("User", t.sync_destinations.c.updated_by, "Who last changed it.")
+    created_by_name: str | None = expression(_username("created_by"), _MAKER)
+    updated_by_name: str | None = expression(_username("updated_by"), _CHANGER)
     created_at: datetime = column(t.sync_destinations.c.created_at, "When it was made.")
     updated_at: datetime = column(t.sync_destinations.c.updated_at, "When it was last changed.")
     version: int = column(t.sync_destinations.c.version, _VERSION)
@@ -170,7 +188,10 @@ class SyncJob(Node, Timestamped):
     streams_as_text: bool = column(
         t.sync_jobs.c.text_streams, "The catalog was last written as a text that holds JSON."
     )
-    advanced_settings: JSON | None = column(t.sync_jobs.c.advanced_settings, "Further settings.")
+    advanced_settings: JSON | None = expression(
+        rules.advanced_if_writer,
+        "Further settings; `webhook_url` only for who may change the job.",
+    )
     state: JSON = expression(_state, "How far it has read, as OLake's state document.")
     project: Project | None = one("Project", t.sync_jobs.c.project_id, "Where it belongs.")
     source: SyncSource | None = one("SyncSource", t.sync_jobs.c.source_id, "What it reads.")
@@ -210,6 +231,8 @@ class SyncJob(Node, Timestamped):
     )
     created_by: User | None = one("User", t.sync_jobs.c.created_by, "Who made it.")
     updated_by: User | None = one("User", t.sync_jobs.c.updated_by, "Who last changed it.")
+    created_by_name: str | None = expression(_username("created_by"), _MAKER)
+    updated_by_name: str | None = expression(_username("updated_by"), _CHANGER)
     created_at: datetime = column(t.sync_jobs.c.created_at, "When it was made.")
     updated_at: datetime = column(t.sync_jobs.c.updated_at, "When it was last changed.")
     version: int = column(t.sync_jobs.c.version, _VERSION)
