@@ -312,6 +312,25 @@ class ProbeRun(Run):
 
 
 @sql_type(
+    runs,
+    variant_of=("Run", "sync_webhook"),
+    policy=may_read_run,
+    description="A message about a sync, to the address of its project or job.",
+)
+class SyncWebhookRun(Run):
+    """A message."""
+
+    sync_event: str = expression(
+        lambda c: c.params["event"].astext,
+        "What it tells of: sync.started, sync.failed or sync.succeeded.",
+    )
+    about_number: int = expression(
+        lambda c: cast(c.params["number"].astext, BigInteger), "Number of the task it is about."
+    )
+    job: SyncJob | None = one("SyncJob", runs.c.subject_id, "Whose task it is about.")
+
+
+@sql_type(
     projects,
     policy=may_read_project,
     description="Settings of a project's syncs.",
@@ -323,5 +342,5 @@ class ProjectSettings(Node):
     project: Project | None = one("Project", projects.c.id, "The project.")
     webhook_alert_url: str = expression(
         rules.webhook_if_writer,
-        "Where failed syncs are told of; empty for nobody, and for who may not change it.",
+        "Where starts and ends of syncs are told of; empty for nobody, and for who may not change it.",
     )

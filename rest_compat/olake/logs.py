@@ -59,15 +59,18 @@ def task_of(call: Call, *, by_path: bool = True) -> dict[str, Any]:
 def page(call: Call) -> dict[str, Any]:
     """A page of lines: the newest, or those before (`older`) or from (`newer`) a cursor on."""
     limit = _integer(call, "limit", DEFAULT_LIMIT)
-    cursor, newer = cursor_of(call), direction_of(call) == "newer"
+    cursor = cursor_of(call)
     if not 1 <= limit <= MAX_LIMIT:
         raise Invalid(f"limit must be 1 to {MAX_LIMIT}")
     lines: dict[str, Any] = {"level": {"in": list(LEVELS)}}
     if cursor is not None:
-        lines["seq"] = {"gte" if newer else "lt": cursor}
-    forward = newer and cursor is not None
-    size = {"first": limit} if forward else {"last": limit}
-    return {**task_of(call), "lines": lines, **size}
+        lines["seq"] = {"gte" if is_onward(call) else "lt": cursor}
+    return {**task_of(call), "lines": lines, "limit": limit}
+
+
+def is_onward(call: Call) -> bool:
+    """Whether lines from a cursor on are wanted, rather than those before it or the newest."""
+    return cursor_of(call) is not None and direction_of(call) == "newer"
 
 
 def cursor_of(call: Call) -> int | None:
@@ -104,9 +107,8 @@ def lines(data: Any, call: Call) -> dict[str, Any]:
     nodes, info = task["logs"]["nodes"], task["logs"]["pageInfo"]
     end = int(task["end"]["nodes"][0]["seq"]) + 1 if task["end"]["nodes"] else 0
     cursor = cursor_of(call)
-    forward = cursor is not None and direction_of(call) == "newer"
     at = end if cursor is None else min(cursor, end)
-    if forward:
+    if is_onward(call):
         more = info["hasNextPage"]
         newer = int(nodes[-1]["seq"]) + 1 if more else end
         neighbours = _neighbours(at, at > 1, newer, more)

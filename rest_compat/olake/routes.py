@@ -37,6 +37,13 @@ def _of_end(kind: str, noun: str, other: str) -> tuple[Route, ...]:
     )
 
 
+def _pages(method: str, path: str, shape: ends.Shape) -> tuple[Route, ...]:
+    return (
+        Route(method, path, "TaskLogsOnward", logs.page, shape, when=logs.is_onward),
+        Route(method, path, "TaskLogs", logs.page, shape),
+    )
+
+
 ENDS = (
     *_of_end("sources", "Source", "destination"),
     *_of_end("destinations", "Destination", "source"),
@@ -60,9 +67,9 @@ JOBS = (
     Route("GET", f"{JOB}/clear-destination", "JobIsClearing", v.by_path, jobs.clearing),
     *(Route("POST", f"{JOB}/{path}", "StreamDifference", jobs.new_streams, jobs.difference, timeout_s=29) for path in ("stream-difference", "difference-streams")),
     Route("GET", f"{JOB}/tasks", "TaskList", v.by_path, logs.tasks),
-    Route("GET", f"{JOB}/task/{{task}}/logs", "TaskLogs", logs.page, logs.task_logs),
-    Route("GET", TASK, "TaskLogs", logs.page, logs.task_logs),
-    Route("POST", TASK, "TaskLogs", logs.page, logs.log_page),
+    *_pages("GET", f"{JOB}/task/{{task}}/logs", logs.task_logs),
+    *_pages("GET", TASK, logs.task_logs),
+    *_pages("POST", TASK, logs.log_page),
     Route("GET", f"{JOB}/logs/download", "TaskProbe", archive.wanted, archive.first_byte, when=archive.is_probe),
     Route("GET", f"{JOB}/logs/download", "TaskArchive", archive.wanted, archive.packed, timeout_s=60),
 )
