@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
@@ -28,6 +29,7 @@ from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
 from rest_compat.mage.routes import dialect as mage
+from rest_compat.olake.routes import dialect as olake
 
 log = structlog.get_logger()
 
@@ -44,6 +46,8 @@ class Isthmus(Starlette):
         self, endpoint: GraphQLEndpoint, dialects: Sequence[kernel.DialectRoute], **options: Any
     ) -> None:
         super().__init__(**options)
+        # `/api/v1/users` and `/api/v1/users/` are calls of two systems.
+        self.router.redirect_slashes = False
         self.endpoint = endpoint
         self._graphql = telemetry.RequestLog(endpoint)
         self._dialects = [
@@ -54,13 +58,23 @@ class Isthmus(Starlette):
         """Serve one request, one socket, or the lifespan."""
         straight = None
         if scope["type"] == "http" and not any(name == b"origin" for name, _ in scope["headers"]):
-            straight = self._straight_to(scope["path"])
+            straight = self._straight_to(scope["method"], scope["path"])
         await (straight or super().__call__)(scope, receive, send)
 
-    def _straight_to(self, path: str) -> ASGIApp | None:
+    def _straight_to(self, method: str, path: str) -> ASGIApp | None:
         if path == GRAPHQL:
             return self._graphql
-        return next((served for owns, served in self._dialects if owns(path)), None)
+        return next((served for owns, served in self._dialects if owns(method, path)), None)
+
+
+class Cors(CORSMiddleware):
+    """CORS for the listed origins; others are answered as if there were no CORS at all."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        origin = Headers(scope=scope).get("origin") if scope["type"] == "http" else None
+        known = origin is not None and self.is_allowed_origin(origin)
+        await (super().__call__ if known else self.app)(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> Isthmus:
@@ -85,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         playground=ui.playground_response,
         redis=redis,
     )
-    dialects = kernel.mount(schema, settings, [mage(settings)])
+    dialects = kernel.mount(schema, settings, [olake(settings), mage(settings)])
     routes: list[BaseRoute] = [
         Route("/", _index(door.playground)),
         Route("/healthz", health.healthz),
@@ -104,7 +118,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         middleware=[
             Middleware(telemetry.RequestLog),
             Middleware(
-                CORSMiddleware,
+                Cors,
                 allow_origins=list(settings.access.allowed_origins),
                 allow_credentials=True,
                 allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
@@ -117,6 +131,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
                     "X-API-KEY",
                     "Idempotency-Key",
                 ],
+                expose_headers=["Content-Disposition"],
             ),
         ],
     )

@@ -78,8 +78,10 @@ class Access(BaseSettings):
     trusted_proxies: CommaList = ()
     allowed_origins: CommaList = ("http://localhost:8000",)
     session_days: int = Field(30, ge=1, le=3650)
-    signup: Literal["open", "off"] = "open"
-    signup_role: str = Field("", description="Role of who signs up, in the default project.")
+    signup: Literal["open", "closed"] = Field(
+        "closed", description="Whether anybody may sign up; without any user somebody always may."
+    )
+    signup_role: str = Field("editor", description="Role of who signs up, in the default project.")
     mage_token_seconds: int | None = Field(
         None, validation_alias=AliasChoices("MAGE_ACCESS_TOKEN_EXPIRY_TIME")
     )

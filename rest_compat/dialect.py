@@ -26,6 +26,7 @@ class Call:
     path: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     has_body: bool = False
+    is_secure: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response: a JSON value, a text, or nothing."""
+    """A response: a JSON value, a text, bytes whose type the headers say, or nothing."""
 
     status: int
     body: Any = None
@@ -49,7 +50,7 @@ class Answer:
     @property
     def media_type(self) -> str | None:
         """Of the content, if there is any."""
-        if self.body is None:
+        if self.body is None or isinstance(self.body, bytes):
             return None
         return "text/plain; charset=utf-8" if isinstance(self.body, str) else "application/json"
 
@@ -58,6 +59,8 @@ class Answer:
         """The body's bytes."""
         if self.body is None:
             return b""
+        if isinstance(self.body, bytes):
+            return self.body
         return self.body.encode() if isinstance(self.body, str) else orjson.dumps(self.body)
 
 
@@ -71,8 +74,9 @@ class Route:
     """One method of one path, the stored operation behind it, and the two translations.
 
     `variables` may raise a DomainError for input that the operation could not express, `shape` one
-    for data that says that something is missing. Of several routes for the same method and path
-    the first whose `when` holds is taken.
+    for data that says that something is missing; it gives the body of a 200, or an Answer. Of
+    several routes for the same method and path the first whose `when` holds is taken. `timeout_s`
+    is for operations that wait longer than others.
     """
 
     method: str
@@ -82,6 +86,7 @@ class Route:
     shape: Callable[[Any, Call], Any]
     credential: Credential = "token"
     when: Callable[[Call], bool] = always
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,9 +104,10 @@ class NotOffered:
 
 @dataclass(frozen=True)
 class Dialect:
-    """A REST surface: which paths are its own and how its requests become operations.
+    """A REST surface: which requests are its own and how they become operations.
 
-    `identify` takes a remembered caller unless it is asked to look again.
+    `owns` is asked with method and path, `identify` takes a remembered caller unless it is asked to
+    look again. `wrong_method` is the body of answers with status 405.
     """
 
     name: str
@@ -109,6 +115,7 @@ class Dialect:
     documents: Path
     routes: Sequence[Route]
     not_offered: Sequence[NotOffered]
-    owns: Callable[[str], bool]
+    owns: Callable[[str, str], bool]
     identify: Callable[[Call, Credential, bool], Awaitable[Subject]]
     faults: Callable[[Fault, Call], Answer]
+    wrong_method: Any = None

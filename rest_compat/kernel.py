@@ -47,8 +47,8 @@ class DialectRoute(BaseRoute):
         self.bound = bound
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the request's path belongs to the dialect."""
-        own = scope["type"] == "http" and self.bound.dialect.owns(scope["path"])
+        """Whether the request belongs to the dialect."""
+        own = scope["type"] == "http" and self.bound.dialect.owns(scope["method"], scope["path"])
         return (Match.FULL if own else Match.NONE), {}
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
@@ -94,6 +94,7 @@ class Bound:
             query=request.query_params,
             headers=request.headers,
             cookies=request.cookies,
+            is_secure=request.url.scheme == "https",
         )
         try:
             return await self._answer(request, call, rid)
@@ -120,9 +121,12 @@ class Bound:
         call = replace(call, body=body or {}, has_body=body is not None)
         route = next(route for route in routes if route.when(call))
         subject = await self.dialect.identify(call, route.credential, False)
+        operation = self.operations[route.operation] if route.operation else None
         if subject.by_cookie:
+            # A GET that changes something is refused to foreign pages like any other change.
+            changes = operation is not None and operation.is_mutation
             reason = csrf_refusal(
-                call.method,
+                "POST" if changes else call.method,
                 call.headers,
                 self.settings.access.allowed_origins,
                 own_origin(request),
@@ -136,19 +140,20 @@ class Bound:
             identify=partial(self.dialect.identify, call, route.credential, True),
         )
         variables = route.variables(call)
-        if route.operation is None:
+        if operation is None:
             await context.verify()
-            return Answer(200, route.shape(None, call))
+            return answered(route.shape(None, call))
         result = await execute(
             self.schema,
-            self.operations[route.operation],
+            operation,
             variables,
             None,
             context,
             settings=self.limits,
+            timeout_s=route.timeout_s,
         )
         fault = failure(result)
-        return refuse(fault, call) if fault else Answer(200, route.shape(result.data, call))
+        return refuse(fault, call) if fault else answered(route.shape(result.data, call))
 
     async def _room(self, request: Request, call: Call) -> int:
         """How many bytes a body may have: few, until a key outside the body has proved good."""
@@ -171,7 +176,12 @@ class Bound:
             one = withheld[call.method]
             why = "" if one.is_documented else one.reason
             return self.dialect.faults(Fault("NOT_OFFERED", why), call)
-        return Answer(405, None, allow)
+        return Answer(405, self.dialect.wrong_method, allow)
+
+
+def answered(shaped: Any) -> Answer:
+    """What a route's shape gave as an answer."""
+    return shaped if isinstance(shaped, Answer) else Answer(200, shaped)
 
 
 def load_operations(dialect: Dialect, schema: Schema) -> Mapping[str, StoredOperation]:

@@ -131,6 +131,7 @@ async def app(
         patch.setenv("ISTHMUS_INTROSPECTION", "open")
         patch.setenv("ISTHMUS_COMPILE", str(compile_reads))
         patch.setenv("ISTHMUS_PLAYGROUND", "true")
+        patch.setenv("ISTHMUS_SIGNUP", "open")
         get_settings.cache_clear()
         made = create_app()
         async with made.router.lifespan_context(made):

@@ -25,6 +25,7 @@ from workers.loops import alerts, reconciler, retention, scheduler, tallies
 from workers.loops.every import every
 from workers.loops.presence import Presence
 from workers.notify.notification import Notification
+from workers.notify.sync_webhook import SyncWebhook
 from workers.pipelines import layout
 from workers.pipelines.requirements import prepare
 from workers.pipelines.run_pipeline import PipelineKind
@@ -63,6 +64,7 @@ async def work(settings: Settings, *, install: bool = False) -> int:
     kinds: dict[str, Kind] = {
         "pipeline": pipelines,
         "notification": _notification(settings),
+        "sync_webhook": SyncWebhook(_outgoing(settings)),
         **dict.fromkeys(("sync", "clear"), syncs.sync),
         **dict.fromkeys(("check", "discover"), syncs.probe),
         **KINDS,

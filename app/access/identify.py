@@ -1,5 +1,6 @@
 """Credential -> Subject: who is calling. What the caller may do is decided in the graph."""
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.requests import HTTPConnection
 from app.access import remember
 from app.access.installation import keys
 from app.core import db
-from app.core.errors import Unauthenticated
+from app.core.errors import NotFound, Unauthenticated
 from app.core.ids import token_hash
 from app.core.rules import PERMISSIONS, Subject
 from app.settings import get_settings
@@ -166,6 +167,43 @@ async def _by_mage(api_key: str | None, token: str | None) -> Subject:
     if subject.is_known or not token:
         return subject
     return await by_token(token)
+
+
+async def by_cookie_or_bearer(
+    cookie: str | None, bearer: str | None, project_id: int | None, *, again: bool = True
+) -> Subject:
+    """A session's cookie, else a bearer token: a bad one spoils nothing beside a good one.
+
+    With `project_id` the caller is bound to that project (0: to its own), as by a key of it;
+    NotFound for one that it has no part in. Without `again` it may be a remembered caller.
+    """
+    look = partial(_by_cookie_or_bearer, cookie, bearer, project_id)
+    credential = ("cookie or bearer", cookie, bearer, str(project_id))
+    return await remember.caller(credential, look, again=again)
+
+
+async def _by_cookie_or_bearer(
+    cookie: str | None, bearer: str | None, project_id: int | None
+) -> Subject:
+    subject = None
+    for token in filter(None, (cookie, bearer)):
+        with suppress(Unauthenticated):
+            subject = replace(await by_token(token), by_cookie=token == cookie)
+            break
+    if subject is None or not subject.is_known:
+        raise Unauthenticated("Sign in or send an API key.")
+    return subject if project_id is None else await _within(subject, project_id or None)
+
+
+async def _within(subject: Subject, project_id: int | None) -> Subject:
+    project = subject.call_project() if project_id is None else project_id
+    grants = await _owners_grants() if subject.is_owner else subject.grants
+    held = grants.get(project)
+    if not held:
+        raise NotFound("There is no such project.")
+    return replace(
+        subject, project_id=project, grants={project: held}, is_owner=False, is_limited=True
+    )
 
 
 async def from_request(connection: HTTPConnection, *, again: bool = True) -> Subject:

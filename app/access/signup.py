@@ -20,12 +20,15 @@ from app.settings import get_settings
 async def sign_up(subject: Subject, values: Mapping[str, Any], password: str) -> int:
     """Make an account of one's own, where ISTHMUS_SIGNUP lets anybody; it is not logged in.
 
-    Raises Forbidden where it does not, Invalid NAME_TAKEN, and RateLimited after twenty accounts
+    It gets ISTHMUS_SIGNUP_ROLE in the default project. Raises Forbidden where signing up is closed
+    and there is a user already, Invalid NAME_TAKEN, and RateLimited after twenty accounts
     from one address within a quarter of an hour.
     """
     policy = get_settings().access
-    if policy.signup != "open":
-        raise Forbidden("Accounts are made by an owner of the installation. Ask one.")
+    if policy.signup != "open" and await _has_users():
+        raise Forbidden(
+            "Signing up is closed here. Ask an owner of the installation for an account."
+        )
     checked = checked_user({n: values.get(n) for n in ("username", "email")})
     if not checked.get("username"):
         raise Invalid("A user needs a username.", "NAME_MISSING", path=("username",))
@@ -40,6 +43,11 @@ async def sign_up(subject: Subject, values: Mapping[str, Any], password: str) ->
         await tx.execute(insert(login_attempts).values(account=f"+signup {subject.address or ''}"))
         await tx.audit("user.signup", "User", row["id"], fields=sorted(checked))
     return int(row["id"])
+
+
+async def _has_users() -> bool:
+    async with db.reading() as connection:
+        return await connection.scalar(select(users.c.id).limit(1)) is not None
 
 
 async def _refuse_many(account: str) -> None:

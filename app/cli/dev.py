@@ -28,6 +28,7 @@ DEFAULTS = {
     "ISTHMUS_PLAYGROUND": "true",
     "ISTHMUS_INTROSPECTION": "open",
     "ISTHMUS_LOG_LEVEL": "warning",
+    "ISTHMUS_SIGNUP": "open",
 }
 """What `dev` sets unless its environment says otherwise: it listens on this machine only."""
 

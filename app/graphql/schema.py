@@ -21,7 +21,7 @@ from app.ingestion.job_mutations import SyncJobMutation
 from app.ingestion.mutations import SyncMutation
 from app.ingestion.queries import SyncQuery
 from app.ingestion.subscriptions import SyncSubscription
-from app.ingestion.types import ProbeRun, SyncTask
+from app.ingestion.types import ProbeRun, SyncTask, SyncWebhookRun
 from app.pipelines.backfills.mutations import BackfillMutation
 from app.pipelines.backfills.queries import BackfillQuery
 from app.pipelines.file_fields import ProjectFileMutation, ProjectFileQuery
@@ -129,7 +129,7 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[PipelineRun, NotificationRun, SyncTask, ProbeRun],
+        types=[PipelineRun, NotificationRun, SyncTask, ProbeRun, SyncWebhookRun],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
 

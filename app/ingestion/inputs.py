@@ -321,5 +321,6 @@ class ProjectSettingsUpdateInput:
 
     project_id: strawberry.ID | None = strawberry.field(default=None, description=_PROJECT)
     webhook_alert_url: str | None = strawberry.field(
-        default=None, description="Where failed syncs are told of; null or empty: nowhere."
+        default=None,
+        description="Where starts and ends of syncs are told of; null or empty: nowhere.",
     )

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, case, select
+from sqlalchemy import RowMapping, Table, case, select, text
 
 from app.core.db import reading
 from app.core.errors import Invalid, NotFound
 from app.core.rules import Subject
 from app.ingestion import catalog
+from app.ingestion.rules import WEBHOOK_URL
 from app.ingestion.secrets import TABLES
 from app.ingestion.tables import connectors, sync_jobs
 
@@ -81,6 +83,28 @@ async def _job(subject: Subject, job_id: int) -> RowMapping:
     if row is None or not subject.may("pipeline.read", row["project_id"]):
         raise NotFound("There is no such job.")
     return row
+
+
+_TOLD = text("""
+SELECT task.number, task.rows, task.bytes, task.job_id, job.name AS job, project.uuid AS project,
+  source.name AS source, destination.name AS destination, run.status, run.error, run.started_at,
+  run.finished_at, project.webhook_alert_url AS project_url,
+  job.advanced_settings ->> :name AS job_url
+FROM sync_tasks AS task
+JOIN runs AS run ON run.id = task.run_id
+JOIN sync_jobs AS job ON job.id = task.job_id AND job.deleted_at IS NULL
+JOIN projects AS project ON project.id = task.project_id
+JOIN sync_sources AS source ON source.id = job.source_id
+JOIN sync_destinations AS destination ON destination.id = job.destination_id
+WHERE task.run_id = :run_id
+""")
+
+
+async def told_task(run_id: UUID) -> RowMapping | None:
+    """What is told of a task, and the addresses that are told; None where the job is gone."""
+    async with reading() as connection:
+        found = await connection.execute(_TOLD, {"run_id": run_id, "name": WEBHOOK_URL})
+        return found.mappings().first()
 
 
 async def spec_of(

@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, literal, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, case, exists, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.core.rules import VIEWER
 from app.ingestion.tables import sync_jobs, sync_tasks
+
+WEBHOOK_URL = "webhook_url"
+"""In a job's further settings: whom it tells of its syncs, beside the project's own address."""
 
 
 def may_read(row: Any) -> ColumnElement[bool]:
@@ -35,6 +39,13 @@ def webhook_if_writer(row: Any) -> ColumnElement[str]:
     """An address that is a capability is for those who may change it; others see an empty one."""
     may_write = VIEWER.holds("pipeline.write", row.id)
     return case((may_write, row.webhook_alert_url), else_=literal(""))
+
+
+def advanced_if_writer(row: Any) -> ColumnElement[Any]:
+    """A job's further settings, without the address of its webhook for who may not change it."""
+    may_write = VIEWER.holds("pipeline.write", row.project_id)
+    shown = row.advanced_settings.op("-", return_type=JSONB)(literal(WEBHOOK_URL, Text))
+    return case((may_write, row.advanced_settings), else_=shown)
 
 
 def _is_live(job_id: Any) -> ColumnElement[bool]:

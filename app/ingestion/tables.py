@@ -202,6 +202,7 @@ class SyncTask(SQLModel, table=True):
     """What is known of a run of kind `sync` or `clear` beside the ledger's row.
 
     `streams` has for each stream that has begun {"status", "rows", "bytes"}, by namespace.name.
+    `start_seen` and `end_seen`: webhooks have been told of its start, and of its end.
     """
 
     __tablename__ = "sync_tasks"
@@ -209,6 +210,7 @@ class SyncTask(SQLModel, table=True):
         CheckConstraint("job_type IN ('sync','clear')", name="ck_sync_tasks_job_type"),
         Index("ix_sync_tasks_job", "job_id", text("number DESC")),
         Index("ix_sync_tasks_project", "project_id", text("number DESC")),
+        Index("ix_sync_tasks_untold", "run_id", postgresql_where=text("NOT end_seen")),
     )
 
     run_id: UUID = Field(
@@ -231,6 +233,8 @@ class SyncTask(SQLModel, table=True):
     )
     rows_per_s: float = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     streams: dict[str, Any] = json("{}")
+    start_seen: bool = flag()
+    end_seen: bool = flag()
 
 
 connectors = table_of(Connector)

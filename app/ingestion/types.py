@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from strawberry.scalars import JSON
 
+from app.access.tables import users
 from app.access.types import User
 from app.graphql.compiler.declare import column, expression, sql_type
 from app.graphql.connections import Connection
@@ -45,6 +46,19 @@ STATE_VERSION = 7
 _VERSION = "Raised by each change; for `expectedVersion`."
 _CONFIG = "Its settings; each secret is a handle that may be sent back in place of the secret."
 _AS_TEXT = "The settings were last written as a text that holds JSON."
+_MAKER = "Username of who made it; null where the account is gone."
+_CHANGER = "Username of who last changed it; null where the account is gone."
+
+
+def _username(column_name: str) -> Any:
+    """A username beside the row: members may not see the user of an owner who is no member."""
+
+    def make(c: Any) -> Any:
+        user = users.alias()
+        named = select(user.c.username).where(user.c.id == getattr(c, column_name))
+        return named.scalar_subquery()
+
+    return make
 
 
 @sql_type(
@@ -92,6 +106,8 @@ class SyncSource(Node, Timestamped):
     )
     created_by: User | None = one("User", t.sync_sources.c.created_by, "Who made it.")
     updated_by: User | None = one("User", t.sync_sources.c.updated_by, "Who last changed it.")
+    created_by_name: str | None = expression(_username("created_by"), _MAKER)
+    updated_by_name: str | None = expression(_username("updated_by"), _CHANGER)
     created_at: datetime = column(t.sync_sources.c.created_at, "When it was made.")
     updated_at: datetime = column(t.sync_sources.c.updated_at, "When it was last changed.")
     version: int = column(t.sync_sources.c.version, _VERSION)
@@ -121,6 +137,8 @@ class SyncDestination(Node, Timestamped):
     )
     created_by: User | None = one("User", t.sync_destinations.c.created_by, "Who made it.")
     updated_by: User | None = one("User", t.sync_destinations.c.updated_by, "Who last changed it.")
+    created_by_name: str | None = expression(_username("created_by"), _MAKER)
+    updated_by_name: str | None = expression(_username("updated_by"), _CHANGER)
     created_at: datetime = column(t.sync_destinations.c.created_at, "When it was made.")
     updated_at: datetime = column(t.sync_destinations.c.updated_at, "When it was last changed.")
     version: int = column(t.sync_destinations.c.version, _VERSION)
@@ -170,7 +188,10 @@ class SyncJob(Node, Timestamped):
     streams_as_text: bool = column(
         t.sync_jobs.c.text_streams, "The catalog was last written as a text that holds JSON."
     )
-    advanced_settings: JSON | None = column(t.sync_jobs.c.advanced_settings, "Further settings.")
+    advanced_settings: JSON | None = expression(
+        rules.advanced_if_writer,
+        "Further settings; `webhook_url` only for who may change the job.",
+    )
     state: JSON = expression(_state, "How far it has read, as OLake's state document.")
     project: Project | None = one("Project", t.sync_jobs.c.project_id, "Where it belongs.")
     source: SyncSource | None = one("SyncSource", t.sync_jobs.c.source_id, "What it reads.")
@@ -210,6 +231,8 @@ class SyncJob(Node, Timestamped):
     )
     created_by: User | None = one("User", t.sync_jobs.c.created_by, "Who made it.")
     updated_by: User | None = one("User", t.sync_jobs.c.updated_by, "Who last changed it.")
+    created_by_name: str | None = expression(_username("created_by"), _MAKER)
+    updated_by_name: str | None = expression(_username("updated_by"), _CHANGER)
     created_at: datetime = column(t.sync_jobs.c.created_at, "When it was made.")
     updated_at: datetime = column(t.sync_jobs.c.updated_at, "When it was last changed.")
     version: int = column(t.sync_jobs.c.version, _VERSION)
@@ -289,6 +312,25 @@ class ProbeRun(Run):
 
 
 @sql_type(
+    runs,
+    variant_of=("Run", "sync_webhook"),
+    policy=may_read_run,
+    description="A message about a sync, to the address of its project or job.",
+)
+class SyncWebhookRun(Run):
+    """A message."""
+
+    sync_event: str = expression(
+        lambda c: c.params["event"].astext,
+        "What it tells of: sync.started, sync.failed or sync.succeeded.",
+    )
+    about_number: int = expression(
+        lambda c: cast(c.params["number"].astext, BigInteger), "Number of the task it is about."
+    )
+    job: SyncJob | None = one("SyncJob", runs.c.subject_id, "Whose task it is about.")
+
+
+@sql_type(
     projects,
     policy=may_read_project,
     description="Settings of a project's syncs.",
@@ -300,5 +342,5 @@ class ProjectSettings(Node):
     project: Project | None = one("Project", projects.c.id, "The project.")
     webhook_alert_url: str = expression(
         rules.webhook_if_writer,
-        "Where failed syncs are told of; empty for nobody, and for who may not change it.",
+        "Where starts and ends of syncs are told of; empty for nobody, and for who may not change it.",
     )

@@ -53,6 +53,9 @@ class RunKind(enum.Enum):
     )
     SYNC = strawberry.enum_value("sync", description="A sync of a job's streams.")
     CLEAR = strawberry.enum_value("clear", description="The clearing of a job's destination.")
+    SYNC_WEBHOOK = strawberry.enum_value(
+        "sync_webhook", description="A message about a sync, to an address that a user gave."
+    )
     CHECK = strawberry.enum_value("check", description="A test of a source or destination.")
     DISCOVER = strawberry.enum_value("discover", description="A look for a source's streams.")
 

@@ -163,7 +163,12 @@ def dialect(settings: Settings) -> Dialect:
     )
 
 
-def owns(path: str) -> bool:
-    """Everything below /api but /api/v1, which belongs to other dialects."""
+def owns(_: str, path: str) -> bool:
+    """Everything below /api but what belongs to other dialects."""
+    first = path.removeprefix(f"{PREFIX}/").partition("/")[0]
     below = path.startswith(f"{PREFIX}/") and path != f"{PREFIX}/"
-    return below and path != f"{PREFIX}/v1" and not path.startswith(f"{PREFIX}/v1/")
+    return below and first not in OTHERS
+
+
+OTHERS = ("v1", "v2", "opt")
+"""First parts of paths below /api that are no resources of Mage's."""

@@ -386,6 +386,15 @@ async def sync_task(
     return UUID(str(made["id"]))
 
 
+async def sync_webhook(job_id: int) -> UUID:
+    """A message about a sync that has been sent."""
+    job = await values_of(sync_jobs, job_id)
+    own = {"project_id": job["project_id"], "subject_id": job_id, "status": "succeeded"}
+    params = {"event": "sync.started", "to": "job", "number": 1}
+    made = await row(runs, **own, kind="sync_webhook", params=params)
+    return UUID(str(made["id"]))
+
+
 async def probe(project_id: int) -> UUID:
     """A test of a source that has ended."""
     made = await row(

@@ -791,6 +791,11 @@ async def _a_probe(world: World) -> object:
     return await rows.probe(world.home)
 
 
+@_node("SyncWebhookRun")
+async def _a_sync_webhook(world: World) -> object:
+    return await rows.sync_webhook(await rows.sync_job(world.home))
+
+
 @_node("ProjectSettings")
 async def _settings_of_home(world: World) -> object:
     return world.home

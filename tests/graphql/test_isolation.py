@@ -92,6 +92,7 @@ async def make_side(tag: str, shared: int) -> Side:
         "SyncStream": [await rows.stream_of(job, name) for name in ("calls", "ships", "docks")],
         "SyncTask": [task],
         "ProbeRun": [probe],
+        "SyncWebhookRun": [await rows.sync_webhook(job)],
         "ProjectSettings": [project],
     }
     marks = {global_id(name, one) for name, those in ids.items() for one in those}

@@ -27,7 +27,7 @@ from tests.graphql.compiler.counting import counting
 
 ROOT = Path(rest_compat.__file__).parent
 SCHEMA = build_schema()
-PLAIN = {"Int": 5, "String": "x", "Boolean": True, "DateTime": "2026-01-01T00:00:00Z"}
+PLAIN = {"Int": 5, "String": "x", "JSON": {}, "Boolean": True, "DateTime": "2026-01-01T00:00:00Z"}
 
 
 def operations() -> Iterator[tuple[str, StoredOperation]]:
@@ -38,7 +38,13 @@ def operations() -> Iterator[tuple[str, StoredOperation]]:
                 yield f"{file.parts[-3]}/{name}", operation
 
 
-READS = dict(operations())
+COMPUTED = {
+    "olake/ConnectorSpecOfCatalog",
+    "olake/NameIsFree",
+    "olake/StreamDifference",
+}
+"""What no rows answer: a narrowed schema, a name that is nobody's, two catalogs compared."""
+READS = {name: operation for name, operation in operations() if name not in COMPUTED}
 
 
 def sample(type_: Any) -> Any:

@@ -1,7 +1,8 @@
-"""Sees to what follows from the end of pipeline runs, whoever ended them."""
+"""Sees to what follows from the ends of pipeline runs and syncs, whoever ended them."""
 
 from app.core.db import transaction
 from app.core.rules import SYSTEM
+from app.ingestion.actions import webhooks
 from app.pipelines.actions import alerts
 from app.settings import get_settings
 
@@ -14,3 +15,7 @@ async def alert() -> None:
     while seen == alerts.BATCH:
         async with transaction(SYSTEM) as tx:
             seen = await alerts.tell(tx, environ)
+    seen = webhooks.BATCH
+    while seen == webhooks.BATCH:
+        async with transaction(SYSTEM) as tx:
+            seen = await webhooks.tell(tx)

@@ -22,8 +22,10 @@ from app.ingestion.actions._shared import (
     unfinished,
 )
 from app.ingestion.actions.ends import add_end, change_end
+from app.ingestion.actions.settings import check_url
 from app.ingestion.actions.streams import forget_states, keep_streams
 from app.ingestion.actions.tasks import start_task
+from app.ingestion.rules import WEBHOOK_URL
 from app.ingestion.secrets import TABLES, End, opened, with_secrets
 from app.ingestion.tables import sync_jobs
 from app.projects.actions import lock_project
@@ -238,6 +240,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
         checked["streams"] = {} if checked["streams"] is None else checked["streams"]
         catalog.check(checked["streams"])
     _check_object(checked, "advanced_settings")
+    settings = checked.get("advanced_settings") or {}
+    check_url(settings.get(WEBHOOK_URL), f"advanced_settings.{WEBHOOK_URL}")
     return checked
 
 

@@ -35,10 +35,13 @@ async def member_of(anonymous: Caller, name: str) -> Any:
     return (await anonymous.with_token(token)(MINE)).only
 
 
-async def test_an_account_is_not_logged_in_and_belongs_nowhere(anonymous: Caller) -> None:
+async def test_an_account_is_not_logged_in_and_edits_the_default_project(
+    anonymous: Caller,
+) -> None:
     answer = await sign_up(anonymous, username="ann", email="ann@example.org")
     assert answer.only == {"user": None, "errors": []}
-    assert await member_of(anonymous, "ann") == {"username": "ann", "memberships": []}
+    editor = {"role": {"name": "editor"}, "project": {"uuid": "default"}}
+    assert await member_of(anonymous, "ann") == {"username": "ann", "memberships": [editor]}
 
 
 @pytest.mark.parametrize("taken", [{"username": "bea"}, {"email": "BEA@example.org"}])
@@ -48,12 +51,14 @@ async def test_names_and_addresses_are_taken_once(anonymous: Caller, taken: dict
     assert (error["code"], error["path"]) == ("NAME_TAKEN", list(taken))
 
 
-async def test_it_can_be_off(anonymous: Caller, policy: Any) -> None:
-    policy("signup", "off")
-    assert (await sign_up(anonymous)).codes == ["FORBIDDEN"]
+async def test_it_is_closed_once_there_is_a_user(anonymous: Caller, policy: Any) -> None:
+    policy("signup", "closed")
+    answer = await sign_up(anonymous)
+    assert answer.codes == ["FORBIDDEN"]
+    assert "closed" in answer.body["errors"][0]["message"]
 
 
-async def test_it_can_give_a_role_in_the_default_project(anonymous: Caller, policy: Any) -> None:
+async def test_it_can_give_another_role_there(anonymous: Caller, policy: Any) -> None:
     policy("signup_role", "viewer")
     await sign_up(anonymous, username="cem")
     found = await member_of(anonymous, "cem")
