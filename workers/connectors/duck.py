@@ -1,5 +1,7 @@
 """DuckDB as the engine uses it: bounded, offline, with extensions from installed packages only."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,3 +38,17 @@ def load(duck: duckdb.DuckDBPyConnection, extension: str) -> None:
 def columns(duck: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
     """Names and types of a relation's columns; nothing is read."""
     return [(row[0], row[1]) for row in duck.execute(f"DESCRIBE {relation}").fetchall()]
+
+
+@contextmanager
+def transaction(duck: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One transaction of DuckDB, and so of the databases attached to it."""
+    duck.execute("BEGIN")
+    try:
+        yield
+        duck.execute("COMMIT")
+    except BaseException:
+        # A failed commit has ended the transaction already.
+        with suppress(duckdb.Error):
+            duck.execute("ROLLBACK")
+        raise

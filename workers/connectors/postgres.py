@@ -25,10 +25,12 @@ class Postgres:
         self.session = session
         self.config = config
         self.alias = alias
+        self.duck = session.duck
+        """The connection that it works in."""
 
     def attach(self, *, read_only: bool) -> None:
         """Connect; SyncError says in plain words why not."""
-        duck.load(self.session.duck, "postgres_scanner")
+        duck.load(self.duck, "postgres_scanner")
         access = self.config.get("warehouse") or self.config
         secret = {
             "HOST": self._text(access, "host"),
@@ -43,10 +45,10 @@ class Postgres:
         said = ", ".join(f"{name} {literal(value)}" for name, value in secret.items())
         mode = ", READ_ONLY" if read_only else ""
         try:
-            self.session.duck.execute(
+            self.duck.execute(
                 f"CREATE OR REPLACE TEMPORARY SECRET {self.alias} (TYPE postgres, {said})"
             )
-            self.session.duck.execute(
+            self.duck.execute(
                 f"ATTACH {literal(' '.join(options))} AS {self.alias} "
                 f"(TYPE postgres, SECRET {self.alias}{mode})"
             )
@@ -58,14 +60,14 @@ class Postgres:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query, in the current transaction."""
         try:
-            return self.session.duck.execute(f"SELECT * FROM {self.query(sql)}").fetchall()
+            return self.duck.execute(f"SELECT * FROM {self.query(sql)}").fetchall()
         except duckdb.Error as error:
             raise fault(error) from None
 
     def execute(self, sql: str) -> None:
         """Run one statement, in the current transaction."""
         try:
-            self.session.duck.execute(
+            self.duck.execute(
                 f"CALL postgres_execute({literal(self.alias)}, {literal(sql)})"
             )
         except duckdb.Error as error:

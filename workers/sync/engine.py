@@ -9,8 +9,6 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-import duckdb
-
 from workers.connectors.base import (
     Destination,
     Load,
@@ -23,6 +21,7 @@ from workers.connectors.base import (
     Table,
     Written,
 )
+from workers.connectors.duck import transaction
 from workers.connectors.faults import told
 from workers.sync.catalog import plain_name
 from workers.sync.shape import Shape, shape
@@ -90,7 +89,7 @@ class Sync:
         """Remove the streams' tables and positions."""
         for stream in streams:
             self._begin(stream)
-            with transaction(self.session):
+            with transaction(self.session.duck):
                 self.destination.clear(place(stream))
             self._end(stream, "succeeded")
             self.tell({"state": {stream.id: None}})
@@ -146,7 +145,7 @@ class Sync:
 
     def _replace(self, stream: Stream) -> None:
         parts = self.source.read(stream, None)
-        with transaction(self.session):
+        with transaction(self.session.duck):
             first = next(parts)
             made, load = self._load(first, upsert=False)
             last = [first]
@@ -178,7 +177,7 @@ class Sync:
     @contextmanager
     def _next(self, parts: Iterator[Part]) -> Iterator[Part | None]:
         """The next part, in the transaction in which it is written."""
-        with transaction(self.session):
+        with transaction(self.session.duck):
             yield next(parts, None)
 
     def _add(self, part: Part) -> Written:
@@ -246,19 +245,3 @@ def place(stream: Stream) -> Table:
         (),
         stream.partition,
     )
-
-
-@contextmanager
-def transaction(session: Session) -> Iterator[None]:
-    """One transaction of DuckDB, and so of the databases attached to it."""
-    session.duck.execute("BEGIN")
-    try:
-        yield
-        session.duck.execute("COMMIT")
-    except BaseException:
-        try:
-            session.duck.execute("ROLLBACK")
-        except duckdb.Error:
-            # A failed commit has ended the transaction already.
-            session.log("debug", "There was nothing to roll back.")
-        raise
