@@ -119,6 +119,9 @@ class Work(BaseSettings):
     block_memory_bytes: int = Field(8 * 1024**3, ge=64 * 1024**2)
     block_env: CommaList = ()
     warehouse_url: str = ""
+    sync_memory_mb: int = Field(200, ge=64)
+    sync_threads: int = Field(2, ge=1, le=64)
+    sync_slots: int = Field(0, ge=0, description="Syncs at once; 0 means one per two cores.")
     retention_days: int = Field(90, ge=1)
     die_before_push: bool = Field(
         False, description="Crash tests only: die between a commit and its hint."
@@ -130,6 +133,11 @@ class Work(BaseSettings):
     def block_processes(self) -> int:
         """How many blocks run at once on this worker."""
         return self.block_slots or os.cpu_count() or 1
+
+    @property
+    def sync_processes(self) -> int:
+        """How many syncs run at once on this worker."""
+        return self.sync_slots or max(1, (os.cpu_count() or 1) // 2)
 
     def block_environment(self) -> dict[str, str]:
         """The variables of our own environment that blocks may see."""

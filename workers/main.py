@@ -121,7 +121,9 @@ def _notification(settings: Settings) -> Notification:
 def _syncs(settings: Settings) -> SyncKind:
     places = SyncPlaces(settings.places.data_dir, settings.places.storage_dir / "scratch")
     warehouse, environ = settings.work.warehouse_url, settings.work.block_environment()
-    return SyncKind(places, _outgoing(settings), warehouse, environ, SyncLimits())
+    work = settings.work
+    limits = SyncLimits(work.sync_memory_mb, work.sync_threads, work.sync_processes)
+    return SyncKind(places, _outgoing(settings), warehouse, environ, limits)
 
 
 def _outgoing(settings: Settings) -> Outgoing:

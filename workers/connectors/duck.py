@@ -1,5 +1,7 @@
 """DuckDB as the engine uses it: bounded, offline, with extensions from installed packages only."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +35,31 @@ def load(duck: duckdb.DuckDBPyConnection, extension: str) -> None:
     duck.execute(f"LOAD {literal(str(folder / f'{extension}.duckdb_extension'))}")
 
 
+def at_most(duck: duckdb.DuckDBPyConnection, threads: object) -> None:
+    """Let it use no more threads than a connector's settings say, nor than it has already."""
+    (has,) = duck.execute("SELECT current_setting('threads')").fetchall()[0]
+    try:
+        asked = int(str(threads or has))
+    except ValueError:
+        raise SyncError("The setting max_threads must be a number.") from None
+    if 0 < asked < has:
+        duck.execute(f"SET GLOBAL threads = {asked}")
+
+
 def columns(duck: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
     """Names and types of a relation's columns; nothing is read."""
     return [(row[0], row[1]) for row in duck.execute(f"DESCRIBE {relation}").fetchall()]
+
+
+@contextmanager
+def transaction(duck: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One transaction of DuckDB, and so of the databases attached to it."""
+    duck.execute("BEGIN")
+    try:
+        yield
+        duck.execute("COMMIT")
+    except BaseException:
+        # A failed commit has ended the transaction already.
+        with suppress(duckdb.Error):
+            duck.execute("ROLLBACK")
+        raise

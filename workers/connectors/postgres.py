@@ -8,6 +8,7 @@ import duckdb
 from workers.connectors import duck
 from workers.connectors.base import Config, Session, SyncError, literal, quote
 from workers.connectors.faults import fault
+from workers.connectors.postgres_parameters import connection_options
 
 CONNECT_S = 10
 SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
@@ -25,10 +26,12 @@ class Postgres:
         self.session = session
         self.config = config
         self.alias = alias
+        self.duck = session.duck
+        """The connection that it works in."""
 
     def attach(self, *, read_only: bool) -> None:
         """Connect; SyncError says in plain words why not."""
-        duck.load(self.session.duck, "postgres_scanner")
+        duck.load(self.duck, "postgres_scanner")
         access = self.config.get("warehouse") or self.config
         secret = {
             "HOST": self._text(access, "host"),
@@ -37,17 +40,22 @@ class Postgres:
             "USER": self._text(access, "username"),
             "PASSWORD": str(access.get("password") or ""),
         }
-        options = [f"connect_timeout={CONNECT_S}", "application_name=isthmus", "passfile=/dev/null"]
+        options = {
+            "connect_timeout": str(CONNECT_S),
+            "application_name": "isthmus",
+            **connection_options(self.config.get("jdbc_url_params") or {}),
+            "passfile": "/dev/null",
+        }
         if access is self.config:
-            options += self._network()
+            options |= self._network()
         said = ", ".join(f"{name} {literal(value)}" for name, value in secret.items())
         mode = ", READ_ONLY" if read_only else ""
         try:
-            self.session.duck.execute(
+            self.duck.execute(
                 f"CREATE OR REPLACE TEMPORARY SECRET {self.alias} (TYPE postgres, {said})"
             )
-            self.session.duck.execute(
-                f"ATTACH {literal(' '.join(options))} AS {self.alias} "
+            self.duck.execute(
+                f"ATTACH {literal(_joined(options))} AS {self.alias} "
                 f"(TYPE postgres, SECRET {self.alias}{mode})"
             )
             # The attachment itself connects lazily.
@@ -58,14 +66,14 @@ class Postgres:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query, in the current transaction."""
         try:
-            return self.session.duck.execute(f"SELECT * FROM {self.query(sql)}").fetchall()
+            return self.duck.execute(f"SELECT * FROM {self.query(sql)}").fetchall()
         except duckdb.Error as error:
             raise fault(error) from None
 
     def execute(self, sql: str) -> None:
         """Run one statement, in the current transaction."""
         try:
-            self.session.duck.execute(
+            self.duck.execute(
                 f"CALL postgres_execute({literal(self.alias)}, {literal(sql)})"
             )
         except duckdb.Error as error:
@@ -79,7 +87,7 @@ class Postgres:
         """A relation of DuckDB for a table, scanned in parallel."""
         return f"{self.alias}.{quote(schema)}.{quote(name)}"
 
-    def _network(self) -> list[str]:
+    def _network(self) -> dict[str, str]:
         """Options for a server that a user has named: the checked address, and TLS."""
         for name in ("host", "database", "username"):
             if re.search(r"[\s'\\]", self._text(self.config, name)):
@@ -90,16 +98,17 @@ class Postgres:
         tunnel = (self.config.get("ssh_config") or {}).get("type", "no_tunnel")
         if tunnel != "no_tunnel":
             raise SyncError("SSH tunnels are not supported: give an address that is reachable.")
-        return [
-            f"hostaddr={self.session.address(host, self._port(self.config))}",
-            *self._tls(self.config.get("ssl") or {}),
-        ]
+        address = self.session.address(host, self._port(self.config))
+        return {"hostaddr": address, **self._tls(self.config.get("ssl") or {})}
 
-    def _tls(self, ssl: Config) -> list[str]:
+    def _tls(self, ssl: Config) -> dict[str, str]:
         mode = str(ssl.get("mode") or "disable")
+        if mode == "disable":
+            # A parameter may ask for more than the form, never for less.
+            mode = str((self.config.get("jdbc_url_params") or {}).get("sslmode") or mode)
         if mode not in SSL_MODES:
             raise SyncError(f"The SSL mode must be one of {', '.join(SSL_MODES)}.")
-        options = [f"sslmode={mode}"]
+        options = {"sslmode": mode}
         for name, option in _CERTIFICATES.items():
             text = str(ssl.get(name) or "")
             if text and not text.lstrip().startswith("-----BEGIN"):
@@ -108,7 +117,7 @@ class Postgres:
                 path = self.session.scratch / f"{self.alias}_{name}.pem"
                 path.touch(mode=0o600)
                 path.write_text(text)
-                options.append(f"{option}={path}")
+                options[option] = str(path)
         return options
 
     def _text(self, access: Config, name: str) -> str:
@@ -125,3 +134,7 @@ class Postgres:
         if not 0 < port < 65536:
             raise SyncError("The port must be a number from 1 to 65535.")
         return port
+
+
+def _joined(options: Config) -> str:
+    return " ".join(f"{name}={value}" for name, value in options.items())

@@ -1,12 +1,16 @@
 """The destination `postgres`: rows and position in one transaction of the server.
 
 The positions of a schema's tables are in its table `_isthmus_positions`.
+
+It has a DuckDB connection of its own, into which rows stream as Arrow batches: where source and
+destination are in one plan, DuckDB's extension holds all rows in memory before it writes the first.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -24,6 +28,7 @@ from workers.connectors.base import (
     literal,
     quote,
 )
+from workers.connectors.duck import transaction
 from workers.connectors.faults import fault
 from workers.connectors.postgres import Postgres
 
@@ -31,6 +36,8 @@ ALIAS = "pg_destination"
 POSITIONS = "_isthmus_positions"
 NAME_BYTES = 63
 LOCK_LIMIT = "5min"
+COMING = "_isthmus_coming"
+BATCH_ROWS = 16_384
 _TYPES = {
     "BOOLEAN": "boolean",
     "SMALLINT": "smallint",
@@ -63,7 +70,11 @@ class PostgresDestination:
         self.pg = Postgres(session, writer, ALIAS)
 
     def open(self) -> None:
-        """Attach the database."""
+        """Attach the database, in a connection whose transactions are this destination's own."""
+        self.pg.duck = self.session.duck.cursor()
+        self.pg.duck.execute("SET TimeZone = 'UTC'")
+        # Or UUIDs and times with zone would be others on their way.
+        self.pg.duck.execute("SET GLOBAL arrow_lossless_conversion = true")
         self.pg.attach(read_only=False)
 
     def stored(self, type: str) -> str:
@@ -73,13 +84,13 @@ class PostgresDestination:
 
     def check(self) -> None:
         """Make a table in a transaction that is rolled back."""
-        self.session.duck.execute("BEGIN")
+        self.pg.duck.execute("BEGIN")
         try:
             schema = self.schema or "isthmus_check"
             self.pg.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
             self.pg.execute(f"CREATE TABLE {quote(schema)}._isthmus_check (one integer)")
         finally:
-            self.session.duck.execute("ROLLBACK")
+            self.pg.duck.execute("ROLLBACK")
 
     def position(self, table: Table) -> Position | None:
         """What the positions' table has, if the table itself is still there."""
@@ -89,43 +100,43 @@ class PostgresDestination:
 
     def replace(self, table: Table, loads: Iterable[Load]) -> Written:
         """Fill a new table and put it in the old one's place."""
-        place = self._begin(table)
-        place.make(place.aside, table.columns)
-        rows, position = 0, Position()
-        for load in loads:
-            rows += place.insert(place.aside, table.columns, load.relation)
-            position = load.position
-        size = place.size(place.aside)
-        place.swap(table.columns)
-        place.keep(self.session, table.stream, position)
+        with self._commit(table) as place:
+            place.make(place.aside, table.columns)
+            rows, position = 0, Position()
+            for load in loads:
+                rows += place.insert(place.aside, table.columns, load.relation)
+                position = load.position
+            size = place.size(place.aside)
+            place.swap(table.columns)
+            place.keep(self.session, table.stream, position)
         return Written(rows, size)
 
     def append(self, table: Table, load: Load) -> Written:
         """Insert rows."""
-        place = self._begin(table)
-        place.fit(table.columns)
-        rows = place.insert(place.name, table.columns, load.relation)
-        place.keep(self.session, table.stream, load.position)
+        with self._commit(table) as place:
+            place.fit(table.columns)
+            rows = place.insert(place.name, table.columns, load.relation)
+            place.keep(self.session, table.stream, load.position)
         return Written(rows)
 
     def upsert(self, table: Table, load: Load) -> Written:
         """Insert rows beside the table, then delete those with their ids and move them in."""
-        place = self._begin(table)
-        place.fit(table.columns)
         absent = (Column("_absent", "VARCHAR[]"),) if load.has_absent else ()
-        place.make(place.aside, (*table.columns, *absent))
-        rows = place.insert(place.aside, (*table.columns, *absent), load.relation)
-        size = place.size(place.aside) if rows else 0
-        if rows:
-            place.merge(table.columns, has_absent=load.has_absent)
-        self.pg.execute(f"DROP TABLE {place.at(place.aside)}")
-        place.keep(self.session, table.stream, load.position)
+        with self._commit(table) as place:
+            place.fit(table.columns)
+            place.make(place.aside, (*table.columns, *absent))
+            rows = place.insert(place.aside, (*table.columns, *absent), load.relation)
+            size = place.size(place.aside) if rows else 0
+            if rows:
+                place.merge(table.columns, has_absent=load.has_absent)
+            self.pg.execute(f"DROP TABLE {place.at(place.aside)}")
+            place.keep(self.session, table.stream, load.position)
         return Written(rows, size)
 
     def clear(self, table: Table) -> None:
         """Drop the table and forget its position."""
-        place = self._begin(table)
-        place.clear()
+        with self._commit(table) as place:
+            place.clear()
 
     def close(self) -> None:
         """The connections end with the session's."""
@@ -133,14 +144,20 @@ class PostgresDestination:
     def _schema(self, table: Table) -> str:
         return self.schema or table.database
 
-    def _begin(self, table: Table) -> "_Place":
+    @contextmanager
+    def _commit(self, table: Table) -> Iterator["_Place"]:
+        """The transaction in which a table is written; a later run than this one keeps it."""
         place = _Place(self.pg, self._schema(table), table.name)
-        self.pg.execute(f"SET LOCAL lock_timeout = '{LOCK_LIMIT}'")
-        place.prepare()
-        state = place.state(self.session.run.job)
-        if state is not None and state[0] > self.session.run.order:
-            raise SyncError("A later run has written to this table; this one has lost it.")
-        return place
+        try:
+            with transaction(self.pg.duck):
+                self.pg.execute(f"SET LOCAL lock_timeout = '{LOCK_LIMIT}'")
+                place.prepare()
+                state = place.state(self.session.run.job)
+                if state is not None and state[0] > self.session.run.order:
+                    raise SyncError("A later run has written to this table; this one has lost it.")
+                yield place
+        except duckdb.Error as error:
+            raise fault(error) from None
 
 
 class _Place:
@@ -207,14 +224,14 @@ class _Place:
     def insert(self, name: str, columns: Sequence[Column], relation: str) -> int:
         """Copy a relation's rows into a table."""
         listed = ", ".join(quote(column.name) for column in columns)
-        to = self.pg.table(self.schema, name)
+        to, duck = self.pg.table(self.schema, name), self.pg.duck
+        read = self.pg.session.duck.execute(f"SELECT {listed} FROM ({relation})")
+        duck.register(COMING, read.to_arrow_reader(BATCH_ROWS))
         try:
-            rows = self.pg.session.duck.execute(
-                f"INSERT INTO {to} ({listed}) SELECT {listed} FROM ({relation})"
-            ).fetchall()
-        except duckdb.Error as error:
-            raise fault(error) from None
-        return int(rows[0][0])
+            insert = f"INSERT INTO {to} ({listed}) SELECT {listed} FROM {COMING}"
+            return int(duck.execute(insert).fetchall()[0][0])
+        finally:
+            duck.unregister(COMING)
 
     def fit(self, columns: Sequence[Column]) -> None:
         """Make the table, add columns or widen them, so that it takes the coming rows."""
@@ -311,7 +328,7 @@ class _Place:
 
     def _look_again(self) -> None:
         """DuckDB remembers tables; it does not see what was made past it."""
-        self.pg.session.duck.execute("CALL pg_clear_cache()")
+        self.pg.duck.execute("CALL pg_clear_cache()")
 
 
 def _type(type_: str) -> str:

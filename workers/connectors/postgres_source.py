@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from workers.connectors import duck
 from workers.connectors.base import (
     Column,
     Condition,
@@ -62,6 +63,7 @@ class PostgresSource:
 
     def open(self) -> None:
         """Attach the database, for reading only."""
+        duck.at_most(self.session.duck, self.config.get("max_threads"))
         self.pg.attach(read_only=True)
 
     def check(self) -> None:

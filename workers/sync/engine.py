@@ -9,8 +9,6 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-import duckdb
-
 from workers.connectors.base import (
     Destination,
     Load,
@@ -23,6 +21,7 @@ from workers.connectors.base import (
     Table,
     Written,
 )
+from workers.connectors.duck import transaction
 from workers.connectors.faults import told
 from workers.sync.catalog import plain_name
 from workers.sync.shape import Shape, shape
@@ -32,6 +31,8 @@ Tell = Callable[[dict[str, Any]], None]
 
 RUN = "_run"
 """In a state: the run that told it. One without it was written by a person."""
+SET = "_set"
+"""In a state that a person has written: when. The first commit after it holds it as well."""
 CDC = ("cdc", "strict_cdc")
 
 
@@ -90,7 +91,7 @@ class Sync:
         """Remove the streams' tables and positions."""
         for stream in streams:
             self._begin(stream)
-            with transaction(self.session):
+            with transaction(self.session.duck):
                 self.destination.clear(place(stream))
             self._end(stream, "succeeded")
             self.tell({"state": {stream.id: None}})
@@ -125,11 +126,23 @@ class Sync:
 
     def _position(self, stream: Stream) -> Position | None:
         """Where to go on: as the destination says, unless somebody has set another position."""
+        kept = self.destination.position(place(stream))
         state = self.states.get(stream.id)
-        if state is not None and RUN not in state:
-            self.session.log("info", f"{stream.id} goes on from the position that was set.")
-            return state or None
-        return _going_on(stream, self.destination.position(place(stream)))
+        at = self._set_at(stream)
+        if state is None or RUN in state or (at is not None and kept and kept.get("set") == at):
+            return _going_on(stream, kept)
+        self.session.log("info", f"{stream.id} goes on from the position that was set.")
+        return {name: value for name, value in state.items() if name != SET} or None
+
+    def _set_at(self, stream: Stream) -> str | None:
+        """When a person has set the stream's state, if it is one that a person has set."""
+        at: str | None = self.states.get(stream.id, {}).get(SET)
+        return at
+
+    def _kept(self, stream: Stream, position: Position) -> Position:
+        """What the destination keeps: the position, and how it was reached."""
+        how = {"mode": _family(stream), "cursor": _cursor(stream)}
+        return {**how, "set": self._set_at(stream), "at": position}
 
     def _incremental(self, stream: Stream, position: Position | None) -> None:
         parts = self.source.read(stream, position)
@@ -146,7 +159,7 @@ class Sync:
 
     def _replace(self, stream: Stream) -> None:
         parts = self.source.read(stream, None)
-        with transaction(self.session):
+        with transaction(self.session.duck):
             first = next(parts)
             made, load = self._load(first, upsert=False)
             last = [first]
@@ -155,7 +168,7 @@ class Sync:
                 for part in parts:
                     last[0] = part
                     load = made.load(part, upsert=False)
-                    yield replace(load, position=_kept(stream, part.position))
+                    yield replace(load, position=self._kept(stream, part.position))
 
             written = self.destination.replace(made.table, chain([load], rest()))
         self._committed(last[0], written)
@@ -178,7 +191,7 @@ class Sync:
     @contextmanager
     def _next(self, parts: Iterator[Part]) -> Iterator[Part | None]:
         """The next part, in the transaction in which it is written."""
-        with transaction(self.session):
+        with transaction(self.session.duck):
             yield next(parts, None)
 
     def _add(self, part: Part) -> Written:
@@ -195,7 +208,7 @@ class Sync:
             listed = "; ".join(made.conversions)
             self.session.log("info", f"{stream.id} stores other types than its source: {listed}")
         load = made.load(part, upsert=upsert)
-        return made, replace(load, position=_kept(stream, part.position))
+        return made, replace(load, position=self._kept(stream, part.position))
 
     def _begin(self, stream: Stream) -> None:
         self.progress[stream.id] = Progress()
@@ -214,11 +227,6 @@ class Sync:
         progress = self.progress.get(stream.id) or Progress()
         said = {} if error is None else {"error": error}
         self.tell({"stream": stream.id, "status": status, **progress.figures(), **said})
-
-
-def _kept(stream: Stream, position: Position) -> Position:
-    """What the destination keeps: the position, and how it was reached."""
-    return {"mode": _family(stream), "cursor": _cursor(stream), "at": position}
 
 
 def _going_on(stream: Stream, kept: Position | None) -> Position | None:
@@ -246,19 +254,3 @@ def place(stream: Stream) -> Table:
         (),
         stream.partition,
     )
-
-
-@contextmanager
-def transaction(session: Session) -> Iterator[None]:
-    """One transaction of DuckDB, and so of the databases attached to it."""
-    session.duck.execute("BEGIN")
-    try:
-        yield
-        session.duck.execute("COMMIT")
-    except BaseException:
-        try:
-            session.duck.execute("ROLLBACK")
-        except duckdb.Error:
-            # A failed commit has ended the transaction already.
-            session.log("debug", "There was nothing to roll back.")
-        raise

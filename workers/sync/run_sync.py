@@ -1,11 +1,10 @@
 """The run kinds of syncs: `sync` and `clear` of a job, `check` and `discover` of settings."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +43,10 @@ _SECRET_WORDS = ("password", "secret", "token", "passphrase", "private", "creden
 class SyncLimits:
     """What one worker gives to syncs."""
 
-    memory_mb: int = 200
-    threads: int = 2
-    side_by_side: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
+    memory_mb: int
+    """Of DuckDB in one sync; the process takes some 60 to 100 MB more."""
+    threads: int
+    side_by_side: int
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from app.ingestion.actions.tasks import refuse_active
 from app.ingestion.tables import sync_jobs, sync_streams
 
 RESET: Mapping[str, Any] = {"state": {}, "state_at": None, "rows": 0, "bytes": 0}
+RUN = "_run"
+"""In a state: which run has told it. What a person has set is without, and overrules the destination."""
 BATCH = 1000
 
 
@@ -26,13 +28,16 @@ async def set_state(subject: Subject, stream_id: int, state: Any) -> int:
     written = orjson.dumps(state)
     if len(written) > JSON_BYTES or b"\\u0000" in written:
         raise Invalid(f"state has at most {JSON_BYTES} bytes and no NUL.", path=("state",))
-    values = {"state": state, "state_at": func.now()}
+    own = {name: value for name, value in state.items() if name != RUN}
+    values = {"state": own, "state_at": func.now()}
     return await _change(subject, stream_id, "sync_stream.set_state", values)
 
 
 async def reset_state(subject: Subject, stream_id: int) -> int:
-    """Forget how far a stream has been read; Conflict ACTIVE while a task of its job goes on."""
-    return await _change(subject, stream_id, "sync_stream.reset_state", RESET)
+    """Have a stream read from its beginning; Conflict ACTIVE while a task of its job goes on."""
+    # With a time it is a state that was set: the destination's position must not count any more.
+    values = {**RESET, "state_at": func.now()}
+    return await _change(subject, stream_id, "sync_stream.reset_state", values)
 
 
 async def _change(subject: Subject, stream_id: int, action: str, values: Mapping[str, Any]) -> int:

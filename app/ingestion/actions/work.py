@@ -12,7 +12,7 @@ from app.core.crypto import KeyRing
 from app.core.db import Tx
 from app.ingestion import catalog
 from app.ingestion.actions.probes import probe_place
-from app.ingestion.actions.streams import RESET
+from app.ingestion.actions.streams import RESET, RUN
 from app.ingestion.secrets import End, opened, unseal
 from app.ingestion.tables import (
     sync_destinations,
@@ -23,6 +23,10 @@ from app.ingestion.tables import (
 )
 from app.runs.fenced import LeaseLost, storable
 from app.runs.tables import runs
+
+
+SET = "_set"
+"""In a state that a worker gets: when a person has set it."""
 
 
 @dataclass(frozen=True)
@@ -182,10 +186,16 @@ async def _settings(tx: Tx, end: End, row_id: int, ring: KeyRing | None) -> Sett
 
 async def _states(tx: Tx, job_id: int) -> dict[str, dict[str, Any]]:
     c = sync_streams.c
-    begun = select(_full_name().label("name"), c.state).where(
+    begun = select(_full_name().label("name"), c.state, c.state_at).where(
         c.job_id == job_id, c.state_at.is_not(None)
     )
-    return {row["name"]: row["state"] for row in await tx.all(begun)}
+    return {row["name"]: _stamped(row) for row in await tx.all(begun)}
+
+
+def _stamped(row: RowMapping) -> dict[str, Any]:
+    """A state; one that a person has set with its time, so that it is gone back to only once."""
+    own = {} if RUN in row["state"] else {SET: row["state_at"].isoformat()}
+    return {**row["state"], **own}
 
 
 def _full_name() -> Any:

@@ -21,6 +21,9 @@ TASK = """query($id: ID!) { node(id: $id) { ... on SyncTask {
   status error rows bytes streamProgress steps { name status error }
   logs(first: 100) { nodes { message } } } } }"""
 
+STREAMS = """query($number: Int!) { syncJob(by: {number: $number}) {
+  streams(first: 1) { nodes { id state } } } }"""
+
 
 class Jobs:
     """Calls of the graph, and the database that is read."""
@@ -110,6 +113,16 @@ class Jobs:
 
     def task(self, id: str) -> dict[str, Any]:
         return dict(self.ask(TASK, {"id": id})["node"])
+
+    def stream(self, job: int) -> dict[str, Any]:
+        """The first stream of a job."""
+        found = self.ask(STREAMS, {"number": job})
+        return dict(found["syncJob"]["streams"]["nodes"][0])
+
+    def state(self, verb: str, id: str, **more: Any) -> None:
+        kind = f"SyncStreamState{verb}Input"
+        said = self.call(f"syncStreamState{verb}", kind, {"id": id, **more}, "errors { message }")
+        assert not said["errors"], said
 
     async def ended(self, id: str) -> dict[str, Any]:
         deadline = time.monotonic() + 60
@@ -205,6 +218,30 @@ async def test_a_job_fills_folders_and_the_warehouse(
     cleared = await jobs.ended(jobs.start(job, "syncJobClearDestination"))
     assert cleared["status"] == "SUCCEEDED", cleared
     assert not manifests(installation)
+
+
+async def test_a_state_that_was_set_or_reset_is_what_the_next_sync_goes_by(jobs: Jobs) -> None:
+    await jobs.sql(
+        "CREATE TABLE three (id int PRIMARY KEY); INSERT INTO three SELECT generate_series(1, 9)"
+    )
+    parquet = {"type": "parquet", "config": {"type": "PARQUET", "writer": {"local_path": "set"}}}
+    job = jobs.job("set", parquet, mode="incremental")
+
+    async def moved() -> int:
+        task = await jobs.ended(jobs.start(job))
+        assert task["status"] == "SUCCEEDED", task
+        return int(task["rows"])
+
+    assert [await moved(), await moved()] == [9, 0]
+    stream = jobs.stream(job)
+    assert "_run" in stream["state"]
+    jobs.state("Reset", stream["id"])
+    assert [await moved(), await moved()] == [9, 0]
+    # As somebody writes it who takes what is there and changes it; equal cursors come again.
+    known = jobs.stream(job)["state"]
+    jobs.state("Set", stream["id"], state={**known, "marks": ["4"], "seen": [], "oldest": None})
+    assert "_run" not in jobs.stream(job)["state"]
+    assert [await moved(), await moved()] == [6, 0]
 
 
 async def test_a_failed_stream_is_told_without_secrets(

@@ -61,7 +61,7 @@ async def sync(context: RunContext) -> Outcome:
 
 async def _note(context: RunContext, name: str, streams: int) -> None:
     run = (context.run_id, context.fence)
-    state = {name: {"chunks": [], "id": 10}}
+    state = {name: {"chunks": [], "id": 10, "_run": [1, 1]}}
     told: Mapping[str, Any] = {name: {"status": "running", "rows": 10, "bytes": 1000}}
     await context.write(lambda tx: work.save_stream_states(tx, *run, state))
     await context.write(
