@@ -1,6 +1,7 @@
 """PostgreSQL for source and destination: how to get in, and what its errors mean."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -26,8 +27,8 @@ class Postgres:
         self.config = config
         self.alias = alias
 
-    def attach(self, *, read_only: bool) -> None:
-        """Connect; SyncError says in plain words why not."""
+    def attach(self, *, read_only: bool, settings: Mapping[str, str] | None = None) -> None:
+        """Connect, with settings of the server's session; SyncError says in plain words why not."""
         duck.load(self.session.duck, "postgres_scanner")
         access = self.config.get("warehouse") or self.config
         secret = {
@@ -38,6 +39,9 @@ class Postgres:
             "PASSWORD": str(access.get("password") or ""),
         }
         options = [f"connect_timeout={CONNECT_S}", "application_name=isthmus", "passfile=/dev/null"]
+        if settings:
+            said = " ".join(f"-c {name}={value}" for name, value in settings.items())
+            options.append(f"options='{said}'")
         if access is self.config:
             options += self._network()
         said = ", ".join(f"{name} {literal(value)}" for name, value in secret.items())
