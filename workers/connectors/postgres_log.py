@@ -203,10 +203,12 @@ class PostgresLog:
             f"SELECT lsn::text AS lsn, data FROM pg_logical_slot_peek_binary_changes("
             f"{literal(self.slot)}, {literal(lsn_text(to))}, {most}, {names})"
         )
-        result = self._unless_busy(f"SELECT * FROM {self.pg.query(query)}")
-        while rows := result.fetchmany(FETCHED):
-            for lsn, data in rows:
-                yield lsn_number(lsn), decode(data), len(data)
+        # A cursor of its own: what is asked for meanwhile must not end this result.
+        with self._duck.cursor() as cursor:
+            self._unless_busy(cursor, f"SELECT * FROM {self.pg.query(query)}")
+            while rows := cursor.fetchmany(FETCHED):
+                for lsn, data in rows:
+                    yield lsn_number(lsn), decode(data), len(data)
 
     def advance(self, to: int) -> None:
         """Let the server forget what lies before a position that is committed everywhere."""
@@ -217,7 +219,8 @@ class PostgresLog:
             f"SELECT end_lsn::text AS e FROM pg_replication_slot_advance("
             f"{literal(self.slot)}, {literal(lsn_text(to))})"
         )
-        self._unless_busy(f"SELECT * FROM {self.pg.query(query)}").fetchall()
+        self._unless_busy(self._duck, f"SELECT * FROM {self.pg.query(query)}")
+        self._duck.fetchall()
 
     def report(self, slot: Slot) -> None:
         """Say how much the server keeps for us."""
@@ -230,12 +233,13 @@ class PostgresLog:
                 "the server's disk. Set a limit, and drop the slot when its job is given up.",
             )
 
-    def _unless_busy(self, sql: str) -> duckdb.DuckDBPyConnection:
+    def _unless_busy(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
         """Run a query that needs the slot; that of a sync that was killed may still hold it."""
         end = time.monotonic() + self.wait_s
         while True:
             try:
-                return self._duck.execute(sql)
+                cursor.execute(sql)
+                return
             except duckdb.Error as error:
                 if "is active for PID" not in str(error):
                     raise fault(error) from None

@@ -40,5 +40,7 @@ async def logged(rig: Rig, session_servers: SessionServers) -> AsyncIterator[Rig
             "initial_wait_time": 20,
         }
     }
+    # The log is read as far as it is on the disk.
+    await rig.sql.execute("SET synchronous_commit = on")
     yield rig
     await rig.drop_slot()

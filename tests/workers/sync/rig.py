@@ -221,7 +221,5 @@ class Rig:
         order = ", ".join(f"lpad({lsn.format(i)}, 8, '0')" for i in (1, 2))
         last = f"QUALIFY row_number() OVER (PARTITION BY _olake_id ORDER BY {order} DESC) = 1"
         return sorted(
-            row[:-1]
-            for row in self.files(table, f"{columns}, _op_type", last)
-            if row[-1] != "d"
+            row[:-1] for row in self.files(table, f"{columns}, _op_type", last) if row[-1] != "d"
         )
