@@ -79,8 +79,8 @@ class Slot:
     confirmed: int
     kept: int
     """Bytes that the server keeps for it."""
-    unbounded: bool
-    """Whether nothing limits them."""
+    limit: int | None
+    """Bytes beyond which it keeps no more and the slot is lost; None where nothing limits them."""
 
 
 def lsn_number(text: str) -> int:
@@ -224,14 +224,16 @@ class PostgresLog:
 
     def report(self, slot: Slot) -> None:
         """Say how much the server keeps for us."""
-        said = f"The server keeps {slot.kept / 1024**2:.0f} MB of its log for slot {self.slot}."
-        self.log("warning" if slot.kept > WARN_BYTES else "info", said)
-        if slot.unbounded:
-            self.log(
-                "warning" if slot.kept > WARN_BYTES else "info",
-                "Nothing limits that (max_slot_wal_keep_size is -1): a slot that is not read fills "
-                "the server's disk. Set a limit, and drop the slot when its job is given up.",
+        much = slot.kept > (WARN_BYTES if slot.limit is None else slot.limit / 2)
+        said = f"The server keeps {slot.kept / 1024**2:.0f} MB of its log for slot {self.slot}"
+        if slot.limit is None:
+            said += (
+                ", and nothing limits that (max_slot_wal_keep_size is -1): a slot that is not read "
+                "fills the server's disk. Set a limit, and drop the slot when its job is given up."
             )
+        else:
+            said += f"; beyond {slot.limit / 1024**2:.0f} MB the slot is lost. Sync often enough."
+        self.log("warning" if much else "info", said)
 
     def _unless_busy(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
         """Run a query that needs the slot; that of a sync that was killed may still hold it."""
@@ -260,12 +262,12 @@ class PostgresLog:
             "SELECT plugin::text AS p, database = current_database() AS here, "
             "coalesce(wal_status, '') AS status, confirmed_flush_lsn::text AS c, "
             "(pg_current_wal_flush_lsn() - restart_lsn)::bigint AS kept, "
-            "current_setting('max_slot_wal_keep_size') AS most "
+            "safe_wal_size AS safe "
             f"FROM pg_replication_slots WHERE slot_name = {literal(self.slot)}"
         )
         if not rows:
             return None
-        plugin, here, status, confirmed, kept, most = rows[0]
+        plugin, here, status, confirmed, kept, safe = rows[0]
         if plugin != "pgoutput" or not here:
             raise SyncError(
                 f"The replication slot {self.slot} must be a logical one of this database, with "
@@ -277,7 +279,8 @@ class PostgresLog:
                 "(max_slot_wal_keep_size). Drop the slot, make it again, and clear the streams to "
                 "load them anew; sync more often, or raise the limit."
             )
-        return Slot(lsn_number(confirmed), max(0, kept), most == "-1")
+        kept = max(0, kept)
+        return Slot(lsn_number(confirmed), kept, None if safe is None else kept + safe)
 
     def _is_active(self) -> bool:
         query = f"SELECT active FROM pg_replication_slots WHERE slot_name = {literal(self.slot)}"

@@ -200,7 +200,7 @@ class Rig:
         """Drop the slot, once whoever was killed has let go of it."""
         left = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1 AND active"
         async with asyncio.timeout(30):
-            while await self.sql.fetchval(left, self.slot):
+            while await self.sql.fetchval(left, self.slot):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await self.sql.execute(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
