@@ -22,6 +22,7 @@ ROLES = ("isthmus", "warehouse")
 SOCKET = ".s.PGSQL.5432"
 START_LIMIT_S = 300.0  # replay after a crash may take long
 SMALL_SHARED_MEMORY = 256 * 1024**2
+SLOT_LIMIT = "4GB"  # more of the log is not kept for a slot that nobody reads
 # No line for physical replication, none for TCP.
 CLIENT_RULES = "local all all scram-sha-256\n"
 UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -78,7 +79,11 @@ class Postgres(ServerProcess):
         settings = [
             "listen_addresses=",
             f"unix_socket_directories={sockets}",
+            # Logs are read by SQL. A sender could also copy the whole cluster (BASE_BACKUP), the
+            # metadata included, and SQL blocks get the password of a role with REPLICATION.
             "wal_level=logical",
+            "max_wal_senders=0",
+            f"max_slot_wal_keep_size={SLOT_LIMIT}",
             "max_connections=100",
         ]
         if _small_shared_memory():
@@ -136,9 +141,7 @@ def _roles_and_databases(words: dict[str, str]) -> str:
     statements = [
         f"CREATE ROLE isthmus LOGIN PASSWORD '{words['isthmus']}'",
         "CREATE DATABASE isthmus OWNER isthmus",
-        # Without REPLICATION: whoever has it can copy the whole cluster with BASE_BACKUP, the
-        # metadata included, and SQL blocks get this role's password.
-        f"CREATE ROLE warehouse LOGIN PASSWORD '{words['warehouse']}'",
+        f"CREATE ROLE warehouse LOGIN REPLICATION PASSWORD '{words['warehouse']}'",
         "CREATE DATABASE warehouse OWNER warehouse",
         # Each role enters its own database only.
         "REVOKE ALL ON DATABASE isthmus, warehouse, postgres, template1 FROM PUBLIC",

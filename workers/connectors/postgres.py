@@ -1,6 +1,7 @@
 """PostgreSQL for source and destination: how to get in, and what its errors mean."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -29,8 +30,8 @@ class Postgres:
         self.duck = session.duck
         """The connection that it works in."""
 
-    def attach(self, *, read_only: bool) -> None:
-        """Connect; SyncError says in plain words why not."""
+    def attach(self, *, read_only: bool, settings: Mapping[str, str] | None = None) -> None:
+        """Connect, with settings of the server's session; SyncError says in plain words why not."""
         duck.load(self.duck, "postgres_scanner")
         access = self.config.get("warehouse") or self.config
         secret = {
@@ -46,6 +47,10 @@ class Postgres:
             **connection_options(self.config.get("jdbc_url_params") or {}),
             "passfile": "/dev/null",
         }
+        if settings:
+            own = " ".join(f"-c {name}={value}" for name, value in settings.items())
+            theirs = options.get("options", "").strip("'")
+            options["options"] = f"'{theirs} {own}'"
         if access is self.config:
             options |= self._network()
         said = ", ".join(f"{name} {literal(value)}" for name, value in secret.items())
@@ -73,9 +78,7 @@ class Postgres:
     def execute(self, sql: str) -> None:
         """Run one statement, in the current transaction."""
         try:
-            self.duck.execute(
-                f"CALL postgres_execute({literal(self.alias)}, {literal(sql)})"
-            )
+            self.duck.execute(f"CALL postgres_execute({literal(self.alias)}, {literal(sql)})")
         except duckdb.Error as error:
             raise fault(error) from None
 

@@ -1,7 +1,8 @@
-"""The source `postgres`: catalogue, parallel full reads, reading by cursor."""
+"""The source `postgres`: catalogue, parallel full reads, reading by cursor, and the log."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from workers.connectors import duck
@@ -21,6 +22,7 @@ from workers.connectors.base import (
 )
 from workers.connectors.postgres import Postgres
 from workers.connectors.postgres_cursor import ROW, Cursor
+from workers.connectors.postgres_log import Identity, PostgresLog, lsn_number, lsn_text
 from workers.connectors.postgres_types import PgColumn, duck_type
 
 ALIAS = "pg_source"
@@ -29,7 +31,8 @@ _TABLES = """
 SELECT n.nspname, c.relname, json_agg(json_build_object(
          'name', a.attname, 'type', format_type(b.oid, coalesce(nullif(a.atttypmod, -1), t.typtypmod)),
          'kind', b.typtype, 'dimensions',
-         CASE WHEN b.typelem <> 0 AND b.typlen = -1 THEN greatest(a.attndims, 1) ELSE 0 END, 'nullable', NOT a.attnotnull)
+         CASE WHEN b.typelem <> 0 AND b.typlen = -1 THEN greatest(a.attndims, 1) ELSE 0 END, 'nullable', NOT a.attnotnull,
+         'generated', a.attgenerated <> '')
          ORDER BY a.attnum)::text,
        coalesce((SELECT json_agg(k.attname ORDER BY array_position(i.indkey::int[], k.attnum::int))
          FROM pg_index i JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY(i.indkey)
@@ -60,6 +63,7 @@ class PostgresSource:
         self.session = session
         self.config = config
         self.pg = Postgres(session, config, ALIAS)
+        self._log: PostgresLog | None = None
 
     def open(self) -> None:
         """Attach the database, for reading only."""
@@ -67,36 +71,115 @@ class PostgresSource:
         self.pg.attach(read_only=True)
 
     def check(self) -> None:
-        """Nothing more than the connection is needed."""
+        """Whether the log can be read, where the settings name one."""
+        if self._has_log():
+            self._opened_log().check()
 
     def discover(self) -> Sequence[Found]:
         """Tables with the user's right to read them; no system schema."""
-        return [self._described(table) for table in self._tables(self._schemas())]
+        which = self._schemas()
+        identities = self._opened_log().identities(which) if self._has_log() else {}
+        return [
+            self._described(table, identities.get((table.schema, table.name)))
+            for table in self._tables(self.pg, which)
+        ]
 
     def read(self, stream: Stream, position: Position | None) -> Iterator[Part]:
         """All rows in one parallel scan, or by cursor in one query, each in one snapshot."""
-        table = self._table(stream)
-        columns = [column for column in table.columns if stream.wants(column.name)]
-        if not columns:
-            raise SyncError(f"Stream {stream.id} has no selected column.")
+        # The log is asked first: what the scan sees must not be older than the position.
+        behind = self._load_position(stream) if stream.mode == "cdc" else {}
+        table = self._table(self.pg, stream)
+        columns = self._columns(stream, table)
         reading = _Reading(self.pg, self.session, stream, table, columns)
         if stream.mode == "incremental":
             yield reading.by_cursor(position, late=self.config.get("find_late_rows") is not False)
         else:
             check = self.config.get("check_nan") is not False
-            yield Part(stream, reading.whole(check_nan=check), {})
+            yield Part(stream, reading.whole(check_nan=check), behind)
 
     def changes(
         self, streams: Sequence[Stream], positions: Mapping[str, Position | None]
     ) -> Iterator[Part]:
-        """Not here yet."""
-        raise SyncError("Change data capture is not configured for this source.")
+        """Changes from the slot on; the slot follows what all streams have committed."""
+        # Arrow is large, and only the log needs it.
+        from workers.connectors.postgres_changes import Changes, Target
+
+        log = self._opened_log()
+        tables = {stream.id: self._logged(stream) for stream in streams}
+        columns = {(s.namespace, s.name): _names(self._columns(s, tables[s.id])) for s in streams}
+        slot = log.prepare(columns, anew=not any(positions.values()))
+        log.report(slot)
+        system, now = log.system(), lsn_text(log.ends()[2])
+        targets, started = [], []
+        for stream in streams:
+            position = positions[stream.id]
+            listed = [column for column in tables[stream.id].columns if not column.generated]
+            target = Target(stream, listed, position or {"lsn": now, "system": system})
+            target.verify(slot, system)
+            targets.append(target)
+            if not position:
+                started.append(target)
+        with closing(Changes(self.session, log, targets)) as changes:
+            yield from changes.parts(started)
 
     def acknowledge(self, positions: Mapping[str, Position]) -> None:
-        """Nothing is kept for us on the server."""
+        """The slot moves to the first of them."""
+        self._opened_log().advance(min(lsn_number(p["lsn"]) for p in positions.values()))
 
     def close(self) -> None:
         """The connections end with the session's."""
+        if self._log is not None:
+            self._log.close()
+
+    def _has_log(self) -> bool:
+        return (self.config.get("update_method") or {}).get("type") == "CDC"
+
+    def _opened_log(self) -> PostgresLog:
+        if not self._has_log():
+            raise SyncError("Change data capture is not configured for this source.")
+        if self._log is None:
+            self._log = PostgresLog(self.session, self.config)
+            self._log.open()
+        return self._log
+
+    def _load_position(self, stream: Stream) -> Position:
+        """The position of the log before a load, and the load's snapshot."""
+        log = self._opened_log()
+        table = self._logged(stream)
+        names = _names(self._columns(stream, table))
+        slot = log.prepare({(table.schema, table.name): names}, anew=True)
+        log.wait_for_writers(f"{quote(table.schema)}.{quote(table.name)}")
+        system = log.system()
+        snapshot, until = self.pg.rows(
+            "SELECT pg_current_snapshot()::text AS s, pg_current_wal_insert_lsn()::text AS u"
+        )[0]
+        lsn = lsn_text(slot.confirmed)
+        return {"lsn": lsn, "system": system, "snapshot": snapshot, "until": until}
+
+    def _logged(self, stream: Stream) -> "_Found":
+        """The stream's table, whose log must tell which rows were changed."""
+        log = self._opened_log()
+        table = self._table(log.pg, stream)
+        which = _named(stream)
+        identity = log.identities(which)[table.schema, table.name]
+        name = f"{quote(table.schema)}.{quote(table.name)}"
+        if refusal := identity.refusal(name, stream.key):
+            raise SyncError(refusal)
+        _filter(stream, {column.name for column in table.columns})
+        return table
+
+    def _columns(self, stream: Stream, table: "_Found") -> list[PgColumn]:
+        wanted = [column for column in table.columns if stream.wants(column.name)]
+        if stream.mode in ("cdc", "strict_cdc"):
+            computed = [column.name for column in wanted if column.generated]
+            if computed:
+                left = ", ".join(computed)
+                text = f"{stream.id} comes without computed columns: the log lacks {left}."
+                self.session.log("debug", text)
+            wanted = [column for column in wanted if not column.generated]
+        if not wanted:
+            raise SyncError(f"Stream {stream.id} has no selected column.")
+        return wanted
 
     def _schemas(self) -> str:
         wanted = [str(name) for name in self.config.get("schemas") or []]
@@ -104,22 +187,23 @@ class PostgresSource:
             return f"n.nspname IN ({', '.join(map(literal, wanted))})"
         return r"n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'"
 
-    def _table(self, stream: Stream) -> "_Found":
-        which = f"n.nspname = {literal(stream.namespace)} AND c.relname = {literal(stream.name)}"
-        for table in self._tables(which):
+    def _table(self, pg: Postgres, stream: Stream) -> "_Found":
+        for table in self._tables(pg, _named(stream)):
             return table
         raise SyncError(f"There is no table {stream.id}, or its user may not read it.")
 
-    def _tables(self, which: str) -> list["_Found"]:
+    def _tables(self, pg: Postgres, which: str) -> list["_Found"]:
         return [
             _Found(
                 schema, name, tuple(PgColumn(**c) for c in json.loads(cols)), tuple(json.loads(key))
             )
-            for schema, name, cols, key in self.pg.rows(_TABLES.format(which=which))
+            for schema, name, cols, key in pg.rows(_TABLES.format(which=which))
         ]
 
-    def _described(self, table: "_Found") -> Found:
+    def _described(self, table: "_Found", identity: Identity | None) -> Found:
         modes: tuple[Mode, ...] = ("full_refresh", "incremental")
+        if identity is not None and not identity.refusal(table.name, table.key):
+            modes = (*modes, "cdc", "strict_cdc")
         return Found(
             namespace=table.schema,
             name=table.name,
@@ -208,3 +292,11 @@ def _condition(condition: Condition, names: set[str], stream: str) -> str:
     if condition.value is None:
         return f"{column} IS {'' if condition.operator == '=' else 'NOT '}NULL"
     return f"{column} {condition.operator.replace('!=', '<>')} {literal(condition.value)}"
+
+
+def _named(stream: Stream) -> str:
+    return f"n.nspname = {literal(stream.namespace)} AND c.relname = {literal(stream.name)}"
+
+
+def _names(columns: Sequence[PgColumn]) -> list[str]:
+    return [column.name for column in columns]

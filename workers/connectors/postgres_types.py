@@ -39,6 +39,8 @@ class PgColumn:
     dimensions: int
     """Of an array, as declared; 0 for what is none."""
     nullable: bool
+    generated: bool = False
+    """Whether the server computes it: a log does not hold it."""
 
     @property
     def as_text(self) -> bool:

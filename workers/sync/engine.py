@@ -69,15 +69,20 @@ class Sync:
         self.states = states or {}
         self.progress: dict[str, Progress] = {}
         self.positions: dict[str, Position] = {}
+        self.asked: set[str] = set()
         self.failed: list[SyncError] = []
 
     def run(self, streams: Sequence[Stream]) -> dict[str, Any]:
         """Sync all; raises the first SyncError when the others are done."""
+        if not self.destination.upserts:
+            streams = [replace(stream, append=True) for stream in streams]
         for stream in streams:
             self._attempt([stream], partial(self._read, stream))
-        logged = [s for s in streams if s.mode in CDC and s.id in self.progress]
+        wanted = [s for s in streams if s.mode in CDC]
+        logged = [s for s in wanted if s.id in self.progress]
         if logged:
-            self._attempt(logged, partial(self._changes, logged))
+            unknown = [s.id for s in wanted if s.id not in self.asked]
+            self._attempt(logged, partial(self._changes, logged, unknown))
         if self.failed:
             final = [error for error in self.failed if not error.retry]
             raise (final or self.failed)[0]
@@ -113,6 +118,7 @@ class Sync:
         """A full refresh, what is behind the cursor, or the rows from which cdc starts."""
         self._begin(stream)
         position = self._position(stream)
+        self.asked.add(stream.id)
         if stream.mode == "full_refresh":
             self._replace(stream)
         elif stream.mode == "incremental":
@@ -173,10 +179,15 @@ class Sync:
             written = self.destination.replace(made.table, chain([load], rest()))
         self._committed(last[0], written)
 
-    def _changes(self, streams: Sequence[Stream]) -> None:
+    def _changes(self, streams: Sequence[Stream], unknown: Sequence[str]) -> None:
+        if unknown:
+            # The source would forget what such a stream has not read.
+            raise SyncError(
+                f"The log waits for {unknown[0]}, whose position is unknown.", retry=True
+            )
         known: Mapping[str, Position | None] = {s.id: self.positions.get(s.id) for s in streams}
         self._drain(self.source.changes(streams, known))
-        self.source.acknowledge(self.positions)
+        self.source.acknowledge({s.id: self.positions[s.id] for s in streams})
         for stream in streams:
             self._end(stream, "succeeded")
 

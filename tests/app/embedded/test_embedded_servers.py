@@ -1,6 +1,7 @@
 """Who may do what on the embedded servers, and where they can be reached."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.embedded import EmbeddedError, EmbeddedServers, Urls
-from app.embedded.home import ROOT_HOME, default_home, private_folder
+from app.embedded.binaries import find_postgres
+from app.embedded.home import ROOT_HOME, default_home, password, private_folder
 from tests.app.embedded.helpers import ROOT, query
 from tests.servers import SessionServers, database_name, open_folder
 
@@ -31,7 +33,7 @@ async def test_no_role_that_is_handed_out_is_superuser(running: EmbeddedServers)
     assert roles == [
         "isthmus false false false",
         "postgres true true true",
-        "warehouse false false false",
+        "warehouse false true false",
     ]
     assert await query(running.urls.database_url, "SELECT current_user::text") == ["isthmus"]
     assert await query(running.urls.warehouse_url, "SELECT current_user::text") == ["warehouse"]
@@ -45,6 +47,29 @@ async def test_each_role_enters_its_own_database_only(running: EmbeddedServers) 
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await query(running.postgres.url(role, database), "SELECT 1")
+
+
+async def test_the_warehouse_reads_its_log_and_nobody_copies_the_cluster(
+    running: EmbeddedServers,
+) -> None:
+    url = running.urls.warehouse_url
+    made = "SELECT slot_name::text FROM pg_create_logical_replication_slot('one', 'pgoutput')"
+    assert await query(url, made) == ["one"]
+    assert await query(url, "SELECT pg_drop_replication_slot('one')") == [None]
+    assert await query(url, "SELECT current_setting('max_slot_wal_keep_size')") == ["4GB"]
+    psql = subprocess.run(
+        [
+            *(find_postgres().folder / "psql", "-XAtq", "-c", "BASE_BACKUP"),
+            f"host={running.postgres.socket_folder} user=warehouse dbname=warehouse "
+            "replication=database",
+        ],
+        env={"PGPASSWORD": password(running.home, "warehouse", create=False)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert psql.returncode != 0
+    assert 'exceeds "max_wal_senders" (currently 0)' in psql.stderr
 
 
 async def test_wrong_password_is_refused(running: EmbeddedServers) -> None:

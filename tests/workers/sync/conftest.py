@@ -24,3 +24,23 @@ async def rig(session_servers: SessionServers, tmp_path: Path) -> AsyncIterator[
     yield Rig(access, tmp_path / "data", sql)
     await sql.close()
     session_servers.drop_database(url)
+
+
+@pytest.fixture
+async def logged(rig: Rig, session_servers: SessionServers) -> AsyncIterator[Rig]:
+    """A rig whose source is read by its log, too; its role has the right to."""
+    session_servers.superuser("ALTER ROLE isthmus REPLICATION")
+    slot = f"slot_{rig.access['database']}"
+    rig.source_config = {
+        "update_method": {
+            "type": "CDC",
+            "replication_slot": slot,
+            "publication": "Isthmus Tables",
+            "create_missing": True,
+            "initial_wait_time": 20,
+        }
+    }
+    # The log is read as far as it is on the disk.
+    await rig.sql.execute("SET synchronous_commit = on")
+    yield rig
+    await rig.drop_slot()

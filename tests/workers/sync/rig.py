@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,13 @@ class Rig:
         """A connection beside `sql`."""
         return await connect(self.access)
 
-    async def start(self, answer: Line | None = None, **document: Any) -> Child:
+    async def start(
+        self,
+        answer: Line | None = None,
+        module: str = "workers.sync.child",
+        environ: dict[str, str] | None = None,
+        **document: Any,
+    ) -> Child:
         self.number += 1
         whole = {
             "source": self.source,
@@ -109,11 +116,12 @@ class Rig:
             **document,
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "workers.sync.child"),
+            *(sys.executable, "-m", module),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=2**24,
+            env={**os.environ, **(environ or {})},
         )
         assert process.stdin
         process.stdin.write(json.dumps(whole).encode() + b"\n")
@@ -149,13 +157,13 @@ class Rig:
         read: dict[str, Any] = json.loads((self.folder(table) / "_manifest.json").read_text())
         return read
 
-    def files(self, table: str, select: str = "*") -> list[tuple[Any, ...]]:
+    def files(self, table: str, select: str = "*", last: str = "") -> list[tuple[Any, ...]]:
         """Rows of a Parquet table, as its readers see it."""
         named = [str(self.folder(table) / file["path"]) for file in self.manifest(table)["files"]]
         with duckdb.connect() as con:
             con.execute("SET TimeZone = 'UTC'")
             return con.execute(
-                f"SELECT {select} FROM read_parquet($files, union_by_name = true)",
+                f"SELECT {select} FROM read_parquet($files, union_by_name = true) {last}",
                 {"files": named},
             ).fetchall()
 
@@ -174,3 +182,44 @@ class Rig:
             f"({theirs} EXCEPT ALL {ours})) AS d"
         )
         return differing == 0
+
+    @property
+    def slot(self) -> str:
+        """The name of the replication slot."""
+        return str(self.source_config["update_method"]["replication_slot"])
+
+    async def confirmed(self) -> str:
+        """Where the slot is."""
+        where: str = await self.sql.fetchval(
+            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1",
+            self.slot,
+        )
+        return where
+
+    async def drop_slot(self) -> None:
+        """Drop the slot, once whoever was killed has let go of it."""
+        left = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1 AND active"
+        async with asyncio.timeout(30):
+            while await self.sql.fetchval(left, self.slot):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await self.sql.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+            "WHERE slot_name = $1",
+            self.slot,
+        )
+
+    async def living(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+        """Rows of the PostgreSQL destination that are not deleted, in order."""
+        rows = await self.sql.fetch(
+            f"SELECT {columns} FROM lake.{table} WHERE _op_type <> 'd' ORDER BY 1"
+        )
+        return [tuple(row) for row in rows]
+
+    def newest(self, table: str, columns: str) -> list[tuple[Any, ...]]:
+        """Rows of a Parquet table by the last event of each id that is no deletion, in order."""
+        lsn = "split_part(_cdc_lsn, '/', {})"
+        order = ", ".join(f"lpad({lsn.format(i)}, 8, '0')" for i in (1, 2))
+        last = f"QUALIFY row_number() OVER (PARTITION BY _olake_id ORDER BY {order} DESC) = 1"
+        return sorted(
+            row[:-1] for row in self.files(table, f"{columns}, _op_type", last) if row[-1] != "d"
+        )
