@@ -7,7 +7,9 @@ from typing import Any
 from workers.connectors.base import Config, Destination, Session, Source, SyncError
 
 SOURCES = {
+    "file": "workers.connectors.files:on_disk",
     "postgres": "workers.connectors.postgres_source:PostgresSource",
+    "s3": "workers.connectors.files:on_s3",
 }
 DESTINATIONS = {
     "parquet": "workers.connectors.parquet:ParquetDestination",

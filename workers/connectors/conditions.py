@@ -1,0 +1,34 @@
+"""A stream's filter as SQL of the database that reads it."""
+
+from collections.abc import Callable, Collection
+
+from workers.connectors.base import Condition, Stream, SyncError, literal, quote
+
+_OPERATORS = ("=", "!=", ">", "<", ">=", "<=")
+
+
+def where(
+    stream: Stream,
+    names: Collection[str],
+    *,
+    quote: Callable[[str], str] = quote,
+    literal: Callable[[str], str] = literal,
+) -> str:
+    """The filter in parentheses, empty without one; SyncError where it names what is not there."""
+
+    def one(condition: Condition) -> str:
+        if condition.column not in names:
+            raise SyncError(
+                f"The filter of {stream.id} names column {condition.column}, which it lacks."
+            )
+        if condition.operator not in _OPERATORS:
+            raise SyncError(
+                f"The filter of {stream.id} has the unknown operator {condition.operator}."
+            )
+        column = quote(condition.column)
+        if condition.value is None:
+            return f"{column} IS {'' if condition.operator == '=' else 'NOT '}NULL"
+        return f"{column} {condition.operator.replace('!=', '<>')} {literal(condition.value)}"
+
+    joined = (" OR " if stream.any_condition else " AND ").join(map(one, stream.conditions))
+    return f"({joined})" if joined else ""
