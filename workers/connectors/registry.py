@@ -10,6 +10,7 @@ SOURCES = {
     "postgres": "workers.connectors.postgres_source:PostgresSource",
 }
 DESTINATIONS = {
+    "iceberg": "workers.connectors.iceberg:IcebergDestination",
     "parquet": "workers.connectors.parquet:ParquetDestination",
     "postgres": "workers.connectors.postgres_destination:PostgresDestination",
 }
