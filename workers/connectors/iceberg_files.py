@@ -115,8 +115,8 @@ class Writer:
             )
         )
 
-    def _metrics(self, figures: Mapping[str, Mapping[str, str]]) -> dict[str, dict[int, Any]]:
-        found: dict[str, dict[int, Any]] = {
+    def _metrics(self, figures: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+        found: dict[str, Any] = {
             name: {}
             for name in (
                 "column_sizes",

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import (
@@ -160,6 +161,11 @@ def _bucket(
     if known is None:
         type_name = "VARCHAR" if texts else "BIGINT"
         duck.create_function(
-            function, vector, [type_name], "INTEGER", type="arrow", null_handling="special"
+            function,
+            vector,
+            [type_name],
+            "INTEGER",
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
         )
     return f"{function}({quote(name)})"

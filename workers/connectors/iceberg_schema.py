@@ -71,7 +71,9 @@ def duck_type(type_: IcebergType, table: str) -> str:
     if isinstance(type_, DecimalType):
         return f"DECIMAL({type_.precision},{type_.scale})"
     if type_ not in _BACK:
-        raise SyncError(f"The Iceberg table {table} has a column of type {type_}: clear the stream.")
+        raise SyncError(
+            f"The Iceberg table {table} has a column of type {type_}: clear the stream."
+        )
     return _BACK[type_]
 
 

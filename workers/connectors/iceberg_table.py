@@ -7,8 +7,9 @@ committed meanwhile is looked at before it is tried again.
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import (
@@ -53,8 +54,7 @@ class Target:
     @property
     def io(self) -> Files:
         """The table's files."""
-        io: Files = self.transaction._table.io
-        return io
+        return cast(Files, self.transaction._table.io)
 
     def fits(self, other: "Target") -> bool:
         """Whether files that were written for the other one can be committed here."""
@@ -162,10 +162,8 @@ class Place:
             raise CommitFailedException(str(error)) from None
 
     def _new(self, columns: Sequence[Column]) -> Target:
-        try:
+        with suppress(NamespaceAlreadyExistsError):
             self.catalog.create_namespace(self.table.database)
-        except NamespaceAlreadyExistsError:
-            pass
         schema = iceberg_schema.fresh(columns)
         transaction = self.catalog.create_table_transaction(
             self.id,
@@ -206,8 +204,7 @@ class Place:
 
     def _io(self) -> Files:
         assert self.found is not None
-        io: Files = self.found.io
-        return io
+        return cast(Files, self.found.io)
 
 
 class Once(Transaction):
@@ -226,8 +223,9 @@ def _set_schema(transaction: Transaction, schema: Schema) -> None:
     added = Schema(
         *schema.fields, schema_id=number, identifier_field_ids=schema.identifier_field_ids
     )
-    adding = (AddSchemaUpdate(schema_=added),) if known is None else ()
-    transaction._apply(
-        (*adding, SetCurrentSchemaUpdate(schema_id=-1 if known is None else known)),
-        (AssertCurrentSchemaId(current_schema_id=metadata.current_schema_id),),
+    adding = (AddSchemaUpdate(schema=added),) if known is None else ()
+    current = SetCurrentSchemaUpdate.model_validate({"schema-id": -1 if known is None else known})
+    meant = AssertCurrentSchemaId.model_validate(
+        {"type": "assert-current-schema-id", "current-schema-id": metadata.current_schema_id}
     )
+    transaction._apply((*adding, current), (meant,))

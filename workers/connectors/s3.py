@@ -42,14 +42,12 @@ class S3:
         """Arrow's file system."""
         from pyarrow.fs import S3FileSystem
 
-        more: dict[str, Any] = {}
+        # Small files are one PUT each, so there at once or not at all.
+        more: dict[str, Any] = {"allow_delayed_open": True}
         if self.endpoint:
             parts = urlsplit(self.endpoint)
-            more = {
-                "endpoint_override": parts.netloc,
-                "scheme": parts.scheme,
-                "force_virtual_addressing": not self.path_style,
-            }
+            more["endpoint_override"], more["scheme"] = parts.netloc, parts.scheme
+            more["force_virtual_addressing"] = not self.path_style
         if self.proxy:
             more["proxy_options"] = self.proxy
         if self.access_key:
@@ -79,6 +77,16 @@ class S3:
         # Its parts are buffers beside DuckDB's memory limit: small ones.
         con.execute("SET s3_uploader_max_filesize = '50GB'")
         con.execute(f"SET http_timeout = {60}")
+
+
+def fault(error: Exception) -> SyncError:
+    """What an error of S3 means to its user."""
+    text = str(error)
+    if any(sign in text for sign in ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "403")):
+        return SyncError("S3 refuses the keys, or does not allow this with them.")
+    if "NO_SUCH_BUCKET" in text or "NoSuchBucket" in text:
+        return SyncError("There is no such S3 bucket.")
+    return SyncError("S3 cannot be reached, or went away.", retry=True)
 
 
 def endpoint_url(endpoint: str, *, ssl: bool = True) -> str:
