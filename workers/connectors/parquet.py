@@ -1,13 +1,11 @@
 """The destination `parquet`: a folder for each table, whose manifest says which files count.
 
-`<base>/<database>/<table>/_manifest.json` is replaced by rename, after its files are on the disk:
-that is the commit, position included. Files that no manifest names are leftovers of a run that was
+`<base>/<database>/<table>/_manifest.json` is replaced by rename, on S3 by one PUT, after its files are
+on the disk: that is the commit, position included. Files that no manifest names are leftovers of a run that was
 killed; the next run removes them.
 """
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from workers.connectors import types
+from workers.connectors import s3, types
 from workers.connectors.base import (
     Column,
     Config,
@@ -29,22 +27,24 @@ from workers.connectors.base import (
     literal,
     quote,
 )
+from workers.connectors.door import Door
 from workers.connectors.faults import fault
+from workers.connectors.parquet_stores import Bucket, Folder, Store
 from workers.connectors.partitions import partition_columns
 
 MANIFEST = "_manifest.json"
-ASIDE = "_new"
 LARGEST_MB = 512
 
 
 class ParquetDestination:
-    """Writes Parquet files below the data root."""
+    """Writes Parquet files below the data root or into a bucket."""
 
     upserts = False
 
     def __init__(self, session: Session, config: Config) -> None:
         self.session = session
         self.writer = config.get("writer") or config
+        self._door: Door | None = None
 
     def open(self) -> None:
         """There is nothing to connect to."""
@@ -55,17 +55,16 @@ class ParquetDestination:
 
     def check(self) -> None:
         """Write a file and remove it."""
-        try:
-            self._base().mkdir(parents=True, exist_ok=True)
-            probe = self._base() / f"_check_{self.session.run.id}"
-            probe.write_text("")
-            probe.unlink()
-        except OSError as error:
-            raise SyncError(f"The folder cannot be written: {error.strerror}.") from None
+        with self._told():
+            store = self._store("", "")
+            name = f"_check_{self.session.run.id}"
+            store.write(name, "")
+            store.remove(name)
 
     def position(self, table: Table) -> Position | None:
         """What the manifest holds."""
-        manifest = _read(self._folder(table))
+        with self._told():
+            manifest = _read(self._store(table.database, table.name))
         ours = manifest is not None and manifest["job"] == self.session.run.job
         return manifest["position"] if manifest and ours else None
 
@@ -91,69 +90,70 @@ class ParquetDestination:
 
     def clear(self, table: Table) -> None:
         """Remove the table's folder; readers lose it at once."""
-        with self._locked(self._folder(table), create=False) as there:
-            if there:
-                (self._folder(table) / MANIFEST).unlink(missing_ok=True)
-                shutil.rmtree(self._folder(table))
+        with self._told():
+            store = self._store(table.database, table.name)
+            with store.locked(create=False) as there:
+                if there:
+                    store.remove(MANIFEST)
+                    store.clear()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Close the way out to S3."""
+        if self._door is not None:
+            self._door.close()
 
-    def _base(self) -> Path:
+    def _store(self, database: str, table: str) -> Store:
         if self.writer.get("s3_bucket"):
-            raise SyncError("This Parquet destination writes to local folders only.")
+            if self._door is None:
+                self._door = Door(self.session.address)
+            return Bucket.of(self.writer, self._door.url, (database, table), self.session.scratch)
         root = self.session.data_root.resolve()
         base = (root / str(self.writer.get("local_path") or "parquet")).resolve()
         if not base.is_relative_to(root):
             raise SyncError("The folder must lie below the data folder.")
-        return base
-
-    def _folder(self, table: Table) -> Path:
-        return self._base() / table.database / table.name
+        return Folder(base / database / table)
 
     @contextmanager
     def _commit(self, table: Table) -> Iterator["_Commit"]:
-        folder = self._folder(table)
-        with self._locked(folder, create=True):
-            manifest = _read(folder)
+        store = self._store(table.database, table.name)
+        with self._told(), store.locked(create=True):
+            manifest = _read(store)
             run = self.session.run
             if manifest and manifest["job"] == run.job and tuple(manifest["order"]) > run.order:
                 raise SyncError("A later run has written to this table; this one has lost it.")
             size_mb = int(self.writer.get("max_file_size_mb") or LARGEST_MB)
-            commit = _Commit(self.session, folder, manifest, size_mb)
+            commit = _Commit(self.session, store, table.name, manifest, size_mb)
             try:
                 yield commit
-            except duckdb.Error as error:
-                raise fault(error) from None
-            except OSError as error:
-                raise SyncError(f"Files cannot be written: {error.strerror}.") from None
             finally:
-                shutil.rmtree(folder / ASIDE, ignore_errors=True)
+                shutil.rmtree(store.aside, ignore_errors=True)
 
     @contextmanager
-    def _locked(self, folder: Path, *, create: bool) -> Iterator[bool]:
-        """Hold a table's folder against another process; False where there is none."""
-        if create:
-            folder.mkdir(parents=True, exist_ok=True)
-        elif not folder.exists():
-            yield False
-            return
-        lock = os.open(folder, os.O_RDONLY)
+    def _told(self) -> Iterator[None]:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield True
-        finally:
-            os.close(lock)
+            yield
+        except duckdb.Error as error:
+            raise fault(error) from None
+        except OSError as error:
+            if self._door is not None:
+                raise self._door.refused or s3.fault(error) from None
+            raise SyncError(f"Files cannot be written: {error.strerror}.") from None
 
 
 class _Commit:
     """Files on their way into a table."""
 
     def __init__(
-        self, session: Session, folder: Path, manifest: dict[str, Any] | None, size_mb: int
+        self,
+        session: Session,
+        store: Store,
+        name: str,
+        manifest: dict[str, Any] | None,
+        size_mb: int,
     ) -> None:
         self.session = session
-        self.folder = folder
+        self.store = store
+        self.name = name
         self.size_mb = size_mb
         old = manifest or {"columns": [], "files": []}
         self.columns: tuple[Column, ...] = tuple(Column(*column) for column in old["columns"])
@@ -186,7 +186,6 @@ class _Commit:
         """Switch the manifest, and remove what it names no more."""
         run = self.session.run
         files = self.files + self.new
-        _sync(self.folder)
         text = json.dumps(
             {
                 "version": 1,
@@ -198,18 +197,18 @@ class _Commit:
                 "files": files,
             }
         )
-        _replace(self.folder / MANIFEST, text)
-        self._sweep({str(file["path"]) for file in files})
+        self.store.write(MANIFEST, text)
+        self.store.sweep({str(file["path"]) for file in files})
         for name in sorted(self.infinite):
             self.session.log(
                 "warning",
-                f"Column {name} of {self.folder.name} holds infinite times, which only some "
+                f"Column {name} of {self.name} holds infinite times, which only some "
                 "readers of Parquet understand: they are stored as the greatest or least time.",
             )
         return Written(sum(f["rows"] for f in self.new), sum(f["bytes"] for f in self.new))
 
     def _aside(self) -> Path:
-        aside = self.folder / ASIDE / str(len(self.new))
+        aside = self.store.aside / str(len(self.new))
         while aside.exists():
             aside = aside.with_name(aside.name + "x")
         aside.mkdir(parents=True)
@@ -229,28 +228,14 @@ class _Commit:
     def _move(self, path: str, folder: str, rows: int, size: int) -> None:
         run = self.session.run
         name = f"{run.number:08}-{run.fence}-{len(self.files)}-{len(self.new)}.parquet"
-        to = self.folder / folder / name
-        to.parent.mkdir(parents=True, exist_ok=True)
-        _sync(Path(path))
-        Path(path).replace(to)
-        _sync(to.parent)
-        relative = to.relative_to(self.folder).as_posix()
+        relative = f"{folder}/{name}" if folder else name
+        self.store.take(Path(path), relative)
         self.new.append({"path": relative, "rows": rows, "bytes": size})
 
-    def _sweep(self, named: set[str]) -> None:
-        """Remove files that nobody names: of the table that was replaced, or of a killed run."""
-        for path in self.folder.rglob("*.parquet"):
-            relative = path.relative_to(self.folder)
-            if relative.parts[0] != ASIDE and relative.as_posix() not in named:
-                path.unlink(missing_ok=True)
 
-
-def _read(folder: Path) -> dict[str, Any] | None:
-    try:
-        read: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    except FileNotFoundError:
-        return None
-    return read
+def _read(store: Store) -> dict[str, Any] | None:
+    text = store.read(MANIFEST)
+    return None if text is None else json.loads(text)
 
 
 def _widened(come: Iterable[Column], have: Iterable[Column]) -> list[Column]:
@@ -263,21 +248,3 @@ def _segment(value: str | None) -> str:
     """A partition's value as a folder's name: no separators, nothing hidden."""
     text = "".join("_" if sign in '/\\\0"*:<>?|' or sign < " " else sign for sign in value or "")
     return text.lstrip(".")[:200] or "_"
-
-
-def _replace(path: Path, text: str) -> None:
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,7 @@ SOURCES = {
     "s3": "workers.connectors.files:on_s3",
 }
 DESTINATIONS = {
+    "iceberg": "workers.connectors.iceberg:IcebergDestination",
     "parquet": "workers.connectors.parquet:ParquetDestination",
     "postgres": "workers.connectors.postgres_destination:PostgresDestination",
 }

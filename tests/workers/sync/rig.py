@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import duckdb
+from pyiceberg.catalog.sql import SqlCatalog
 
 from workers.sync.catalog import selected_streams
 
@@ -96,6 +97,25 @@ class Rig:
     def parquet(self) -> Line:
         return {"type": "parquet", "config": {"type": "PARQUET", "writer": {"local_path": "lake"}}}
 
+    @property
+    def iceberg(self) -> Line:
+        catalog = {"catalog_type": "jdbc", "jdbc_url": "jdbc:sqlite:catalog.db"}
+        writer = {**catalog, "iceberg_s3_path": "lake", "catalog_name": "lake"}
+        return {"type": "iceberg", "config": {"type": "ICEBERG", "writer": writer}}
+
+    def iceberg_table(self, table: str) -> Any:
+        """An Iceberg table as any reader of its catalog finds it."""
+        catalog = SqlCatalog("lake", uri=f"sqlite:///{self.data_root / 'catalog.db'}")
+        return catalog.load_table(("job_db_public", table))
+
+    def iceberg_rows(self, table: str, select: str = "*") -> list[tuple[Any, ...]]:
+        """Rows of an Iceberg table, as pyiceberg and Arrow read them."""
+        rows = self.iceberg_table(table).scan().to_arrow()
+        with duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            con.register("rows", rows)
+            return con.execute(f"SELECT {select} FROM rows").fetchall()
+
     async def connect(self) -> asyncpg.Connection:
         """A connection beside `sql`."""
         return await connect(self.access)
@@ -147,8 +167,14 @@ class Rig:
             pair["selected"] = {**pair["selected"], **selected}
         return chosen
 
-    async def sync(self, destination: Line, streams: list[dict[str, Any]], **more: Any) -> Told:
-        return await self.run(do="sync", destination=destination, streams=streams, **more)
+    async def sync(
+        self,
+        destination: Line,
+        streams: list[dict[str, Any]],
+        answer: Line | None = None,
+        **more: Any,
+    ) -> Told:
+        return await self.run(answer, do="sync", destination=destination, streams=streams, **more)
 
     def folder(self, table: str) -> Path:
         return self.data_root / "lake" / "job_db_public" / table

@@ -1,0 +1,109 @@
+"""Destinations on S3, with a server that speaks it, and catalogs that are servers themselves."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from moto.server import ThreadedMotoServer
+from pyiceberg.catalog.sql import SqlCatalog
+
+from tests.workers.sync.rig import Line, Rig
+
+TABLE = "CREATE TABLE one (id int PRIMARY KEY, t text); INSERT INTO one VALUES (1, 'a'), (2, 'ü')"
+# What the worker answers when the child asks for an address.
+LOCAL = {"address": "127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    url = f"http://localhost:{port}"
+    requests.put(f"{url}/lake", timeout=10).raise_for_status()
+    yield url
+    server.stop()
+
+
+def parquet(store: str, **more: Any) -> Line:
+    access = {"s3_region": "us-east-1", "s3_access_key": "key", "s3_secret_key": "secret"}
+    writer = {"s3_bucket": "lake", "s3_path": "some/path", "s3_endpoint": store, **access, **more}
+    return {"type": "parquet", "config": {"type": "PARQUET", "writer": writer}}
+
+
+def iceberg(store: str, rig: Rig) -> Line:
+    destination = rig.iceberg
+    destination["config"]["writer"] |= {
+        "iceberg_s3_path": "s3://lake/warehouse",
+        "s3_endpoint": store,
+        "aws_region": "us-east-1",
+        "aws_access_key": "key",
+        "aws_secret_key": "secret",
+    }
+    return destination
+
+
+def objects(store: str, prefix: str) -> set[str]:
+    listed = requests.get(f"{store}/lake?list-type=2&prefix={prefix}", timeout=10).text
+    return {part.split("</Key>")[0] for part in listed.split("<Key>")[1:]}
+
+
+async def test_parquet(rig: Rig, store: str) -> None:
+    await rig.sql.execute(TABLE)
+    streams = await rig.streams("one", partition_regex="/{t,'',}")
+    destination = parquet(store)
+    assert (await rig.run(LOCAL, do="check", destination=destination)).result
+    assert objects(store, "some/") == set()
+    folder = "some/path/job_db_public/one"
+    for rows in (2, 3):
+        told = await rig.sync(destination, streams, answer=LOCAL)
+        assert told.result["rows"] == rows
+        manifest = requests.get(f"{store}/lake/{folder}/_manifest.json", timeout=10).json()
+        named = {f"{folder}/{file['path']}" for file in manifest["files"]}
+        assert objects(store, folder) == {*named, f"{folder}/_manifest.json"}
+        await rig.sql.execute("INSERT INTO one VALUES (3, 'a/b')")
+    assert {file["path"].split("/")[0] for file in manifest["files"]} == {"a", "ü", "a_b"}
+    stale = {"id": "old", "number": 0, "fence": 1}
+    told = await rig.sync(destination, streams, answer=LOCAL, run=stale)
+    assert told.error == "A later run has written to this table; this one has lost it."
+    await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
+    assert objects(store, "some/") == set()
+
+
+async def test_iceberg(rig: Rig, store: str) -> None:
+    await rig.sql.execute(TABLE)
+    streams = await rig.streams("one", mode="incremental", cursor="id")
+    destination = iceberg(store, rig)
+    await rig.sync(destination, streams, answer=LOCAL)
+    await rig.sql.execute("UPDATE one SET t = 'b' WHERE id = 1; INSERT INTO one VALUES (3, 'c')")
+    assert (await rig.sync(destination, streams, answer=LOCAL)).result["rows"] == 2
+    catalog = SqlCatalog(
+        "lake",
+        uri=f"sqlite:///{rig.data_root / 'catalog.db'}",
+        **{"s3.endpoint": store, "s3.access-key-id": "k", "s3.secret-access-key": "s"},
+        **{"s3.region": "us-east-1"},
+    )
+    table = catalog.load_table(("job_db_public", "one"))
+    assert table.location().startswith("s3://lake/warehouse/")
+    rows = table.scan(selected_fields=("id", "t")).to_arrow().to_pylist()
+    assert sorted((row["id"], row["t"]) for row in rows) == [(1, "b"), (2, "ü"), (3, "c")]
+    await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
+    assert objects(store, "warehouse/") == set()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "iceberg"])
+async def test_endpoints_that_are_not_called(rig: Rig, store: str, kind: str) -> None:
+    destination = parquet(store) if kind == "parquet" else iceberg(store, rig)
+    refused = {"refused": "The address is of a kind that is never called."}
+    told = await rig.run(refused, do="check", destination=destination)
+    assert told.error == refused["refused"]
+    asked = [line["address"] for line in told.lines if "address" in line]
+    assert asked and all(f"http://{a['host']}:{a['port']}" == store for a in asked)
+
+
+async def test_buckets_that_are_not_there(rig: Rig, store: str) -> None:
+    told = await rig.run(LOCAL, do="check", destination=parquet(store, s3_bucket="nowhere"))
+    assert told.error == "There is no such S3 bucket."
+    told = await rig.run(LOCAL, do="check", destination=parquet(store, s3_bucket="../x"))
+    assert told.error == "The S3 bucket must be the name of a bucket, nothing else."

@@ -1,0 +1,107 @@
+"""The way out for HTTP: a proxy in this process that connects to checked addresses only.
+
+Libraries in C resolve names by themselves, follow redirects, and take endpoints from the servers that
+they talk to. All of them know proxies: with this one between, every connection goes to an address that
+`Session.address` has checked, while TLS goes on between the library and the server.
+"""
+
+import contextlib
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from workers.connectors.base import SyncError
+
+CONNECT_S = 10
+LONGEST_HEAD = 64 * 1024
+_ONCE = (b"connection:", b"proxy-connection:", b"keep-alive:")
+
+Address = Callable[[str, int], str]
+
+
+class Door:
+    """A proxy on a port of 127.0.0.1, until `close`."""
+
+    def __init__(self, address: Address) -> None:
+        self.refused: SyncError | None = None
+        """Why the last connection was refused: clients only learn that it was."""
+        lock = threading.Lock()
+
+        def checked(host: str, port: int) -> str:
+            # The wire carries one question at a time.
+            with lock:
+                try:
+                    return address(host, port)
+                except SyncError as error:
+                    self.refused = error
+                    raise
+
+        handler = type("_Bound", (_Passage,), {"address": staticmethod(checked)})
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Passage(socketserver.BaseRequestHandler):
+    address: Address
+
+    def handle(self) -> None:
+        head, _, rest = self._head()
+        line, *fields = head.split(b"\r\n")
+        words = line.split(b" ")
+        if len(words) != 3:
+            return
+        method, target, version = words
+        try:
+            if method == b"CONNECT":
+                host, _, port = target.decode().rpartition(":")
+                with self._connected(host.strip("[]"), int(port)) as server:
+                    self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                    self._pass(server, rest)
+                return
+            url = urlsplit(target.decode())
+            with self._connected(url.hostname or "", url.port or 80) as server:
+                path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+                # One request each: the next one may be for another server.
+                kept = [field for field in fields if not field.lower().startswith(_ONCE)]
+                lines = [b" ".join((method, path.encode(), version)), *kept, b"Connection: close"]
+                self._pass(server, b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        except (SyncError, OSError, ValueError):
+            with contextlib.suppress(OSError):
+                self.request.sendall(b"HTTP/1.1 502 Refused\r\nContent-Length: 0\r\n\r\n")
+
+    def _head(self) -> tuple[bytes, bytes, bytes]:
+        read = b""
+        while b"\r\n\r\n" not in read and len(read) < LONGEST_HEAD:
+            more = self.request.recv(16 * 1024)
+            if not more:
+                break
+            read += more
+        return read.partition(b"\r\n\r\n")
+
+    def _connected(self, host: str, port: int) -> socket.socket:
+        return socket.create_connection((self.address(host, port), port), CONNECT_S)
+
+    def _pass(self, server: socket.socket, first: bytes) -> None:
+        """Carry bytes both ways until both sides are done."""
+        server.settimeout(None)
+        server.sendall(first)
+        up = threading.Thread(target=_carry, args=(self.request, server), daemon=True)
+        up.start()
+        _carry(server, self.request)
+
+
+def _carry(source: socket.socket, to: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := source.recv(256 * 1024):
+            to.sendall(piece)
+    with contextlib.suppress(OSError):
+        to.shutdown(socket.SHUT_WR)
