@@ -7,16 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ALWAYS = frozenset(
-    {
-        "test_lists",
-        "test_filters",
-        "test_isolation",
-        "test_tier",
-        "test_mage_recorded",
-        "test_mage_shapes",
-    }
-)
+ALWAYS = frozenset({"test_filters", "test_lists", "test_tier", "test_mage_recorded_signed_in"})
 """Modules that are run without the compiler each time."""
 ABOUT_TIERS = frozenset({"test_tiers"})
 """Modules that choose the tier themselves; so do all in the folder `compiler`."""

@@ -17,11 +17,13 @@ from tests.servers import SessionServers
 
 @pytest.fixture(scope="module")
 def installation(
-    session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory
+    session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory, compile_reads: bool
 ) -> Iterator[Live]:
     """An installation of this module's own, since the recordings count what there is."""
-    with live(session_servers, tmp_path_factory.mktemp("mage"), authentication=False) as made:
-        yield made
+    folder, tier = tmp_path_factory.mktemp("mage"), str(compile_reads)
+    made = live(session_servers, folder, authentication=False, ISTHMUS_COMPILE=tier)
+    with made as installation:
+        yield installation
 
 
 @pytest.fixture(scope="module")

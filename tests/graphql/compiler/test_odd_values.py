@@ -53,6 +53,9 @@ RUN = '{ run(id: "%s") { status ... on NotificationRun { %s } } me { id } }'
 ODD = {
     "a column of more than 32 bits": PIPELINE % ("far", "number"),
     "a word outside its enum": PIPELINE % ("word", "type"),
+    "a word outside its enum, in a part": (
+        f'{{ node(id: "{global_id("Pipeline", 901)}") {{ id ... on Pipeline {{ type }} }} me {{ id }} }}'
+    ),
     "a null of JSON": PIPELINE % ("null", "variables"),
     "a list that is longer than it may be": PIPELINE % ("long", "blocks { uuid }"),
     **{
