@@ -1,5 +1,6 @@
 """Who may do what on the embedded servers, and where they can be reached."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -57,7 +58,8 @@ async def test_the_warehouse_reads_its_log_and_nobody_copies_the_cluster(
     assert await query(url, made) == ["one"]
     assert await query(url, "SELECT pg_drop_replication_slot('one')") == [None]
     assert await query(url, "SELECT current_setting('max_slot_wal_keep_size')") == ["4GB"]
-    psql = subprocess.run(
+    psql = await asyncio.to_thread(
+        subprocess.run,
         [
             *(find_postgres().folder / "psql", "-XAtq", "-c", "BASE_BACKUP"),
             f"host={running.postgres.socket_folder} user=warehouse dbname=warehouse "

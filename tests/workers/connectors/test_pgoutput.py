@@ -98,7 +98,7 @@ def test_what_a_snapshot_sees(xid: int, snapshot: str, seen: bool) -> None:
         (
             "-1 years -2 mons +3 days -04:05:06.5",
             "INTERVAL",
-            "-1 years -2 months 3 days -04:05:06.5",
+            "-1 year -2 months 3 days -04:05:06.5",
         ),
         ("0044-03-15 12:00:00 BC", "TIMESTAMP", "0044-03-15 (BC) 12:00:00"),
         ("4713-01-01 BC", "DATE", "4713-01-01 (BC)"),
