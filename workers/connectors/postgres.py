@@ -73,9 +73,7 @@ class Postgres:
     def execute(self, sql: str) -> None:
         """Run one statement, in the current transaction."""
         try:
-            self.duck.execute(
-                f"CALL postgres_execute({literal(self.alias)}, {literal(sql)})"
-            )
+            self.duck.execute(f"CALL postgres_execute({literal(self.alias)}, {literal(sql)})")
         except duckdb.Error as error:
             raise fault(error) from None
 

@@ -24,7 +24,6 @@ from app.ingestion.tables import (
 from app.runs.fenced import LeaseLost, storable
 from app.runs.tables import runs
 
-
 SET = "_set"
 """In a state that a worker gets: when a person has set it."""
 

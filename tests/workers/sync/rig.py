@@ -174,3 +174,12 @@ class Rig:
             f"({theirs} EXCEPT ALL {ours})) AS d"
         )
         return differing == 0
+
+
+async def progress(child: Child) -> Line:
+    """The next line of a running child that tells of a stream."""
+    assert child.process.stdout
+    while True:
+        line: Line = json.loads(await child.process.stdout.readline())
+        if "stream" in line:
+            return line

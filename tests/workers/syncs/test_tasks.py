@@ -127,7 +127,9 @@ async def test_a_sync_from_its_start_to_what_is_shown_of_it(team: Team, app: Sta
         ("calls", "10", "1000"),
         ("ships", "10", "1000"),
     }
-    assert [s["state"] for s in job["state"]["streams"]] == [{"chunks": [], "id": 10, "_run": [1, 1]}] * 2
+    assert [s["state"] for s in job["state"]["streams"]] == [
+        {"chunks": [], "id": 10, "_run": [1, 1]}
+    ] * 2
     opened = OPENED[rows.run_key(task)]
     assert opened.source.config == rows.POSTGRES and opened.destination.config == rows.PARQUET
     assert opened.streams[0]["stream"]["destination_table"] == "calls"
@@ -142,7 +144,9 @@ async def test_the_next_sync_knows_how_far_the_last_one_came_and_a_clearing_forg
         task = (await team.editor(START, n=number)).only["task"]["id"]
         await ended(team, task)
     known = OPENED[rows.run_key(task)].state
-    assert known == {n: {"chunks": [], "id": 10, "_run": [1, 1]} for n in ("public.calls", "public.ships")}
+    assert known == {
+        n: {"chunks": [], "id": 10, "_run": [1, 1]} for n in ("public.calls", "public.ships")
+    }
     cleared = (await team.editor(CLEAR, n=number)).only["task"]["id"]
     shown = await ended(team, cleared)
     assert shown["jobType"] == "CLEAR" and shown["job"]["state"]["streams"] == []
