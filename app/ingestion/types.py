@@ -289,11 +289,17 @@ class SyncTask(Run):
     runtime_s: BigInt | None = expression(
         _runtime, "Seconds that it took, or has taken until now; null before it begins."
     )
-    rows: BigInt = column(t.sync_tasks.c.rows, "Rows committed.")
-    bytes: BigInt = column(t.sync_tasks.c.bytes, "Bytes committed.")
+    rows: BigInt = column(
+        t.sync_tasks.c.rows, "Rows written so far, with those of a load that goes on."
+    )
+    bytes: BigInt = column(
+        t.sync_tasks.c.bytes, "Bytes written so far, with those of a load that goes on."
+    )
     rows_per_second: float = column(t.sync_tasks.c.rows_per_s, "How fast it is, or was.")
     stream_progress: JSON = column(
-        t.sync_tasks.c.streams, "Status, rows and bytes of each stream that has begun, by name."
+        t.sync_tasks.c.streams,
+        "Status, rows and bytes of each stream that has begun, by name; while a load is written, "
+        "percent is how much of it is read, where that is known.",
     )
 
 

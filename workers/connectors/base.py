@@ -161,7 +161,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Written:
-    """What a commit has added."""
+    """What a commit has added, or a load has written so far; rows are 0 where not known."""
 
     rows: int
     bytes: int = 0
@@ -271,6 +271,9 @@ class Destination(Protocol):
 
     def upsert(self, table: Table, load: Load) -> Written:
         """Add rows, each in place of the one with its `_olake_id`."""
+
+    # A destination may also have `under_way(self) -> Written`: what of the load that is being
+    # written is there so far. Another thread calls it, about once a second.
 
     def clear(self, table: Table) -> None:
         """Remove the table and its position; no error where it is not there."""

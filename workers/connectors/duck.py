@@ -23,6 +23,9 @@ def connect(scratch: Path, *, memory_mb: int = 256, threads: int = 2) -> duckdb.
         }
     )
     con.execute("SET TimeZone = 'UTC'")
+    # Not shown, but kept for `query_progress`.
+    con.execute("SET enable_progress_bar_print = false")
+    con.execute("SET enable_progress_bar = true")
     return con
 
 

@@ -8,7 +8,7 @@ killed; the next run removes them.
 import json
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class ParquetDestination:
         self.session = session
         self.writer = config.get("writer") or config
         self._door: Door | None = None
+        self.commit: _Commit | None = None
 
     def open(self) -> None:
         """There is nothing to connect to."""
@@ -88,6 +89,10 @@ class ParquetDestination:
         """Not possible in plain files."""
         raise SyncError("A Parquet folder can only be appended to.")
 
+    def under_way(self) -> Written:
+        """Rows of the files that are finished, and bytes of these and of those being written."""
+        return Written(0) if self.commit is None else self.commit.so_far()
+
     def clear(self, table: Table) -> None:
         """Remove the table's folder; readers lose it at once."""
         with self._told():
@@ -122,7 +127,9 @@ class ParquetDestination:
             if manifest and manifest["job"] == run.job and tuple(manifest["order"]) > run.order:
                 raise SyncError("A later run has written to this table; this one has lost it.")
             size_mb = int(self.writer.get("max_file_size_mb") or LARGEST_MB)
-            commit = _Commit(self.session, store, table.name, manifest, size_mb)
+            self.commit = commit = _Commit(
+                self.session, store, table.name, manifest, size_mb
+            )
             try:
                 yield commit
             finally:
@@ -205,7 +212,19 @@ class _Commit:
                 f"Column {name} of {self.name} holds infinite times, which only some "
                 "readers of Parquet understand: they are stored as the greatest or least time.",
             )
-        return Written(sum(f["rows"] for f in self.new), sum(f["bytes"] for f in self.new))
+        return self._finished()
+
+    def so_far(self) -> Written:
+        """What is written; called by another thread while files come and go."""
+        done, size = self._finished(), 0
+        for path in self.store.aside.glob("*/**/*.parquet"):
+            with suppress(FileNotFoundError):
+                size += path.stat().st_size
+        return Written(done.rows, done.bytes + size)
+
+    def _finished(self) -> Written:
+        new = list(self.new)
+        return Written(sum(f["rows"] for f in new), sum(f["bytes"] for f in new))
 
     def _aside(self) -> Path:
         aside = self.store.aside / str(len(self.new))

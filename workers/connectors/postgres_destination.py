@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from workers.connectors import types
 from workers.connectors.base import (
@@ -68,6 +69,7 @@ class PostgresDestination:
         writer = config.get("writer") or config
         self.schema = str(writer.get("schema") or "")
         self.pg = Postgres(session, writer, ALIAS)
+        self.place: _Place | None = None
 
     def open(self) -> None:
         """Attach the database, in a connection whose transactions are this destination's own."""
@@ -102,22 +104,21 @@ class PostgresDestination:
         """Fill a new table and put it in the old one's place."""
         with self._commit(table) as place:
             place.make(place.aside, table.columns)
-            rows, position = 0, Position()
+            position = Position()
             for load in loads:
-                rows += place.insert(place.aside, table.columns, load.relation)
+                place.insert(place.aside, table.columns, load.relation)
                 position = load.position
-            size = place.size(place.aside)
             place.swap(table.columns)
             place.keep(self.session, table.stream, position)
-        return Written(rows, size)
+        return place.copied
 
     def append(self, table: Table, load: Load) -> Written:
         """Insert rows."""
         with self._commit(table) as place:
             place.fit(table.columns)
-            rows = place.insert(place.name, table.columns, load.relation)
+            place.insert(place.name, table.columns, load.relation)
             place.keep(self.session, table.stream, load.position)
-        return Written(rows)
+        return place.copied
 
     def upsert(self, table: Table, load: Load) -> Written:
         """Insert rows beside the table, then delete those with their ids and move them in."""
@@ -125,13 +126,16 @@ class PostgresDestination:
         with self._commit(table) as place:
             place.fit(table.columns)
             place.make(place.aside, (*table.columns, *absent))
-            rows = place.insert(place.aside, (*table.columns, *absent), load.relation)
-            size = place.size(place.aside) if rows else 0
-            if rows:
+            place.insert(place.aside, (*table.columns, *absent), load.relation)
+            if place.copied.rows:
                 place.merge(table.columns, has_absent=load.has_absent)
             self.pg.execute(f"DROP TABLE {place.at(place.aside)}")
             place.keep(self.session, table.stream, load.position)
-        return Written(rows, size)
+        return place.copied
+
+    def under_way(self) -> Written:
+        """Rows and bytes of the load that is being written, handed to the server so far."""
+        return Written(0) if self.place is None else self.place.copied
 
     def clear(self, table: Table) -> None:
         """Drop the table and forget its position."""
@@ -147,7 +151,7 @@ class PostgresDestination:
     @contextmanager
     def _commit(self, table: Table) -> Iterator["_Place"]:
         """The transaction in which a table is written; a later run than this one keeps it."""
-        place = _Place(self.pg, self._schema(table), table.name)
+        self.place = place = _Place(self.pg, self._schema(table), table.name)
         try:
             with transaction(self.pg.duck):
                 self.pg.execute(f"SET LOCAL lock_timeout = '{LOCK_LIMIT}'")
@@ -168,6 +172,8 @@ class _Place:
         self.schema = _fit(schema)
         self.name = _fit(name)
         self.aside = _fit(f"_new_{name}")
+        self.copied = Written(0)
+        """Rows that came in, and their size on their way, as Arrow."""
 
     def at(self, name: str) -> str:
         """A table of the schema."""
@@ -221,17 +227,24 @@ class _Place:
         self.pg.execute(f"CREATE TABLE {self.at(name)} ({listed})")
         self._look_again()
 
-    def insert(self, name: str, columns: Sequence[Column], relation: str) -> int:
+    def insert(self, name: str, columns: Sequence[Column], relation: str) -> None:
         """Copy a relation's rows into a table."""
         listed = ", ".join(quote(column.name) for column in columns)
         to, duck = self.pg.table(self.schema, name), self.pg.duck
         read = self.pg.session.duck.execute(f"SELECT {listed} FROM ({relation})")
-        duck.register(COMING, read.to_arrow_reader(BATCH_ROWS))
+        coming = read.to_arrow_reader(BATCH_ROWS)
+        counted = pa.RecordBatchReader.from_batches(coming.schema, self._counted(coming))
+        duck.register(COMING, counted)
         try:
-            insert = f"INSERT INTO {to} ({listed}) SELECT {listed} FROM {COMING}"
-            return int(duck.execute(insert).fetchall()[0][0])
+            duck.execute(f"INSERT INTO {to} ({listed}) SELECT {listed} FROM {COMING}")
         finally:
             duck.unregister(COMING)
+
+    def _counted(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            done = self.copied
+            self.copied = Written(done.rows + batch.num_rows, done.bytes + batch.nbytes)
+            yield batch
 
     def fit(self, columns: Sequence[Column]) -> None:
         """Make the table, add columns or widen them, so that it takes the coming rows."""
@@ -295,10 +308,6 @@ class _Place:
         """Drop the table and forget its position."""
         self.pg.execute(f"DROP TABLE IF EXISTS {self.at(self.name)}")
         self.pg.execute(f"DELETE FROM {self.at(POSITIONS)} WHERE table_name = {literal(self.name)}")
-
-    def size(self, name: str) -> int:
-        """Bytes of a table."""
-        return int(self.pg.rows(f"SELECT pg_table_size({self._oid(name)}) AS bytes")[0][0])
 
     def _is_used(self) -> bool:
         """Whether grants, views, policies, triggers, publications or indexes of others hang on it."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -24,6 +24,7 @@ from workers.connectors.base import (
 from workers.connectors.duck import transaction
 from workers.connectors.faults import told
 from workers.sync.catalog import plain_name
+from workers.sync.progress import LOG_S, TELL_S, Progress, every, percent, sentence
 from workers.sync.shape import Shape, shape
 
 Tell = Callable[[dict[str, Any]], None]
@@ -34,20 +35,6 @@ RUN = "_run"
 SET = "_set"
 """In a state that a person has written: when. The first commit after it holds it as well."""
 CDC = ("cdc", "strict_cdc")
-
-
-@dataclass
-class Progress:
-    """What of one stream is committed."""
-
-    rows: int = 0
-    bytes: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-    def figures(self) -> dict[str, Any]:
-        """For the wire; rows a second over the whole time."""
-        took = max(time.monotonic() - self.began, 1e-6)
-        return {"rows": self.rows, "bytes": self.bytes, "rows_per_s": round(self.rows / took, 1)}
 
 
 class Sync:
@@ -157,7 +144,8 @@ class Sync:
                 return
             if position is None:
                 made, load = self._load(part, upsert=False)
-                written = self.destination.replace(made.table, [load])
+                with self._watched(stream):
+                    written = self.destination.replace(made.table, [load])
             else:
                 written = self._add(part)
         self._committed(part, written)
@@ -176,7 +164,8 @@ class Sync:
                     load = made.load(part, upsert=False)
                     yield replace(load, position=self._kept(stream, part.position))
 
-            written = self.destination.replace(made.table, chain([load], rest()))
+            with self._watched(stream):
+                written = self.destination.replace(made.table, chain([load], rest()))
         self._committed(last[0], written)
 
     def _changes(self, streams: Sequence[Stream], unknown: Sequence[str]) -> None:
@@ -209,7 +198,8 @@ class Sync:
         upsert = self.destination.upserts and not part.stream.append
         made, load = self._load(part, upsert=upsert)
         write = self.destination.upsert if upsert else self.destination.append
-        return write(made.table, load)
+        with self._watched(part.stream):
+            return write(made.table, load)
 
     def _load(self, part: Part, *, upsert: bool) -> tuple[Shape, Load]:
         stream = part.stream
@@ -225,12 +215,30 @@ class Sync:
         self.progress[stream.id] = Progress()
         self.tell({"stream": stream.id, "status": "running"})
 
+    @contextmanager
+    def _watched(self, stream: Stream) -> Iterator[None]:
+        """Tell how far a load has come while it is written."""
+        under_way = getattr(self.destination, "under_way", lambda: Written(0))
+        logged = time.monotonic()
+
+        def tell() -> None:
+            nonlocal logged
+            figures = self.progress[stream.id].figures(under_way())
+            read = percent(self.session.duck)
+            figures |= {} if read is None else {"percent": read}
+            self.tell({"stream": stream.id, "status": "running", **figures})
+            if time.monotonic() - logged > LOG_S:
+                logged = time.monotonic()
+                self.session.log("info", sentence(stream.id, figures))
+
+        with every(TELL_S, tell):
+            yield
+
     def _committed(self, part: Part, written: Written) -> None:
         id_ = part.stream.id
         self.positions[id_] = part.position
         progress = self.progress[id_]
-        progress.rows += written.rows
-        progress.bytes += written.bytes
+        progress.add(written)
         self.tell({"stream": id_, "status": "running", **progress.figures()})
         self.tell({"state": {id_: {**part.position, RUN: list(self.session.run.order)}}})
 

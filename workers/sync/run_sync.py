@@ -286,7 +286,8 @@ class _Relay:
         name, status = line["stream"], line["status"]
         fresh = name not in self._figures
         rows, size = line.get("rows", 0), line.get("bytes", 0)
-        self._figures[name] = {"status": status, "rows": rows, "bytes": size}
+        read = {"percent": line["percent"]} if "percent" in line else {}
+        self._figures[name] = {"status": status, "rows": rows, "bytes": size, **read}
         self._changed.add(name)
         if fresh:
             await self.context.start_step(name)
