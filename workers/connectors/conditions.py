@@ -12,9 +12,9 @@ def where(
     names: Collection[str],
     *,
     quote: Callable[[str], str] = quote,
-    literal: Callable[[str], str] = literal,
+    value: Callable[[str, str], str] = lambda column, text: literal(text),
 ) -> str:
-    """The filter in parentheses, empty without one; SyncError where it names what is not there."""
+    """The filter in parentheses (`value` writes a column's value), empty without one; SyncError where it names what is not there."""
 
     def one(condition: Condition) -> str:
         if condition.column not in names:
@@ -28,7 +28,7 @@ def where(
         column = quote(condition.column)
         if condition.value is None:
             return f"{column} IS {'' if condition.operator == '=' else 'NOT '}NULL"
-        return f"{column} {condition.operator.replace('!=', '<>')} {literal(condition.value)}"
+        return f"{column} {condition.operator.replace('!=', '<>')} {value(condition.column, condition.value)}"
 
     joined = (" OR " if stream.any_condition else " AND ").join(map(one, stream.conditions))
     return f"({joined})" if joined else ""

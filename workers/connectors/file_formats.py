@@ -86,7 +86,6 @@ class Format:
         """Texts stay texts, whatever they look like; what is nested becomes JSON text."""
         lines = self.options.get("line_delimited") is not False
         read += f", format = {literal('newline_delimited' if lines else 'auto')}"
-        read += ", maximum_object_size = 67108864"
         seen = duck.columns(
             self.session.duck,
             f"SELECT * FROM read_json({read}, maximum_sample_files = 100000{sample})",
