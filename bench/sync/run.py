@@ -122,6 +122,10 @@ def main() -> None:
                 bench.make(rows)
                 for _ in range(given.rounds):
                     _report("parquet", bench.sync({"type": "parquet", "config": {}}))
+                catalog = {"catalog_type": "jdbc", "jdbc_url": "jdbc:sqlite:catalog.db"}
+                lake = {"writer": {**catalog, "iceberg_s3_path": "lake"}}
+                for _ in range(given.rounds):
+                    _report("iceberg", bench.sync({"type": "iceberg", "config": lake}))
                 to = {"type": "postgres", "config": {"warehouse": access, "schema": "lake"}}
                 _report("postgres", bench.sync(to))
 
