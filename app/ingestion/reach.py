@@ -104,8 +104,11 @@ def _check_url(value: str, path: tuple[str, ...]) -> None:
 
 
 def _check_jdbc(value: str, path: tuple[str, ...]) -> None:
+    if value.startswith("jdbc:sqlite:"):
+        _check_path(value.removeprefix("jdbc:sqlite:"), path)
+        return
     if not _JDBC.match(value):
-        _refuse(path, "must begin with jdbc:postgresql:// or jdbc:mysql://")
+        _refuse(path, "must begin with jdbc:postgresql://, jdbc:mysql:// or jdbc:sqlite:")
     parts = urlsplit(value.removeprefix("jdbc:"))
     _check_host(parts.hostname or "", path)
     if not _DATABASE.fullmatch(parts.path.removeprefix("/") or "x"):

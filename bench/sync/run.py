@@ -172,6 +172,9 @@ def _round(bench: Bench, rows: int, dlt: str | None) -> None:
     if dlt is not None:
         script = Path(__file__).with_name("peer_dlt.py")
         _report("dlt", bench.peer(rows, dlt, str(script)))
+    catalog = {"catalog_type": "jdbc", "jdbc_url": "jdbc:sqlite:catalog.db"}
+    lake = {"writer": {**catalog, "iceberg_s3_path": "lake"}}
+    _report("iceberg", bench.sync({"type": "iceberg", "config": lake}))
     bench.execute("DROP TABLE IF EXISTS copied; CREATE TABLE copied (LIKE trips)")
     piped = f'psql -qc "{DRAIN}" | psql -qc "COPY copied FROM STDIN (FORMAT binary)"'
     floor = bench.psql(rows, piped)

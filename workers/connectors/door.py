@@ -29,16 +29,20 @@ class Door:
         """Why the last connection was refused: clients only learn that it was."""
         lock = threading.Lock()
 
-        def checked(host: str, port: int) -> str:
-            # The wire carries one question at a time.
-            with lock:
-                try:
-                    return address(host, port)
-                except SyncError as error:
-                    self.refused = error
-                    raise
+        def connected(host: str, port: int) -> socket.socket:
+            try:
+                # The wire carries one question at a time.
+                with lock:
+                    found = address(host, port)
+                return socket.create_connection((found, port), CONNECT_S)
+            except SyncError as error:
+                self.refused = error
+                raise
+            except OSError:
+                self.refused = SyncError("The server cannot be reached, or went away.", retry=True)
+                raise
 
-        handler = type("_Bound", (_Passage,), {"address": staticmethod(checked)})
+        handler = type("_Bound", (_Passage,), {"connected": staticmethod(connected)})
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -51,7 +55,7 @@ class Door:
 
 
 class _Passage(socketserver.BaseRequestHandler):
-    address: Address
+    connected: Callable[[str, int], socket.socket]
 
     def handle(self) -> None:
         head, _, rest = self._head()
@@ -63,12 +67,12 @@ class _Passage(socketserver.BaseRequestHandler):
         try:
             if method == b"CONNECT":
                 host, _, port = target.decode().rpartition(":")
-                with self._connected(host.strip("[]"), int(port)) as server:
+                with self.connected(host.strip("[]"), int(port)) as server:
                     self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
                     self._pass(server, rest)
                 return
             url = urlsplit(target.decode())
-            with self._connected(url.hostname or "", url.port or 80) as server:
+            with self.connected(url.hostname or "", url.port or 80) as server:
                 path = (url.path or "/") + (f"?{url.query}" if url.query else "")
                 # One request each: the next one may be for another server.
                 kept = [field for field in fields if not field.lower().startswith(_ONCE)]
@@ -76,7 +80,8 @@ class _Passage(socketserver.BaseRequestHandler):
                 self._pass(server, b"\r\n".join(lines) + b"\r\n\r\n" + rest)
         except (SyncError, OSError, ValueError):
             with contextlib.suppress(OSError):
-                self.request.sendall(b"HTTP/1.1 502 Refused\r\nContent-Length: 0\r\n\r\n")
+                # Clients would try again after a 502, for minutes.
+                self.request.sendall(b"HTTP/1.1 403 Refused\r\nContent-Length: 0\r\n\r\n")
 
     def _head(self) -> tuple[bytes, bytes, bytes]:
         read = b""
@@ -86,9 +91,6 @@ class _Passage(socketserver.BaseRequestHandler):
                 break
             read += more
         return read.partition(b"\r\n\r\n")
-
-    def _connected(self, host: str, port: int) -> socket.socket:
-        return socket.create_connection((self.address(host, port), port), CONNECT_S)
 
     def _pass(self, server: socket.socket, first: bytes) -> None:
         """Carry bytes both ways until both sides are done."""

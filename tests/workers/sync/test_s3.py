@@ -1,13 +1,16 @@
 """Destinations on S3, with a server that speaks it, and catalogs that are servers themselves."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
+from pyarrow.fs import S3FileSystem
 from pyiceberg.catalog.sql import SqlCatalog
 
+from tests.workers.sync.rest_catalog import RestCatalogServer
 from tests.workers.sync.rig import Line, Rig
 
 TABLE = "CREATE TABLE one (id int PRIMARY KEY, t text); INSERT INTO one VALUES (1, 'a'), (2, 'ü')"
@@ -46,7 +49,18 @@ def iceberg(store: str, rig: Rig) -> Line:
 
 def objects(store: str, prefix: str) -> set[str]:
     listed = requests.get(f"{store}/lake?list-type=2&prefix={prefix}", timeout=10).text
-    return {part.split("</Key>")[0] for part in listed.split("<Key>")[1:]}
+    keys = {part.split("</Key>")[0] for part in listed.split("<Key>")[1:]}
+    # Arrow leaves empty objects behind that stand for folders.
+    return {key for key in keys if not key.endswith("/")}
+
+
+def read_json(store: str, key: str) -> Any:
+    host = store.removeprefix("http://")
+    files = S3FileSystem(
+        endpoint_override=host, scheme="http", access_key="k", secret_key="s", region="us-east-1"
+    )
+    with files.open_input_stream(f"lake/{key}") as stream:
+        return json.loads(stream.read())
 
 
 async def test_parquet(rig: Rig, store: str) -> None:
@@ -59,7 +73,7 @@ async def test_parquet(rig: Rig, store: str) -> None:
     for rows in (2, 3):
         told = await rig.sync(destination, streams, answer=LOCAL)
         assert told.result["rows"] == rows
-        manifest = requests.get(f"{store}/lake/{folder}/_manifest.json", timeout=10).json()
+        manifest = read_json(store, f"{folder}/_manifest.json")
         named = {f"{folder}/{file['path']}" for file in manifest["files"]}
         assert objects(store, folder) == {*named, f"{folder}/_manifest.json"}
         await rig.sql.execute("INSERT INTO one VALUES (3, 'a/b')")
@@ -107,3 +121,54 @@ async def test_buckets_that_are_not_there(rig: Rig, store: str) -> None:
     assert told.error == "There is no such S3 bucket."
     told = await rig.run(LOCAL, do="check", destination=parquet(store, s3_bucket="../x"))
     assert told.error == "The S3 bucket must be the name of a bucket, nothing else."
+
+
+async def test_rest_catalog(rig: Rig) -> None:
+    await rig.sql.execute(TABLE)
+    rig.data_root.mkdir(parents=True, exist_ok=True)
+    uri = f"sqlite:///{rig.data_root / 'catalog.db'}"
+    catalog = SqlCatalog("lake", uri=uri, warehouse=f"file://{rig.data_root / 'lake'}")
+    server = RestCatalogServer(catalog, "token")
+    writer = {
+        "catalog_type": "rest",
+        "rest_catalog_url": f"http://localhost:{server.port}",
+        "iceberg_s3_path": "lake",
+        "token": "token",
+    }
+    destination = {"type": "iceberg", "config": {"type": "ICEBERG", "writer": writer}}
+    streams = await rig.streams("one", mode="incremental", cursor="id")
+    try:
+        assert (await rig.run(LOCAL, do="check", destination=destination)).result
+        await rig.sync(destination, streams, answer=LOCAL)
+        await rig.sql.execute("ALTER TABLE one ADD n int; UPDATE one SET n = 7")
+        assert (
+            await rig.sync(
+                destination,
+                await rig.streams("one", mode="incremental", cursor="id"),
+                answer=LOCAL,
+            )
+        ).result["rows"] == 2
+        assert sorted(rig.iceberg_rows("one", "id, t, n")) == [(1, "a", 7), (2, "ü", 7)]
+        await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
+        assert catalog.list_tables("job_db_public") == []
+        writer["token"] = "wrong"
+        told = await rig.run(LOCAL, do="check", destination=destination)
+        assert told.error == "The Iceberg catalog refuses the credentials."
+    finally:
+        server.stop()
+    told = await rig.run(LOCAL, do="check", destination=destination)
+    assert told.error == "The server cannot be reached, or went away."
+
+
+async def test_a_catalog_in_postgresql(rig: Rig, store: str) -> None:
+    """It is asked for through an address that was checked, and refuses a wrong password."""
+    destination = rig.iceberg
+    destination["config"]["writer"] |= {
+        "jdbc_url": "jdbc:postgresql://catalog.example.com:5499/lake",
+        "jdbc_username": "user",
+        "jdbc_password": "secret",
+    }
+    told = await rig.run({"refused": "No."}, do="check", destination=destination)
+    assert told.error == "No."
+    told = await rig.run(LOCAL, do="check", destination=destination)
+    assert told.error == "The catalog's database cannot be used now, or went away."
