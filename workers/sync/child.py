@@ -140,7 +140,8 @@ def work(document: dict[str, Any], session: Session, wire: Wire) -> dict[str, An
         if what == "clear":
             return Sync(session, _NoSource(), destination, wire.tell).clear(streams)
         with _opened("source", document["source"], session) as source:
-            return Sync(session, source, destination, wire.tell).run(streams)
+            states = document.get("state")
+            return Sync(session, source, destination, wire.tell, states).run(streams)
 
 
 def _check(document: dict[str, Any], session: Session) -> dict[str, Any]:

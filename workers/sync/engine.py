@@ -51,9 +51,17 @@ class Sync:
     """One run of a job's streams, one after the other; a failed one does not stop the others."""
 
     def __init__(
-        self, session: Session, source: Source, destination: Destination, tell: Tell
+        self,
+        session: Session,
+        source: Source,
+        destination: Destination,
+        tell: Tell,
+        states: Mapping[str, Any] | None = None,
     ) -> None:
+        """`states` count for streams that the destination knows nothing of, where another program
+        has read them."""
         self.session = session
+        self.states = states or {}
         self.source = source
         self.destination = destination
         self.tell = tell
@@ -101,7 +109,10 @@ class Sync:
     def _read(self, stream: Stream) -> None:
         """A full refresh, what is behind the cursor, or the rows from which cdc starts."""
         self._begin(stream)
-        position = _going_on(stream, self.destination.position(place(stream)))
+        kept = self.destination.position(place(stream))
+        position = _going_on(stream, kept)
+        if kept is None and stream.mode == "incremental":
+            position = _taken_over(stream, self.states.get(stream.id) or {})
         if stream.mode == "full_refresh":
             self._replace(stream)
         elif stream.mode == "incremental":
@@ -209,6 +220,15 @@ def _going_on(stream: Stream, kept: Position | None) -> Position | None:
         return None
     at: Position = kept["at"]
     return at
+
+
+def _taken_over(stream: Stream, state: Mapping[str, Any]) -> Position | None:
+    """The position that OLake's state of a stream means: the greatest value of its cursor."""
+    if state.get("chunks") or not stream.cursor or state.get(stream.cursor) is None:
+        return None
+    columns = [c for c in (stream.cursor, stream.second_cursor) if c]
+    marks = [None if state.get(c) is None else str(state[c]) for c in columns]
+    return {"marks": marks, "system": "", "oldest": None, "seen": []}
 
 
 def _family(stream: Stream) -> str:
