@@ -3,11 +3,13 @@
 import asyncio
 import io
 import json
+import socket
 import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -372,7 +374,10 @@ def _broken(olake: Olake) -> dict[str, Any]:
 def shell(olake: Olake, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command against the server."""
     environ = {**olake.live.environ, "ISTHMUS_URL": olake.live.url}
-    environ["ISTHMUS_CLIENT_KEY"] = olake.login().json()["data"]["access_token"]
+    query = 'mutation { apiKeyCreate(input: {name: "shell"}) { token errors { message } } }'
+    with olake.program() as api:
+        made = api.post("/v2/graphql", json={"query": query}).json()["data"]["apiKeyCreate"]
+    environ["ISTHMUS_CLIENT_KEY"] = made["token"]
     return subprocess.run(
         [*ISTHMUS, *words], env=environ, capture_output=True, text=True, timeout=90, check=False
     )
@@ -414,6 +419,24 @@ def test_taking_a_folder_over(olake: Olake, tmp_path: Path) -> None:
     assert olake.written("moved") <= 11
     (tmp_path / "state.json").write_text("{")
     assert shell(olake, "import", "olake", str(tmp_path), "--name", "again").returncode != 0
+
+
+def test_more_than_one_port(olake: Olake) -> None:
+    ports = []
+    for _ in range(2):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            ports.append(probe.getsockname()[1])
+    olake.live.start("second", "serve", *(w for p in ports for w in ("--port", str(p))))
+
+    def answers(port: int) -> bool:
+        with suppress(httpx2.HTTPError):
+            return httpx2.get(f"http://127.0.0.1:{port}/health").json() == {"status": "ok"}
+        return False
+
+    until(lambda: all(answers(port) for port in ports), "both ports answer")
+    taken = shell(olake, "serve", "--port", str(ports[0]))
+    assert taken.returncode == 1 and "cannot listen" in taken.stderr
 
 
 def test_no_secret_is_anywhere(olake: Olake) -> None:

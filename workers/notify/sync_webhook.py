@@ -32,7 +32,7 @@ class SyncWebhook:
         url = facts and facts[f"{context.params['to']}_url"]
         if facts is None or not url:
             return Outcome("cancelled", reason="not_wanted", error="Nobody is to be told any more.")
-        body = message(context.params["event"], facts)
+        body = message(context.params["event"], dict(facts))
         try:
             host = await post(self._rules, url, body, {"Idempotency-Key": str(context.run_id)})
         except NotSent as error:
