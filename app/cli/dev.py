@@ -47,7 +47,7 @@ def run_dev(
     home: Path,
     *,
     host: str,
-    port: int,
+    ports: Sequence[int],
     environ: Environment,
     on_ready: Callable[[Environment], None] | None = None,
     say: Callable[[str], None] = partial(print, flush=True),
@@ -69,16 +69,20 @@ def run_dev(
         try:
             with servers:
                 commands_environ = _commands_environ(servers, environ)
-                _refuse_used_port(host, port)
+                for port in ports:
+                    _refuse_used_port(host, port)
                 _migrate([*command, "migrate"], commands_environ)
-                serve = [*command, "serve", "--host", host, "--port", str(port)]
+                listen = [word for port in ports for word in ("--port", str(port))]
+                serve = [*command, "serve", "--host", host, *listen]
                 api = Child("API", serve, commands_environ)
                 worker = Child("Worker", [*command, "worker"], commands_environ)
                 try:
                     api.start()
                     worker.start()
                     kept = [Kept(program) for program in (*servers.chosen, api, worker)]
-                    _supervise(kept, _Readiness(home, host, port, commands_environ, on_ready), say)
+                    _supervise(
+                        kept, _Readiness(home, host, ports[0], commands_environ, on_ready), say
+                    )
                 finally:
                     signals.no_longer_raised()
                     stop_children([worker, api], hurry=lambda: signals.hurry)

@@ -31,7 +31,13 @@ app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+Ports = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--port", min=1, max=65535, help="Port to listen on (6789); more than one may be."
+    ),
+]
+DEFAULT_PORT = 6789
 
 
 def _run(work: Callable[[], Awaitable[Any]]) -> Any:
@@ -47,30 +53,30 @@ def _run(work: Callable[[], Awaitable[Any]]) -> Any:
 @app.command()
 def dev(
     host: Host = "127.0.0.1",
-    port: Port = 6789,
+    port: Ports = None,
     demo: Annotated[bool, typer.Option(help="Load the demo project and run it.")] = False,
 ) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, API and worker."""
     from app.cli import _demo, dev
 
-    home = get_settings().places.home_dir
+    home, ports = get_settings().places.home_dir, port or [DEFAULT_PORT]
     ready = _demo.load if demo else _demo.introduce
     status = dev.run_dev(
         home,
         host=host,
-        port=port,
+        ports=ports,
         environ=os.environ,
-        on_ready=lambda environ: ready(environ, f"http://{host}:{port}"),
+        on_ready=lambda environ: ready(environ, f"http://{host}:{ports[0]}"),
     )
     raise SystemExit(status)
 
 
 @app.command()
-def serve(host: Host = "127.0.0.1", port: Port = 6789) -> None:
+def serve(host: Host = "127.0.0.1", port: Ports = None) -> None:
     """Run the API on DATABASE_URL and REDIS_URL."""
     from app.cli.serve import run_server
 
-    run_server(host, port)
+    run_server(host, port or [DEFAULT_PORT])
 
 
 @app.command()
@@ -132,6 +138,22 @@ def run_pipeline(
     except run.BadVariables as error:
         raise typer.BadParameter(str(error)) from error
     raise SystemExit(run.run_pipeline(Caller(url, key), pipeline, variables, follow=follow))
+
+
+@app.command("sync")
+def run_sync(
+    job: Annotated[str, typer.Argument(help="The job's name.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show progress and lines until the end.")
+    ] = False,
+    url: Url = "",
+    key: Key = "",
+) -> None:
+    """Start a sync of a job: 0 it succeeded, 1 it failed, 2 it was cancelled, 3 it did not start."""
+    from app.cli import sync
+    from app.cli._calls import Caller
+
+    raise SystemExit(sync.sync_job(Caller(url, key), job, follow=follow))
 
 
 @app.command("logs")
@@ -228,6 +250,33 @@ def import_mage(
 
     options = commands.ImportOptions(project, name, dry_run, prune, paused, tuple(secret or ()))
     _run(lambda: commands.import_mage(folder.resolve(), options, print, _asking(yes)))
+
+
+@imports.command("olake")
+def import_olake(
+    folder: Annotated[Path, typer.Argument(help="Where source.json and the others are.")],
+    type: Annotated[str, typer.Option(help="What the source is, such as mysql.")] = "postgres",
+    name: Annotated[str, typer.Option(help="Name of the job; the folder's if left out.")] = "",
+    frequency: Annotated[
+        str, typer.Option(help="When it runs; only when called if left out.")
+    ] = "",
+    url: Url = "",
+    key: Key = "",
+) -> None:
+    """Make a job of OLake's source.json, destination.json, streams.json and state.json."""
+    from app.cli import olake_files
+    from app.cli._calls import Caller
+
+    folder = folder.resolve()
+    try:
+        files = olake_files.read_folder(folder)
+    except Invalid as error:
+        raise SystemExit(f"isthmus: {error}") from error
+    job = name or folder.name
+    work = Caller(url, key).call(
+        lambda graph: olake_files.take_over(graph, files, type, job, frequency)
+    )
+    print(work)
 
 
 @exports.command("mage")

@@ -1,7 +1,9 @@
 """`isthmus serve`: the API under uvicorn."""
 
 import gc
+import socket
 import sys
+from collections.abc import Sequence
 
 import uvicorn
 
@@ -21,8 +23,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)  # type: ignore[arg-type]
 
 
-def run_server(host: str, port: int) -> None:
-    """Serve until SIGTERM."""
+def run_server(host: str, ports: Sequence[int]) -> None:
+    """Serve until SIGTERM, on each of the ports."""
     protect_process()
     settings = get_settings()
     if not (settings.places.database_url and settings.places.redis_url):
@@ -37,8 +39,6 @@ def run_server(host: str, port: int) -> None:
     gc.set_threshold(20_000, 20, 20)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -48,4 +48,14 @@ def run_server(host: str, port: int) -> None:
         timeout_graceful_shutdown=10,
         lifespan="on",
     )
-    _Server(config).run()
+    _Server(config).run([_listen(host, port) for port in ports])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; the program ends with one line where it cannot be had."""
+    try:
+        return uvicorn.Config("", host=host, port=port, log_level="critical").bind_socket()
+    except SystemExit:
+        sys.exit(
+            f"isthmus: cannot listen on {host} port {port}. Choose others with --host, --port."
+        )

@@ -70,7 +70,7 @@ def page(call: Call) -> dict[str, Any]:
 
 def is_onward(call: Call) -> bool:
     """Whether lines from a cursor on are wanted, rather than those before it or the newest."""
-    return cursor_of(call) is not None and direction_of(call) == "newer"
+    return direction_of(call) == "newer" and cursor_of(call) is not None
 
 
 def cursor_of(call: Call) -> int | None:

@@ -127,9 +127,7 @@ class ParquetDestination:
             if manifest and manifest["job"] == run.job and tuple(manifest["order"]) > run.order:
                 raise SyncError("A later run has written to this table; this one has lost it.")
             size_mb = int(self.writer.get("max_file_size_mb") or LARGEST_MB)
-            self.commit = commit = _Commit(
-                self.session, store, table.name, manifest, size_mb
-            )
+            self.commit = commit = _Commit(self.session, store, table.name, manifest, size_mb)
             try:
                 yield commit
             finally:

@@ -125,7 +125,9 @@ class Sync:
         if state is None or RUN in state or (at is not None and kept and kept.get("set") == at):
             return _going_on(stream, kept)
         self.session.log("info", f"{stream.id} goes on from the position that was set.")
-        return {name: value for name, value in state.items() if name != SET} or None
+        own = {name: value for name, value in state.items() if name != SET}
+        # OLake keeps the cursor's greatest value under the cursor's name.
+        return _taken_over(stream, own) if stream.cursor in own else own or None
 
     def _set_at(self, stream: Stream) -> str | None:
         """When a person has set the stream's state, if it is one that a person has set."""
@@ -254,6 +256,15 @@ def _going_on(stream: Stream, kept: Position | None) -> Position | None:
         return None
     at: Position = kept["at"]
     return at
+
+
+def _taken_over(stream: Stream, state: Mapping[str, Any]) -> Position | None:
+    """The position that OLake's state of a stream means: the greatest value of its cursor."""
+    if state.get("chunks") or not stream.cursor or state.get(stream.cursor) is None:
+        return None
+    columns = [c for c in (stream.cursor, stream.second_cursor) if c]
+    marks = [None if state.get(c) is None else str(state[c]) for c in columns]
+    return {"marks": marks, "system": "", "oldest": None, "seen": []}
 
 
 def _family(stream: Stream) -> str:

@@ -18,7 +18,7 @@ def on_ready(environ: Mapping[str, str]) -> None:
 status = run_dev(
     Path(sys.argv[1]),
     host="127.0.0.1",
-    port=int(sys.argv[2]),
+    ports=[int(sys.argv[2])],
     environ=os.environ,
     on_ready=on_ready,
     command=[sys.executable, str(Path(__file__).with_name("stand_in.py"))],

@@ -250,6 +250,7 @@ class Rig:
             row[:-1] for row in self.files(table, f"{columns}, _op_type", last) if row[-1] != "d"
         )
 
+
 async def progress(child: Child) -> Line:
     """The next line of a running child that tells of a stream."""
     assert child.process.stdout
