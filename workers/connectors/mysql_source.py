@@ -56,7 +56,12 @@ class MysqlSource:
         self.my.open()
 
     def check(self) -> None:
-        """Nothing more than the connection is needed."""
+        """The connection suffices, where nothing is asked for that is not there yet."""
+        if (self.config.get("update_method") or {}).get("type") == "CDC":
+            raise SyncError(
+                "The binary log of MySQL is not read yet: choose Standalone as the update method, "
+                "and full_refresh or incremental for its streams."
+            )
 
     def discover(self) -> Sequence[Found]:
         """The tables of the database that the user may read."""
