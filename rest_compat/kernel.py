@@ -161,7 +161,7 @@ class Bound:
         if length.isdigit() and int(length) <= OPEN_BODY:
             return OPEN_BODY
         with suppress(DomainError):
-            if (await self.dialect.identify(call, "token", False)).is_known:
+            if (await self.dialect.identify(call, "token", True)).is_known:
                 return self.settings.door.max_rest_body
         return OPEN_BODY
 

@@ -127,6 +127,7 @@ async def delete_session(subject: Subject, session_id: int | None = None) -> int
         row = await tx.one(select(sessions).where(sessions.c.id == wanted))
         if row is None or (row["user_id"] != subject.user_id and not subject.is_owner):
             raise NotFound("There is no such session.")
+        await _lock_user(tx, row["user_id"])  # first, as all who change a user's credentials do
         await tx.execute(
             update(sessions)
             .where(sessions.c.id == wanted, sessions.c.revoked_at.is_(None))
@@ -312,7 +313,10 @@ async def revoke_api_key(subject: Subject, key_id: int) -> int:
 
 async def _own_key(tx: db.Tx, key_id: int) -> RowMapping:
     tx.subject.require_account()
-    row = await tx.one(select(api_keys).where(api_keys.c.id == key_id).with_for_update())
+    found = select(api_keys).where(api_keys.c.id == key_id)
+    if (row := await tx.one(found)) is not None:
+        await _lock_user(tx, row["user_id"])
+        row = await tx.one(found.with_for_update())
     mine = row is not None and row["user_id"] == tx.subject.user_id
     if row is None or not (mine or tx.subject.is_owner or tx.subject.kind == "system"):
         raise NotFound("There is no such key.")

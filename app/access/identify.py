@@ -212,7 +212,9 @@ async def from_request(connection: HTTPConnection, *, again: bool = True) -> Sub
     Without `again` it may be a remembered one.
     """
     get = connection.headers.get
-    credential = get("authorization"), get("x-api-key"), get("oauth-token"), get("cookie")
+    # A request may have several Cookie headers, and all of them count.
+    cookies = "; ".join(connection.headers.getlist("cookie"))
+    credential = get("authorization"), get("x-api-key"), get("oauth-token"), cookies
     if not any(credential):
         return ANONYMOUS
     return await remember.caller(credential, partial(_from_request, connection), again=again)

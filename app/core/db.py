@@ -99,7 +99,7 @@ async def fetch_text(
 
 async def fetch_row(statement: str, *parameters: Any) -> Mapping[str, Any] | None:
     """The first row of a read that comes with every request, in the driver's own words."""
-    row: Mapping[str, Any] | None = await _read_pool().first(statement, parameters)
+    row: Mapping[str, Any] | None = await _read_pool().first(statement, parameters, WAIT_S)
     return row
 
 

@@ -22,7 +22,7 @@ SESSION = {
 
 
 class NoConnection(TimeoutError):
-    """All connections are in use, and none got free in time."""
+    """All connections are in use and none got free in time, or the server does not answer."""
 
 
 class ReadPool:
@@ -44,18 +44,27 @@ class ReadPool:
         """
         await self._slot()
         try:
-            connection = await self._connection()
             try:
-                # The driver's own timer costs a third of `asyncio.timeout`.
-                return await connection.fetchrow(statement, *parameters, timeout=timeout_s)
-            except (asyncio.CancelledError, TimeoutError):
-                # The driver would wait until the server has cancelled the statement.
-                connection.terminate()
-                raise
-            finally:
-                self._keep(connection)
+                return await self._fetched(statement, parameters, timeout_s)
+            except (asyncpg.InternalClientError, asyncpg.ConnectionDoesNotExistError):
+                # The server ended the connection a moment ago. It is a read: ask on another one.
+                return await self._fetched(statement, parameters, timeout_s)
         finally:
             self._slots.release()
+
+    async def _fetched(
+        self, statement: str, parameters: Sequence[Any], timeout_s: float | None
+    ) -> Any:
+        connection = await self._connection()
+        try:
+            # The driver's own timer costs a third of `asyncio.timeout`.
+            return await connection.fetchrow(statement, *parameters, timeout=timeout_s)
+        except (asyncio.CancelledError, TimeoutError, asyncpg.InternalClientError):
+            # The driver would wait until the server has cancelled the statement.
+            connection.terminate()
+            raise
+        finally:
+            self._keep(connection)
 
     def close(self) -> None:
         """End all connections; what still reads ends with its statement."""
@@ -78,15 +87,18 @@ class ReadPool:
             connection = self._free.pop()
             if not connection.is_closed():
                 return connection
-        return await asyncpg.connect(
-            self._dsn,
-            timeout=5,
-            # PostgreSQL keeps some 400 kB for each, on each connection.
-            statement_cache_size=200,
-            # Compiled statements of nested lists are long.
-            max_cacheable_statement_size=0,
-            server_settings=self._server_settings,
-        )
+        try:
+            return await asyncpg.connect(
+                self._dsn,
+                timeout=5,
+                # PostgreSQL keeps some 400 kB for each, on each connection.
+                statement_cache_size=200,
+                # Compiled statements of nested lists are long.
+                max_cacheable_statement_size=0,
+                server_settings=self._server_settings,
+            )
+        except TimeoutError as error:
+            raise NoConnection("PostgreSQL did not answer.") from error
 
     def _keep(self, connection: Any) -> None:
         if self._closed:

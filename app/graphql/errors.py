@@ -35,6 +35,7 @@ _CANCELLED_SQLSTATE = "57014"
 _AWAY = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     sqlalchemy.exc.InterfaceError,
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.TimeoutError,

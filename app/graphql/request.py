@@ -162,7 +162,7 @@ async def read_json(request: Request, settings: GraphQLSettings) -> bytes:
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > settings.max_body:
         raise _too_large(settings)
-    body = b""
+    body = bytearray()
     more = True
     while more:
         message = await request.receive()
@@ -172,7 +172,7 @@ async def read_json(request: Request, settings: GraphQLSettings) -> bytes:
         more = message.get("more_body", False)
         if len(body) > settings.max_body:
             raise _too_large(settings)
-    return body
+    return bytes(body)
 
 
 def _too_large(settings: GraphQLSettings) -> HttpRefusal:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from time import time
 from typing import Any
 from uuid import uuid4
@@ -95,6 +96,7 @@ class Socket:
         self.make_context = make_context
         self.stopping = stopping
         self.subject: Subject | None = None
+        self._identify: Callable[[], Awaitable[Subject]] | None = None
         self.init_received = False
         self.operations: dict[str, asyncio.Task[None]] = {}
         self._duties: set[asyncio.Task[None]] = set()
@@ -221,6 +223,7 @@ class Socket:
 
         try:
             self.subject = await identify()
+            self._identify = identify
         except (Unauthenticated, Forbidden) as error:
             raise Close(FORBIDDEN, error.message) from None
         except DomainError as error:
@@ -264,7 +267,11 @@ class Socket:
         request_id = uuid4().hex
 
         def new_context() -> Context:
-            return self.make_context(self.websocket, subject, request_id)
+            # The socket may be open for days: each operation sees that its caller may still do it.
+            caller = replace(subject, is_remembered=subject.version is not None)
+            context = self.make_context(self.websocket, caller, request_id)
+            context.identify = self._identify
+            return context
 
         try:
             operation = await self.door.open(request, subject)

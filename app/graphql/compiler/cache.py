@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,11 @@ from app.graphql.context import Context
 
 MAX_PLANS = 64
 MAX_ALL_PLANS = 2000
-"""Plans of all operations together; each takes some 60 kB."""
+"""Plans of all operations together."""
+MAX_TEXT = 10_000_000
+"""Characters of all their statements: with each of these a plan keeps some fifteen bytes."""
+PLAN_LIMIT_S = 15.0
+"""How long a request waits for its plan."""
 MAX_SHAPE = 5000
 """Parts of a plan's key. A filter of as many conditions is refused, and its key need not be kept."""
 MAX_LIST = 1000
@@ -99,7 +104,11 @@ def check_size(text: str, context: Context) -> None:
 
 _making = threading.Lock()
 """Threads would not make plans faster side by side, and those who ask alike wait for one plan."""
-_all: "deque[tuple[Plans, Any]]" = deque()
+_planner = ThreadPoolExecutor(1, "plans")
+"""A thread of its own: in the common one logins would wait behind plans."""
+_all: "OrderedDict[tuple[Plans, Any], int]" = OrderedDict()
+"""Every kept plan, the oldest first, and the length of its text."""
+_texts = 0
 
 
 class Plans:
@@ -137,9 +146,10 @@ class Plans:
         key = self._key(schema, document, name, variables, nulls)
         found = self._plans.get(key)
         if found is None:
-            found = await asyncio.to_thread(
-                self._made, key, schema, document, name, variables, nulls
-            )
+            async with asyncio.timeout(PLAN_LIMIT_S):
+                found = await asyncio.get_running_loop().run_in_executor(
+                    _planner, self._made, key, schema, document, name, variables, nulls
+                )
         return _plan(found)
 
     def _key(
@@ -180,13 +190,20 @@ class Plans:
         return found
 
     def _keep(self, key: Any, found: Plan | str) -> None:
+        global _texts
         if len(self._plans) >= MAX_PLANS:
-            self._plans.pop(next(iter(self._plans)))
+            self._drop(next(iter(self._plans)))
         self._plans[key] = found
-        _all.append((self, key))
-        while len(_all) > MAX_ALL_PLANS:
-            owner, oldest = _all.popleft()
-            owner._plans.pop(oldest, None)
+        _all[self, key] = size = len(found.text) if isinstance(found, Plan) else len(found)
+        _texts += size
+        while len(_all) > MAX_ALL_PLANS or _texts > MAX_TEXT:
+            owner, oldest = next(iter(_all))
+            owner._drop(oldest)
+
+    def _drop(self, key: Any) -> None:
+        global _texts
+        self._plans.pop(key, None)
+        _texts -= _all.pop((self, key), 0)
 
     def _build(
         self,

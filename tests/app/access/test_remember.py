@@ -105,3 +105,15 @@ async def test_a_role_that_gains_a_permission_has_it_at_once(
     gain = "UPDATE roles SET permissions = permissions || '{pipeline.read}' WHERE name = 'sourcer'"
     await somebody_else(gain, caller)
     assert (await caller(pipelines)).only["totalCount"] > 0
+
+
+async def test_a_second_cookie_header_is_part_of_who_asks(
+    client: httpx2.AsyncClient, team: Team
+) -> None:
+    caller = await member(client, team.project, "viewer")
+    own = ("Cookie", f"oauth_token={caller.token}")
+    me = {"query": "{ me { username } }"}
+    both = await client.post("/v2/graphql", json=me, headers=[("Cookie", "theme=dark"), own])
+    assert both.json()["data"]["me"] is not None
+    alone = await client.post("/v2/graphql", json=me, headers=[("Cookie", "theme=dark")])
+    assert alone.json().get("data") is None or alone.json()["data"]["me"] is None

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict
 from traceback import walk_tb
 from typing import Any
 
@@ -119,7 +119,7 @@ def test_no_more_plans_are_kept_than_a_bound(schema: Schema) -> None:
 def test_all_operations_together_keep_no_more_plans_than_a_bound(
     schema: Schema, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "_all", deque())
+    monkeypatch.setattr(cache, "_all", OrderedDict())
     monkeypatch.setattr(cache, "MAX_ALL_PLANS", 3)
     kept = []
     for count in range(1, 6):
