@@ -312,6 +312,7 @@ async def test_a_few_kills(rig: Rig) -> None:
     await kills(rig, "incremental", 4, seed=1)
 
 
+@pytest.mark.long
 async def test_a_few_kills_of_refreshes(rig: Rig) -> None:
     await kills(rig, "full_refresh", 3, seed=2)
 
