@@ -9,13 +9,18 @@ import contextlib
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from workers.connectors.base import SyncError
 
 CONNECT_S = 10
+IDLE_S = 120
+"""How long a server may be silent, or take nothing."""
+LINGER_S = 5
 LONGEST_HEAD = 64 * 1024
+REFUSED = b"HTTP/1.1 403 Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _ONCE = (b"connection:", b"proxy-connection:", b"keep-alive:")
 
 Address = Callable[[str, int], str]
@@ -45,8 +50,9 @@ class Door:
         handler = type("_Bound", (_Passage,), {"connected": staticmethod(connected)})
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        self._server.socket.listen(128)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
         """Take no more connections."""
@@ -58,7 +64,15 @@ class _Passage(socketserver.BaseRequestHandler):
     connected: Callable[[str, int], socket.socket]
 
     def handle(self) -> None:
-        head, _, rest = self._head()
+        with contextlib.suppress(OSError):
+            self.request.settimeout(IDLE_S)
+            head, _, rest = self._head()
+            # From here on the client waits for itself, and goes away when it has waited enough.
+            self.request.settimeout(None)
+            self._answer(head, rest)
+            self._linger()
+
+    def _answer(self, head: bytes, rest: bytes) -> None:
         line, *fields = head.split(b"\r\n")
         words = line.split(b" ")
         if len(words) != 3:
@@ -81,7 +95,7 @@ class _Passage(socketserver.BaseRequestHandler):
         except (SyncError, OSError, ValueError):
             with contextlib.suppress(OSError):
                 # Clients would try again after a 502, for minutes.
-                self.request.sendall(b"HTTP/1.1 403 Refused\r\nContent-Length: 0\r\n\r\n")
+                self.request.sendall(REFUSED)
 
     def _head(self) -> tuple[bytes, bytes, bytes]:
         read = b""
@@ -93,12 +107,27 @@ class _Passage(socketserver.BaseRequestHandler):
         return read.partition(b"\r\n\r\n")
 
     def _pass(self, server: socket.socket, first: bytes) -> None:
-        """Carry bytes both ways until both sides are done."""
-        server.settimeout(None)
-        server.sendall(first)
+        """Carry bytes both ways until the server is done."""
+        server.settimeout(IDLE_S)
+        # A server that goes away now gives no answer, which is not the same as a refusal.
+        with contextlib.suppress(OSError):
+            server.sendall(first)
         up = threading.Thread(target=_carry, args=(self.request, server), daemon=True)
         up.start()
         _carry(server, self.request)
+
+    def _linger(self) -> None:
+        """Read what the client still sends: closed with that unread, it would lose the answer."""
+        self.request.shutdown(socket.SHUT_WR)
+        end = time.monotonic() + LINGER_S
+        try:
+            while (left := end - time.monotonic()) > 0:
+                self.request.settimeout(left)
+                if not self.request.recv(256 * 1024):
+                    break
+        finally:
+            # Ends the thread that carries up, too.
+            self.request.shutdown(socket.SHUT_RD)
 
 
 def _carry(source: socket.socket, to: socket.socket) -> None:

@@ -67,8 +67,11 @@ class IcebergDestination:
     def open(self) -> None:
         """Connect to the catalog."""
         self.door = Door(self.session.address)
-        # For what takes no other word for it: clients of REST catalogs.
-        os.environ.update(dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), self.door.url), NO_PROXY="")
+        # For what takes no other word for it: clients of REST catalogs. Small letters go first.
+        ways = dict.fromkeys(
+            ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), self.door.url
+        )
+        os.environ.update(ways, NO_PROXY="", no_proxy="")
         with self._told():
             self.catalog = iceberg_catalog.connect(self.session, self.writer, self.door)
 

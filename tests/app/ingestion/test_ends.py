@@ -307,3 +307,20 @@ async def test_destinations_are_told_from_sources(team: Team) -> None:
     del given["config"]["writer"]["rest_catalog_url"]
     (error,) = (await team.editor(document, i=given)).only["errors"]
     assert error["path"] == ["config", "writer", "rest_catalog_url"]
+
+
+async def test_a_catalog_in_a_file_needs_no_user(team: Team) -> None:
+    document = """mutation($i: SyncDestinationCreateInput!) { syncDestinationCreate(input: $i) {
+      destination { number } errors { path } } }"""
+    writer = {"catalog_type": "jdbc", "iceberg_s3_path": "lake"}
+    missing: dict[str, str | None] = {
+        "jdbc:sqlite:catalog.db": None,
+        "jdbc:postgresql://catalog:5432/lake": "jdbc_username",
+        "": "jdbc_url",
+    }
+    for url, name in missing.items():
+        with_url = {**writer, "jdbc_url": url} if url else writer
+        given = destination(type="iceberg", config={"type": "ICEBERG", "writer": with_url})
+        errors = (await team.editor(document, i=given)).only["errors"]
+        paths = [error["path"] for error in errors or []]
+        assert paths == ([["config", "writer", name]] if name else [])

@@ -15,6 +15,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from workers.sync.catalog import selected_streams
 
 Line = dict[str, Any]
+LONGEST_S = 300
 
 
 async def connect(access: dict[str, Any]) -> asyncpg.Connection:
@@ -58,6 +59,14 @@ class Child:
         self._answer = answer
 
     async def told(self) -> Told:
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                return await self._told()
+        except TimeoutError:
+            self.process.kill()
+            raise
+
+    async def _told(self) -> Told:
         lines = []
         assert self.process.stdout and self.process.stderr and self.process.stdin
         stderr = asyncio.ensure_future(self.process.stderr.read())

@@ -141,6 +141,7 @@ async def test_columns_are_added_and_widened_in_the_same_snapshot(rig: Rig) -> N
     assert (await rig.sync(rig.iceberg, streams)).result["rows"] == 4
 
 
+@pytest.mark.long
 async def test_partitions(rig: Rig) -> None:
     await rig.sql.execute(
         "CREATE TABLE one (id int PRIMARY KEY, at timestamp, city text); INSERT INTO one "
@@ -212,6 +213,7 @@ async def test_an_older_run_is_refused(rig: Rig) -> None:
     assert rig.iceberg_rows("one", "count(*)") == [(2,)]
 
 
+@pytest.mark.long
 async def test_positions_outlive_the_snapshots_of_others(rig: Rig) -> None:
     await rig.sql.execute(TABLE)
     streams = await rig.streams("one", mode="incremental", cursor="id")
@@ -308,10 +310,12 @@ async def kills(rig: Rig, mode: str, rounds: int, seed: int) -> None:
     await equal(rig)
 
 
+@pytest.mark.long
 async def test_a_few_kills(rig: Rig) -> None:
     await kills(rig, "incremental", 4, seed=1)
 
 
+@pytest.mark.long
 async def test_a_few_kills_of_refreshes(rig: Rig) -> None:
     await kills(rig, "full_refresh", 3, seed=2)
 
