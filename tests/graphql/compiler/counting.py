@@ -29,9 +29,9 @@ def counting() -> Iterator[Counted]:
     counted = Counted()
     first, execute_field, made = ReadPool.first, PartsExecutor.execute_field, Plans._made
 
-    async def counted_first(pool: Any, statement: str, parameters: Any) -> Any:
+    async def counted_first(pool: Any, statement: str, *given: Any) -> Any:
         counted.statements.append(statement)
-        return await first(pool, statement, parameters)
+        return await first(pool, statement, *given)
 
     def counted_field(executor: Any, *given: Any) -> Any:
         counted.fields.append(".".join(map(str, given[3].as_list())))
