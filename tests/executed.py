@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ALWAYS = frozenset({"test_filters", "test_lists", "test_tier", "test_mage_recorded_signed_in"})
+ALWAYS = frozenset({"test_lists", "test_tier"})
 """Modules that are run without the compiler each time."""
 ABOUT_TIERS = frozenset({"test_tiers"})
 """Modules that choose the tier themselves; so do all in the folder `compiler`."""

@@ -421,6 +421,7 @@ def test_taking_a_folder_over(olake: Olake, tmp_path: Path) -> None:
     assert shell(olake, "import", "olake", str(tmp_path), "--name", "again").returncode != 0
 
 
+@pytest.mark.long
 def test_more_than_one_port(olake: Olake) -> None:
     ports = []
     for _ in range(2):

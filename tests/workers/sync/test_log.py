@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.servers import SessionServers
 from tests.workers.sync.rig import Rig
 from tests.workers.sync.test_full_refresh import HARD
@@ -65,6 +67,7 @@ async def test_files_get_each_event_once_with_all_its_values(logged: Rig) -> Non
     assert logged.newest("items", STORED) == await source(logged)
 
 
+@pytest.mark.long
 async def test_what_a_load_has_seen_does_not_come_again(logged: Rig) -> None:
     """Transactions end after the slot's position and before the load, or during it."""
     await logged.sql.execute(ITEMS)
@@ -81,6 +84,7 @@ async def test_what_a_load_has_seen_does_not_come_again(logged: Rig) -> None:
     assert logged.newest("later", "id, v") == await source(logged, "id, v", "later")
 
 
+@pytest.mark.long
 async def test_an_open_transaction_of_the_time_of_the_load_comes_later(logged: Rig) -> None:
     await logged.sql.execute(ITEMS)
     streams = await logged.streams("items", mode="cdc")
@@ -111,6 +115,7 @@ async def test_only_the_log(logged: Rig) -> None:
     assert await logged.living("items", "id, name") == [(1, "y")]
 
 
+@pytest.mark.long
 async def test_a_table_changes_inside_a_transaction(logged: Rig) -> None:
     await logged.sql.execute("CREATE TABLE t (id int PRIMARY KEY, v smallint, gone text)")
     streams = await logged.streams("t", mode="cdc")
@@ -132,6 +137,7 @@ async def test_a_table_changes_inside_a_transaction(logged: Rig) -> None:
     ]
 
 
+@pytest.mark.long
 async def test_without_a_key(logged: Rig) -> None:
     await logged.sql.execute("CREATE TABLE t (a int, b text)")
     assert (await logged.streams("t"))[0]["stream"]["supported_sync_modes"] == [
@@ -175,6 +181,7 @@ async def test_a_slot_that_went_ahead_is_told(logged: Rig) -> None:
     assert "is gone, and with it the changes" in told.error
 
 
+@pytest.mark.long
 async def test_what_the_check_asks_for(logged: Rig) -> None:
     await logged.sql.execute(ITEMS)
     settings = logged.source_config["update_method"]
@@ -200,6 +207,7 @@ async def test_what_the_check_asks_for(logged: Rig) -> None:
     assert "leaves out columns" in (await logged.sync(logged.postgres, streams)).error
 
 
+@pytest.mark.long
 async def test_filters_and_chosen_columns(logged: Rig) -> None:
     await logged.sql.execute(ITEMS)
     chosen = {
@@ -221,6 +229,7 @@ async def test_filters_and_chosen_columns(logged: Rig) -> None:
     assert await logged.sql.fetchval("SELECT count(*) FROM lake.items WHERE id = 50") == 0
 
 
+@pytest.mark.long
 async def test_parts_of_a_table_are_one_stream(logged: Rig) -> None:
     await logged.sql.execute(
         "CREATE TABLE p (id int, at date, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); "
@@ -235,6 +244,7 @@ async def test_parts_of_a_table_are_one_stream(logged: Rig) -> None:
     assert await logged.living("p", "id, at, v") == await source(logged, "id, at, v", "p")
 
 
+@pytest.mark.long
 async def test_the_slot_follows_the_slowest_stream(
     logged: Rig, session_servers: SessionServers
 ) -> None:
@@ -279,6 +289,7 @@ async def test_hard_types_come_from_the_log_as_from_a_load(logged: Rig) -> None:
         assert sorted(logged.files("loaded", text)) == sorted(logged.files("told", text)), name
 
 
+@pytest.mark.long
 async def test_a_transaction_that_is_larger_than_memory(logged: Rig) -> None:
     await logged.sql.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
     streams = await logged.streams("t", mode="cdc")

@@ -14,6 +14,7 @@ from tests.workers.sync.rest_catalog import RestCatalogServer
 from tests.workers.sync.rig import Line, Rig
 
 TABLE = "CREATE TABLE one (id int PRIMARY KEY, t text); INSERT INTO one VALUES (1, 'a'), (2, 'ü')"
+pytestmark = pytest.mark.long
 # What the worker answers when the child asks for an address.
 LOCAL = {"address": "127.0.0.1"}
 
