@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ from tests.workers.sync.test_changes import AT, BATCHES, sync
 from tests.workers.sync.test_full_refresh import EXACT_TEXT, HARD
 from tests.workers.sync.test_kills import TABLE, change, kill
 from workers.connectors import duck
+
+
+async def test_a_catalog_in_a_file_leaves_the_environment_alone(rig: Rig, tmp_path: Path) -> None:
+    before = dict(os.environ)
+    sync(rig, tmp_path, rig.iceberg, [], 1)
+    assert dict(os.environ) == before
 
 
 async def test_hard_types_arrive(rig: Rig) -> None:
