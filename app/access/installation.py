@@ -89,16 +89,21 @@ async def open_installation(ring: KeyRing, access: Access) -> Keys:
     return _keys
 
 
+def place_of(name: str) -> str:
+    """Where the ciphertext of a fact belongs, and opens."""
+    return f"installation/{name}/value"
+
+
 async def _stored(ring: KeyRing, name: str) -> str | None:
     async with db.reading() as connection:
         value = await connection.scalar(
             select(installation.c.value).where(installation.c.name == name)
         )
-    return None if value is None else ring.open(value, f"installation/{name}/value")
+    return None if value is None else ring.open(value, place_of(name))
 
 
 async def _keep(tx: db.Tx, ring: KeyRing, name: str, value: str) -> None:
-    sealed = ring.seal(value, f"installation/{name}/value")
+    sealed = ring.seal(value, place_of(name))
     await tx.execute(
         upsert(installation)
         .values(name=name, value=sealed)

@@ -5,10 +5,10 @@ from importlib import resources
 from typing import Any
 
 from app.cli._demo_call import Caller, DemoFailed, say
+from app.ingestion.specs import VERSION
 
 PIPELINE = "shop_data"
 JOB = "shop_to_parquet"
-VERSION = "v0.9.4"
 SOURCE = {"warehouse": True, "schemas": ["shop"]}
 DESTINATION = {"type": "PARQUET", "writer": {"local_path": "lake"}}
 WAIT_S = 60

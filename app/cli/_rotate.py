@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Table, select, update
 
-from app.access.installation import keys
+from app.access.installation import keys, place_of
 from app.access.tables import installation
 from app.core import db
 from app.core.rules import SYSTEM
@@ -34,7 +34,7 @@ def _of_file(row: RowMapping) -> str:
 
 
 PLACES = (
-    Sealed(installation, "name", "value", lambda row: f"installation/{row['name']}/value"),
+    Sealed(installation, "name", "value", lambda row: place_of(row["name"])),
     Sealed(
         project_secrets, "id", "sealed", lambda row: secret_place(row["project_id"], row["name"])
     ),

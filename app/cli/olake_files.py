@@ -9,8 +9,8 @@ import orjson
 
 from app.cli._client import Graph, Refused
 from app.core.errors import Invalid
+from app.ingestion.specs import VERSION
 
-VERSION = "v0.9.4"
 CREATE = """mutation($i: SyncJobCreateInput!) { syncJobCreate(input: $i) {
   job { id number streams(first: 100) { totalCount } } errors { message } } }"""
 STREAMS = """query($n: Int!, $after: String) { syncJob(by: {number: $n}) {

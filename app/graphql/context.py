@@ -1,6 +1,6 @@
 """What one GraphQL request carries: its caller, its loaders, its bounds."""
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,10 +37,6 @@ class Context:
         if found is None:
             found = self._loaders[key] = make()
         return found
-
-    def parameters(self) -> Mapping[str, Any]:
-        """The caller's values for the policies' parameters."""
-        return self.subject.parameters
 
     @property
     def max_objects(self) -> int:

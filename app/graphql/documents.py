@@ -57,6 +57,7 @@ class StoredOperation:
     introspects: bool = False
     plans: Plans = field(default_factory=Plans, compare=False, repr=False)
     parts: Parts = field(default_factory=Parts, compare=False, repr=False)
+    _signatures: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def variable_definitions(self) -> Sequence[VariableDefinitionNode]:
@@ -69,10 +70,6 @@ class StoredOperation:
         if any(print_ast(one.type) not in ("String!", "ID!") for one in self.variable_definitions):
             return None
         return {one.variable.name.value for one in self.variable_definitions}
-
-    @cached_property
-    def _signatures(self) -> dict[str, Any]:
-        return {}
 
     def coerced(self, schema: Schema, given: dict[str, Any]) -> VariableValues | None:
         """Its variables as GraphQL coerces them; None where something is wrong with them."""

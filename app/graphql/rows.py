@@ -120,7 +120,7 @@ def reader(name: str) -> Reader:
 async def fetch(statement: Select[Any], context: Context) -> Sequence[Mapping[str, Any]]:
     """Run one select for the caller."""
     async with reading() as connection:
-        result = await connection.execute(statement, context.parameters())
+        result = await connection.execute(statement, context.subject.parameters)
         return list(result.mappings())  # type: ignore[arg-type]
 
 

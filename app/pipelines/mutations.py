@@ -174,7 +174,7 @@ async def _pipeline_id(info: Info, by: PipelineBy) -> int:
     info.context.subject.require_known()
     async with reading() as connection:
         named = select(t.pipelines.c.id).where(for_caller(info, pipeline_named(by)))
-        found = await connection.scalar(named, info.context.parameters())
+        found = await connection.scalar(named, info.context.subject.parameters)
     if found is None:
         raise NotFound("The pipeline does not exist.")
     return int(found)

@@ -60,9 +60,12 @@ class Found:
     """What else of OLake's `Stream` the source wants to say."""
 
 
+OPERATORS = ("=", "!=", ">", "<", ">=", "<=")
+
+
 @dataclass(frozen=True)
 class Condition:
-    """`column operator value`; the operator is one of = != > < >= <=, the value is text."""
+    """`column operator value`; the operator is one of `OPERATORS`, the value is text."""
 
     column: str
     operator: str

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workers.connectors.base import Part, Position, Session, Stream, literal, quote
+from workers.connectors.conditions import where
 
 ROWS = 5_000
 PACK_BYTES = 2 * 1024**2
@@ -167,14 +168,6 @@ def _filtered(stream: Stream, relation: str) -> str:
     deleted is told of only by its key, so that it always comes."""
     if not stream.conditions:
         return relation
-    tests = []
-    for condition in stream.conditions:
-        column = quote(condition.column)
-        if condition.value is None:
-            tests.append(f"{column} IS {'' if condition.operator == '=' else 'NOT '}NULL")
-        else:
-            operator = condition.operator.replace("!=", "<>")
-            tests.append(f"{column} {operator} {literal(condition.value)}")
-    meant = f"coalesce({(' OR ' if stream.any_condition else ' AND ').join(tests)}, false)"
+    meant = f"coalesce({where(stream, {one.column for one in stream.conditions})}, false)"
     op = f"CASE WHEN _op_type = 'u' AND NOT {meant} THEN 'd' ELSE _op_type END AS _op_type"
     return f"SELECT * REPLACE ({op}) FROM ({relation}) WHERE _op_type <> 'c' OR {meant}"

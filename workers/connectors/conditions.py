@@ -2,9 +2,14 @@
 
 from collections.abc import Callable, Collection
 
-from workers.connectors.base import Condition, Stream, SyncError, literal, quote
-
-_OPERATORS = ("=", "!=", ">", "<", ">=", "<=")
+from workers.connectors.base import (
+    OPERATORS,
+    Condition,
+    Stream,
+    SyncError,
+    literal,
+    quote,
+)
 
 
 def where(
@@ -21,7 +26,7 @@ def where(
             raise SyncError(
                 f"The filter of {stream.id} names column {condition.column}, which it lacks."
             )
-        if condition.operator not in _OPERATORS:
+        if condition.operator not in OPERATORS:
             raise SyncError(
                 f"The filter of {stream.id} has the unknown operator {condition.operator}."
             )

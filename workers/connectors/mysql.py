@@ -10,6 +10,7 @@ import pymysql
 
 from workers.connectors import duck
 from workers.connectors.base import Config, Session, SyncError, literal
+from workers.connectors.certificates import pem_files
 from workers.connectors.faults import fault
 
 ALIAS = "mysql_source"
@@ -39,7 +40,7 @@ class Mysql:
         self.host = self.text("hosts")
         self.port = self._port()
         self.address = self.session.address(self.host, self.port)
-        self.certificates = self._certificates()
+        self.certificates = pem_files(self.session, ALIAS, self.config.get("ssl"), _CERTIFICATES)
         self.connection = self.connect()
         self._attach()
 
@@ -131,20 +132,6 @@ class Mysql:
 
     def _mode(self) -> str:
         return str((self.config.get("ssl") or {}).get("mode") or "disable")
-
-    def _certificates(self) -> dict[str, Path]:
-        """PEM texts as files."""
-        files = {}
-        for name in _CERTIFICATES:
-            text = str((self.config.get("ssl") or {}).get(name) or "")
-            if text and not text.lstrip().startswith("-----BEGIN"):
-                raise SyncError(f"The setting ssl.{name} must be a PEM text.")
-            if text:
-                path = self.session.scratch / f"{ALIAS}_{name}.pem"
-                path.touch(mode=0o600)
-                path.write_text(text)
-                files[name] = path
-        return files
 
     def _tls(self) -> dict[str, Any]:
         mode = self._mode()

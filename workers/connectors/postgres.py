@@ -8,6 +8,7 @@ import duckdb
 
 from workers.connectors import duck
 from workers.connectors.base import Config, Session, SyncError, literal, quote
+from workers.connectors.certificates import pem_files
 from workers.connectors.faults import fault
 from workers.connectors.postgres_parameters import connection_options
 
@@ -112,16 +113,8 @@ class Postgres:
         if mode not in SSL_MODES:
             raise SyncError(f"The SSL mode must be one of {', '.join(SSL_MODES)}.")
         options = {"sslmode": mode}
-        for name, option in _CERTIFICATES.items():
-            text = str(ssl.get(name) or "")
-            if text and not text.lstrip().startswith("-----BEGIN"):
-                raise SyncError(f"The setting ssl.{name} must be a PEM text.")
-            if text:
-                path = self.session.scratch / f"{self.alias}_{name}.pem"
-                path.touch(mode=0o600)
-                path.write_text(text)
-                options[option] = str(path)
-        return options
+        files = pem_files(self.session, self.alias, ssl, _CERTIFICATES)
+        return options | {_CERTIFICATES[name]: str(path) for name, path in files.items()}
 
     def _text(self, access: Config, name: str) -> str:
         value = access.get(name)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from workers.connectors import duck
 from workers.connectors.base import (
     Column,
-    Condition,
     Config,
     Found,
     Mode,
@@ -20,13 +19,13 @@ from workers.connectors.base import (
     literal,
     quote,
 )
+from workers.connectors.conditions import where
 from workers.connectors.postgres import Postgres
 from workers.connectors.postgres_cursor import ROW, Cursor
 from workers.connectors.postgres_log import Identity, PostgresLog, lsn_number, lsn_text
 from workers.connectors.postgres_types import PgColumn, duck_type
 
 ALIAS = "pg_source"
-_OPERATORS = ("=", "!=", ">", "<", ">=", "<=")
 _TABLES = """
 SELECT n.nspname, c.relname, json_agg(json_build_object(
          'name', a.attname, 'type', format_type(b.oid, coalesce(nullif(a.atttypmod, -1), t.typtypmod)),
@@ -165,7 +164,7 @@ class PostgresSource:
         name = f"{quote(table.schema)}.{quote(table.name)}"
         if refusal := identity.refusal(name, stream.key):
             raise SyncError(refusal)
-        _filter(stream, {column.name for column in table.columns})
+        where(stream, {column.name for column in table.columns})
         return table
 
     def _columns(self, stream: Stream, table: "_Found") -> list[PgColumn]:
@@ -231,7 +230,7 @@ class _Reading:
         self.table = table
         self.columns = columns
         self.name = f"{quote(table.schema)}.{quote(table.name)}"
-        self.filter = _filter(stream, {column.name for column in table.columns})
+        self.filter = where(stream, {column.name for column in table.columns})
 
     def whole(self, *, check_nan: bool) -> str:
         """All rows: by the parallel scan, unless it would change values or cannot filter."""
@@ -249,13 +248,13 @@ class _Reading:
         if position is None:
             return Part(self.stream, self.whole(check_nan=True), new)
         behind = cursor.behind(position, late=late, system=new["system"])
-        where = " AND ".join(f"({part})" for part in (behind, self.filter) if part)
+        wanted = " AND ".join(f"({part})" for part in (behind, self.filter) if part)
         nan = tuple(column.name for column in self.columns if column.can_be_nan)
-        return Part(self.stream, self._queried(where, nan), new, op="u")
+        return Part(self.stream, self._queried(wanted, nan), new, op="u")
 
-    def _queried(self, where: str, nan: Sequence[str]) -> str:
+    def _queried(self, wanted: str, nan: Sequence[str]) -> str:
         asked = ", ".join(column.selected(nan=column.name in nan) for column in self.columns)
-        query = f"SELECT {asked} FROM {self.name} AS {ROW}" + (f" WHERE {where}" if where else "")
+        query = f"SELECT {asked} FROM {self.name} AS {ROW}" + (f" WHERE {wanted}" if wanted else "")
         got = ", ".join(column.received() for column in self.columns)
         return f"SELECT {got} FROM {self.pg.query(query)}"
 
@@ -275,23 +274,6 @@ class _Reading:
                 text = f"{count} values of {self.stream.id}.{name} are NaN and become null."
                 self.session.log("warning", text)
         return tuple(name for name, count in found.items() if count)
-
-
-def _filter(stream: Stream, names: set[str]) -> str:
-    parts = [_condition(condition, names, stream.id) for condition in stream.conditions]
-    joined = (" OR " if stream.any_condition else " AND ").join(parts)
-    return f"({joined})" if joined else ""
-
-
-def _condition(condition: Condition, names: set[str], stream: str) -> str:
-    if condition.column not in names:
-        raise SyncError(f"The filter of {stream} names column {condition.column}, which it lacks.")
-    if condition.operator not in _OPERATORS:
-        raise SyncError(f"The filter of {stream} has the unknown operator {condition.operator}.")
-    column = quote(condition.column)
-    if condition.value is None:
-        return f"{column} IS {'' if condition.operator == '=' else 'NOT '}NULL"
-    return f"{column} {condition.operator.replace('!=', '<>')} {literal(condition.value)}"
 
 
 def _named(stream: Stream) -> str:

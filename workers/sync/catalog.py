@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.connectors.base import Condition, Found, Stream, SyncError
+from workers.connectors.base import OPERATORS, Condition, Found, Stream, SyncError
 
 ENGINE_COLUMNS = {
     "_olake_id": "string",
@@ -29,7 +29,6 @@ _TYPES = {
     "TIMESTAMP WITH TIME ZONE": "timestamp_micro",
     "TIMESTAMP_NS": "timestamp_nano",
 }
-_OPERATORS = ("=", "!=", ">", "<", ">=", "<=")
 _LEGACY = re.compile(r"\s*([\w.]+|\"[^\"]+\")\s*(!=|>=|<=|=|>|<)\s*(\"[^\"]*\"|'[^']*'|[^\s]+)\s*")
 MOST_CONDITIONS = 2
 
@@ -177,8 +176,8 @@ def _conditions(selected: Mapping[str, Any], stream: str) -> tuple[tuple[Conditi
         found, either = _legacy(str(selected.get("filter") or ""), stream)
     if len(found) > MOST_CONDITIONS:
         raise SyncError(f"The filter of {stream} has more than {MOST_CONDITIONS} conditions.")
-    if any(condition.operator not in _OPERATORS for condition in found):
-        raise SyncError(f"The filter of {stream} has an operator that is none of {_OPERATORS}.")
+    if any(condition.operator not in OPERATORS for condition in found):
+        raise SyncError(f"The filter of {stream} has an operator that is none of {OPERATORS}.")
     return tuple(found), either
 
 

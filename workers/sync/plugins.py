@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db import transaction
 from app.core.rules import SYSTEM
-from app.ingestion.specs import register
+from app.ingestion.specs import VERSION, register
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ def _row(kind: str, point: EntryPoint) -> Mapping[str, Any] | None:
         return {
             "kind": kind,
             "type": point.name,
-            "connector_version": said.get("version", "v0.9.4"),
+            "connector_version": said.get("version", VERSION),
             "title": said["title"],
             "spec": said["jsonschema"],
             "ui_spec": orjson.dumps(said.get("uischema", {})).decode(),

@@ -1,7 +1,6 @@
 """Plans of one operation, by the shape of its variables; built when first needed."""
 
 import asyncio
-import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,7 +59,7 @@ class Parameter:
     def value(self, values: Values, context: Context) -> Any:
         """What PostgreSQL gets."""
         if self.viewer is not None:
-            return context.parameters()[self.viewer]
+            return context.subject.parameters[self.viewer]
         if self.source is None:
             return self.constant
         found = self.source(values)
@@ -102,10 +101,8 @@ def check_size(text: str, context: Context) -> None:
         raise StepsAside("an answer that is perhaps too large")
 
 
-_making = threading.Lock()
-"""Threads would not make plans faster side by side, and those who ask alike wait for one plan."""
 _planner = ThreadPoolExecutor(1, "plans")
-"""A thread of its own: in the common one logins would wait behind plans."""
+"""One thread: more would not be faster, and in the common pool logins would wait behind plans."""
 _all: "OrderedDict[tuple[Plans, Any], int]" = OrderedDict()
 """Every kept plan, the oldest first, and the length of its text."""
 _texts = 0
@@ -134,23 +131,13 @@ class Plans:
             found = self._made(key, schema, document, name, variables, nulls)
         return _plan(found)
 
-    async def ready(
-        self,
-        schema: Schema,
-        document: DocumentNode,
-        name: str | None,
-        variables: VariableValues,
-        nulls: Mapping[int, Sequence[bool]],
-    ) -> Plan:
+    async def ready(self, *operation: Any) -> Plan:
         """As `find`; a plan that is not there yet is made in a thread, not on the event loop."""
-        key = self._key(schema, document, name, variables, nulls)
-        found = self._plans.get(key)
-        if found is None:
-            async with asyncio.timeout(PLAN_LIMIT_S):
-                found = await asyncio.get_running_loop().run_in_executor(
-                    _planner, self._made, key, schema, document, name, variables, nulls
-                )
-        return _plan(found)
+        found = self._plans.get(self._key(*operation))
+        if found is not None:
+            return _plan(found)
+        async with asyncio.timeout(PLAN_LIMIT_S):
+            return await asyncio.get_running_loop().run_in_executor(_planner, self.find, *operation)
 
     def _key(
         self,
@@ -177,16 +164,12 @@ class Plans:
     def _made(self, key: Any, *operation: Any) -> Plan | str:
         if _parts(key) > MAX_SHAPE:
             raise StepsAside("variables of too many parts")
-        with _making:
-            found = self._plans.get(key)
-            if found is not None:
-                return found
-            try:
-                found = self._build(*operation)
-            except (StepsAside, DomainError, GraphQLError) as reason:
-                # Not the exception itself: each time it was raised it would keep one more request.
-                found = str(reason)
-            self._keep(key, found)
+        try:
+            found: Plan | str = self._build(*operation)
+        except (StepsAside, DomainError, GraphQLError) as reason:
+            # Not the exception itself: each time it was raised it would keep one more request.
+            found = str(reason)
+        self._keep(key, found)
         return found
 
     def _keep(self, key: Any, found: Plan | str) -> None:

@@ -12,6 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from app.core.db import Tx
 from app.ingestion.tables import connectors
 
+VERSION = "v0.9.4"
+"""The level of OLake's connectors that ours keep to, where nothing else is said."""
+
 
 @lru_cache(maxsize=1)
 def built_in() -> tuple[Mapping[str, Any], ...]:
