@@ -7,7 +7,8 @@ RUN := $(VENV)/.installed
 STAMP := $(VENV)/.installed-dev
 T ?= tests
 # Most tests wait more than they compute. Each of the three has servers of its own.
-SIDE_BY_SIDE := -n 3 --dist loadfile
+# In the order of folders: those of few and long tests would come last otherwise, and alone.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test test-long bench lint format types schema ui ui-check clean

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.workers.sync.rig import Rig
 
 HARD = (Path(__file__).parents[2] / "data" / "sync" / "hard_types.sql").read_text()
@@ -174,6 +176,7 @@ async def test_columns_and_filters(rig: Rig) -> None:
     assert told.error == "The filter of public.one names column gone, which it lacks."
 
 
+@pytest.mark.long
 async def test_partitions_and_sizes(rig: Rig) -> None:
     await rig.sql.execute(
         "CREATE TABLE one (id int PRIMARY KEY, at timestamp, city text, pad text); INSERT INTO one "
@@ -222,6 +225,7 @@ async def test_readers_never_see_an_empty_or_half_table(rig: Rig) -> None:
     assert await rig.sql.fetchval("SELECT count(*) FROM lake.one") == 200001
 
 
+@pytest.mark.long
 async def test_views_and_grants_survive_a_refresh(rig: Rig) -> None:
     await rig.sql.execute("CREATE TABLE one (id int); INSERT INTO one VALUES (1)")
     streams = await rig.streams("one")

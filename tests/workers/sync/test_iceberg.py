@@ -120,6 +120,7 @@ async def test_changes_of_a_log_fold_and_keep_what_is_absent(rig: Rig, tmp_path:
     ]
 
 
+@pytest.mark.long
 async def test_columns_are_added_and_widened_in_the_same_snapshot(rig: Rig) -> None:
     await rig.sql.execute(
         "CREATE TABLE one (id int PRIMARY KEY, n int, d numeric(5,2), f real, gone text); "
@@ -206,6 +207,7 @@ async def test_readers_never_see_an_empty_or_half_table(rig: Rig) -> None:
     assert await asyncio.to_thread(count) == 100001
 
 
+@pytest.mark.long
 async def test_an_older_run_is_refused(rig: Rig) -> None:
     await rig.sql.execute("CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one VALUES (1)")
     streams = await rig.streams("one", mode="incremental", cursor="id")

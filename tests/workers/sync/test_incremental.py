@@ -1,5 +1,7 @@
 """Reading by cursor: nothing is lost and nothing comes twice."""
 
+import pytest
+
 from tests.workers.sync.rig import Rig
 
 
@@ -133,6 +135,7 @@ async def test_a_row_that_a_savepoint_wrote_is_not_lost(rig: Rig) -> None:
     assert sorted(rig.files("one", "id")) == [(1,), (2,), (3,)]
 
 
+@pytest.mark.long
 async def test_a_partitioned_table(rig: Rig) -> None:
     await rig.sql.execute(
         "CREATE TABLE one (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); "
@@ -149,6 +152,7 @@ async def test_a_partitioned_table(rig: Rig) -> None:
     assert await rig.same("one")
 
 
+@pytest.mark.long
 async def test_a_position_that_was_set_by_hand(rig: Rig) -> None:
     await rig.sql.execute(
         "CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one SELECT generate_series(1, 9)"
