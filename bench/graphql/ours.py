@@ -22,4 +22,4 @@ def _roomy(*given: Any) -> Context:
 
 if __name__ == "__main__":
     server._context = _roomy
-    run_server("127.0.0.1", int(sys.argv[1]))
+    run_server("127.0.0.1", [int(sys.argv[1])])
