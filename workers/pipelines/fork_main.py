@@ -9,6 +9,7 @@ and the exit report the other; its end means that the worker is dead. Whatever e
 leaves no process of the block behind, even such that detached themselves.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -146,12 +147,18 @@ def _run_guardian(orders: socket.socket, alive: int) -> NoReturn:
         os_guards.adopt_orphans()
         wakeup = _wake_on_child_exit()
         while descriptors := _next_block(orders, alive):
-            lifeline, channel, output = descriptors
-            _guard(socket.socket(fileno=lifeline), channel, output, wakeup, alive)
-            if os_guards.reap()[1]:
+            lifeline_fd, channel, output = descriptors
+            with socket.socket(fileno=lifeline_fd) as lifeline:
+                report = _guard(lifeline, channel, output, wakeup, alive)
+                undying = os_guards.reap()[1]
+                if not undying:
+                    # Before the report, so that the worker's next block finds this guardian free.
+                    with contextlib.suppress(ConnectionError):
+                        orders.sendall(b"F")
+                lifeline.sendall(json.dumps(report).encode() + b"\n")
+            if undying:
                 # The kernel does not let something die; the fork server tries on.
                 os._exit(1)
-            orders.sendall(b"F")
     except ConnectionError:
         os._exit(0)
     except BaseException:
@@ -167,7 +174,7 @@ def _next_block(orders: socket.socket, alive: int) -> list[int]:
 
 def _guard(
     lifeline: socket.socket, channel_fd: int, output_fd: int, wakeup: int, alive: int
-) -> None:
+) -> dict[str, Any]:
     started = time.monotonic()
     guardian = os.getpid()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -181,12 +188,10 @@ def _guard(
         os.close(channel_fd)
         os.close(output_fd)
         lifeline.sendall(json.dumps({"pid": block}).encode() + b"\n")
-        report = _Watch(block, started).until_gone(lifeline, wakeup, alive)
+        return _Watch(block, started).until_gone(lifeline, wakeup, alive)
     except BaseException:
         os_guards.kill_tree(block)
         raise
-    with lifeline:
-        lifeline.sendall(json.dumps(report).encode() + b"\n")
 
 
 class _Watch:
