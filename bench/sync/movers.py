@@ -6,9 +6,9 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ _SUMS = "count(*), sum(trip_id), sum(total_amount), count(note), max(updated_at)
 class Figures:
     """Of one sync."""
 
-    rows: int
     wall_s: float
     cpu_s: float
     peak_mb: int
@@ -129,8 +128,7 @@ class Bench:
                 f"ATTACH '{where} password={self.access['password']}' AS pg (TYPE postgres, READ_ONLY)"
             )
             meant = con.execute(f"SELECT {_SUMS} FROM pg.public.trips").fetchone()
-        same = [str(a).removesuffix("+00:00") for a in there or ()] == [str(b) for b in meant or ()]
-        if not same:
+        if there is None or [_plain(value) for value in there] != [*(meant or ())]:
             sys.exit(f"The files hold {there}, and the table {meant}.")
 
     def _sync(self, destination: dict[str, Any], mode: str = "full_refresh") -> Figures:
@@ -154,19 +152,12 @@ class Bench:
             "run": {"id": "bench", "number": self.number, "fence": 1},
             **document,
         }
-        began = time.monotonic()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workers.sync.child"],
+        done, figures = self._metered(
+            *(sys.executable, "-m", "workers.sync.child"),
             cwd=Path(__file__).parents[2],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            given=json.dumps(whole) + "\n",
         )
-        assert process.stdin and process.stdout
-        process.stdin.write(json.dumps(whole) + "\n")
-        process.stdin.flush()
-        last = [json.loads(line) for line in process.stdout][-1]
-        figures = _waited(process.pid, began, last.get("result", {}).get("rows", 0))[1]
+        last = json.loads(done.splitlines()[-1])
         if "result" not in last:
             sys.exit(f"The sync failed: {last}")
         return last["result"], figures
@@ -174,19 +165,45 @@ class Bench:
     def _peer(self, *command: str) -> Figures:
         """Run another program, with the way to the database in its environment."""
         env = {
-            **os.environ,
             "PGHOST": self.access["host"],
             "PGUSER": self.access["username"],
             "PGPASSWORD": self.access["password"],
             "PGDATABASE": self.access["database"],
+            "PGOPTIONS": "-c client_min_messages=warning",
             "BENCH_FOLDER": str(self.folder),
         }
-        began = time.monotonic()
-        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
-        status, figures = _waited(process.pid, began, self.rows)
+        return self._metered(*command, env=env)[1]
+
+    def _metered(
+        self,
+        *command: str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        given: str | None = None,
+    ) -> tuple[str, Figures]:
+        """What a program has said, and what it and those that it waited for took."""
+        file = self.folder / "meter"
+        meter = [sys.executable, "-I", "-S", str(Path(__file__).with_name("meter.py")), str(file)]
+        # Its input stays open: without it a child believes that nobody waits any more.
+        process = subprocess.Popen(
+            [*meter, *command],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin and process.stdout
+        if given is not None:
+            process.stdin.write(given)
+            process.stdin.flush()
+        said = process.stdout.read()
+        process.wait()
+        process.stdin.close()
+        status, wall, cpu, peak = map(float, file.read_text().split())
         if status != 0:
-            sys.exit(f"{shlex.join(command)} ended with status {status}.")
-        return figures
+            sys.exit(f"{shlex.join(command)} ended with status {status:.0f}: {said[-1000:]}")
+        return said, Figures(wall, cpu, int(peak) // 1024)
 
     def _psql(self, script: str) -> Figures:
         return self._peer("sh", "-ec", script)
@@ -195,11 +212,9 @@ class Bench:
         self._psql(f"psql -qc {shlex.quote(sql)}")
 
 
-def _waited(pid: int, began: float, rows: int) -> tuple[int, Figures]:
-    """How a process ended, and what it and those that it waited for took."""
-    _, status, usage = os.wait4(pid, 0)
-    took, cpu = time.monotonic() - began, usage.ru_utime + usage.ru_stime
-    return os.waitstatus_to_exitcode(status), Figures(rows, took, cpu, usage.ru_maxrss // 1024)
+def _plain(value: Any) -> Any:
+    """Some movers write plain timestamps as those of UTC."""
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ socket = quote(os.environ["PGHOST"], safe="")
 url = f"postgresql+psycopg2://{login}@/{os.environ['PGDATABASE']}?host={socket}"
 more = {}
 if backend == "connectorx":
-    # The whole table as a stream of batches; without this dlt holds all rows in memory.
-    more["backend_kwargs"] = {"return_type": "arrow_stream", "conn": url.replace("+psycopg2", "")}
+    # A stream of batches: by default dlt has connectorx hold the whole table.
+    conn = f"postgresql://{login}@{socket}/{os.environ['PGDATABASE']}"
+    more["backend_kwargs"] = {"return_type": "arrow_stream", "conn": conn}
 table = sql_table(url, table="trips", schema="public", backend=backend, chunk_size=50_000, **more)
 pipeline = dlt.pipeline(
     "trips",

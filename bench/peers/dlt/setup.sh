@@ -15,5 +15,5 @@ target=${1:-${ISTHMUS_BENCH_DLT:-$HOME/.cache/isthmus-bench/dlt}}
 }
 "${PYTHON:-python3.11}" -m venv "$target"
 "$target/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: \
-    -c "$here/constraints.txt" 'dlt[parquet,sql-database]' psycopg2-binary connectorx
+    -c "$here/constraints.txt" 'dlt[parquet,sql-database]==1.31.0' psycopg2-binary connectorx
 "$target/bin/python" -c 'import dlt, connectorx, psycopg2; print("dlt", dlt.__version__, "is installed")'
