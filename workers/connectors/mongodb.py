@@ -5,7 +5,6 @@ tests that speaks MongoDB's protocol.
 """
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -62,7 +61,6 @@ class Mongo:
         self._refused: SyncError | None = None
         self._asked = False
         self._connect = pool_shared._create_connection
-        self._lock = threading.Lock()
 
     @property
     def database(self) -> str:
@@ -157,12 +155,11 @@ class Mongo:
         self._asked = True
         if host.endswith(".sock") or "/" in host:
             raise OSError("Sockets of this machine are not called.")
-        with self._lock:
-            try:
-                checked = self.session.address(host, port or 27017)
-            except SyncError as error:
-                self._refused = error
-                raise OSError(str(error)) from None
+        try:
+            checked = self.session.address(host, port or 27017)
+        except SyncError as error:
+            self._refused = error
+            raise OSError(str(error)) from None
         connected = self._connect((checked, port), options)
         self._refused = None
         return connected

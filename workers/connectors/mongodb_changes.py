@@ -4,12 +4,14 @@ A position holds `token`, and `types`, those of the fields until now. A transact
 cluster time, so that a part never ends between two changes of one time.
 """
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import bson
+from bson import json_util
 from bson.codec_options import CodecOptions
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
@@ -67,10 +69,8 @@ class MongoChanges:
             yield from self._committed(_Collected(self.session, stream, {}), token)
             return
         types = position.get("types") or {}
-        if not isinstance(position.get("token"), Mapping):
-            raise SyncError(f"The state of {stream.id} cannot be read: it has no token. Reset it.")
+        began = token = _token(stream, position)
         collected = _Collected(self.session, stream, types)
-        token = dict(position["token"])
         with self.mongo.reading() as session, self._watched(stream, token, session) as events:
             for event, reached in self._events(events, end):
                 if event is None:
@@ -82,7 +82,7 @@ class MongoChanges:
                     collected = _Collected(self.session, stream, collected.rows.types)
                 collected.take(event)
                 token = _plain(event["_id"])
-            if collected.has_changes or _age(position["token"], token) > IDLE_S:
+            if collected.has_changes or _age(began, token) > IDLE_S:
                 yield from self._committed(collected, token)
 
     def _events(
@@ -120,7 +120,7 @@ class MongoChanges:
         with self.mongo.faults():
             events = documents.watch(
                 full_document="updateLookup",
-                resume_after=token,
+                resume_after=token and json_util.loads(json.dumps(token)),
                 max_await_time_ms=AWAIT_MS,
                 session=session,
             )
@@ -212,9 +212,17 @@ def _age(old: Mapping[str, Any], new: Mapping[str, Any]) -> float:
     return after.time - before.time
 
 
+def _token(stream: Stream, position: Position) -> dict[str, Any]:
+    """The token of a position of ours, or of OLake's, which has it without a frame."""
+    token = position.get("token", position)
+    if not isinstance(token, dict) or not isinstance(token.get("_data"), str):
+        raise SyncError(f"The state of {stream.id} cannot be read: it has no token. Reset it.")
+    return token
+
+
 def _plain(token: Mapping[str, Any]) -> dict[str, Any]:
-    """A token as a position keeps it."""
-    data = token["_data"]
-    if not isinstance(data, str):
+    """A token as a position keeps it: JSON. It may have more than `_data`."""
+    plain: dict[str, Any] = json.loads(json_util.dumps(dict(token)))
+    if not isinstance(plain.get("_data"), str):
         raise SyncError("Change streams need MongoDB 4.2 or later.")
-    return {"_data": data}
+    return plain

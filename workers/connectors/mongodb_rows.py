@@ -148,6 +148,8 @@ class Rows:
     def _segment(self, columns: Mapping[str, tuple[str, Any]]) -> _Segment:
         last = self._segments[-1] if self._segments else None
         if last is None or any(last.kinds.get(n, k) != k for n, (k, _) in columns.items()):
+            if last is not None:
+                self._spill(last)
             last = _Segment()
             self._segments.append(last)
         last.kinds.update({name: kind for name, (kind, _) in columns.items()})
@@ -164,6 +166,7 @@ class Rows:
         return pa.concat_tables([empty, *segment.tables], promote_options="default")
 
     def _spill(self, segment: _Segment) -> None:
+        """Let a file hold what waits in memory."""
         path = self._session.scratch / f"{self._name}_{next(_numbers)}.parquet"
         pq.write_table(self._whole(segment), path, compression="lz4")
         segment.files.append(path)

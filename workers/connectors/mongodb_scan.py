@@ -26,6 +26,7 @@ RANGES = 4
 """For each thread."""
 SAMPLED = 20
 """Ids for each range."""
+PIECE_BYTES = 2 * 1024**2
 Filter = Mapping[str, Any]
 _Range = tuple[bytes | None, bytes | None]
 """Its first document's id, and that of the following range, each as a document `{_id: …}`."""
@@ -47,14 +48,14 @@ class Scan:
         with self.mongo.faults(), self.mongo.reading(self.since) as session:
             cursor = self.documents.find_raw_batches(filter_, batch_size=BATCH, session=session)
             for raw in cursor:
-                yield decoded(raw)
+                yield from map(decoded, pieces(raw))  # type: ignore[arg-type]
 
     def whole(self, filter_: Filter) -> Iterator[list[dict[str, Any]]]:
         """All documents that a filter leaves, in no order."""
         with self.mongo.faults():
             ranges = self._ranges()
             for raw in self._side_by_side(ranges, filter_):
-                yield decoded(raw)
+                yield from map(decoded, pieces(raw))
 
     def _ranges(self) -> list[_Range]:
         """Ranges of about the same size, by a sample of the ids."""
@@ -72,7 +73,7 @@ class Scan:
         return list(zip([None, *bounds], [*bounds, None], strict=True))
 
     def _side_by_side(self, ranges: Sequence[_Range], filter_: Filter) -> Iterator[bytes]:
-        batches: queue.Queue[bytes | Exception | None] = queue.Queue(self.threads)
+        batches: queue.Queue[bytes | Exception | None] = queue.Queue(1)
         ended = threading.Event()
 
         def put(item: bytes | Exception | None) -> None:
@@ -138,6 +139,16 @@ class Scan:
             if upper is not None:
                 cursor.max([("_id", bson.decode(upper, CODEC)["_id"])])
             yield from cursor  # type: ignore[misc]
+
+
+def pieces(raw: bytes) -> Iterator[bytes]:
+    """A batch in pieces of about PIECE_BYTES: decoded, it would take a multiple of its size."""
+    begin = at = 0
+    while at < len(raw):
+        at += int.from_bytes(raw[at : at + 4], "little")
+        if at - begin >= PIECE_BYTES or at >= len(raw):
+            yield raw[begin:at]
+            begin = at
 
 
 def without(raw: bytes, behind: bytes | None) -> bytes:

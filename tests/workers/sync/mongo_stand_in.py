@@ -5,39 +5,23 @@ stay within one type, bounds of an index that do not, change streams with resume
 Whatever else it is asked is an error.
 """
 
-import base64
-import hashlib
-import hmac
 import secrets
 import socketserver
 import ssl
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
-import bson
-from bson.binary import Binary
-from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
-from bson.decimal128 import Decimal128
-from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
 
-Doc = dict[str, Any]
-CODEC: CodecOptions[Doc] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
+from tests.workers.sync.mongo_values import Doc, copy, matches, order
+from tests.workers.sync.mongo_wire import Connection, Fault
+
 _LAST = 0xFFFF
-_ROUNDS = 4096
-
-
-class Fault(Exception):
-    """An error that the server tells."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 @dataclass
@@ -80,7 +64,7 @@ class StandIn:
         *,
         replica_set: str | None = "rs0",
         users: dict[str, str] | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: Path | None = None,
         member: str = "db.example",
     ) -> None:
         self.replica_set, self.users, self.member = replica_set, users, member
@@ -100,10 +84,12 @@ class StandIn:
         class Handler(socketserver.BaseRequestHandler):
             def setup(self) -> None:
                 if tls is not None:
-                    self.request = tls.wrap_socket(self.request, server_side=True)
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(tls)
+                    self.request = context.wrap_socket(self.request, server_side=True)
 
             def handle(self) -> None:
-                _Connection(stand_in, self.request).serve()
+                Connection(stand_in.answer, stand_in.users, self.request).serve()
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
@@ -360,160 +346,3 @@ class StandIn:
 
     def _stored(self, database: str, collection: str) -> list[Doc]:
         return self.databases.get(database, {}).get(collection, [])
-
-
-class _Connection:
-    """One client's socket: messages in, messages out, and who it is."""
-
-    def __init__(self, stand_in: StandIn, socket: Any) -> None:
-        self.stand_in, self.socket = stand_in, socket
-        self.user = "" if stand_in.users is None else None
-        self._scram: tuple[str, str, bytes] | None = None
-
-    def serve(self) -> None:
-        while (head := self._read(16)) is not None:
-            length, request, _, code = struct.unpack("<iiii", head)
-            body = self._read(length - 16)
-            assert body is not None
-            if code == 2013:
-                answer = struct.pack("<iB", 0, 0) + self._answer(_document(body[5:]))
-                self._send(2013, request, answer)
-            else:
-                assert code == 2004, code
-                query = body[4 + body[4:].index(b"\0") + 1 + 8 :]
-                reply = struct.pack("<iqii", 8, 0, 0, 1) + self._answer(
-                    {**_document(query), "$db": "admin"}
-                )
-                self._send(1, request, reply)
-
-    def _answer(self, command: Doc) -> bytes:
-        try:
-            told = self._told(command)
-        except Fault as error:
-            told = {"ok": 0.0, "code": error.code, "errmsg": str(error), "codeName": "Fault"}
-        return bson.encode(told)
-
-    def _told(self, command: Doc) -> Doc:
-        name = next(iter(command))
-        if name == "saslStart":
-            return self._sasl_start(command)
-        if name == "saslContinue":
-            return self._sasl_continue(command)
-        if self.user is None and name.lower() not in ("hello", "ismaster", "ping"):
-            raise Fault(13, f"command {name} requires authentication")
-        answer = self.stand_in.answer(command)
-        if "speculativeAuthenticate" in command:
-            answer["speculativeAuthenticate"] = self._sasl_start(command["speculativeAuthenticate"])
-        return answer
-
-    def _sasl_start(self, command: Doc) -> Doc:
-        assert command["mechanism"] == "SCRAM-SHA-256"
-        bare = bytes(command["payload"]).decode().removeprefix("n,,")
-        said = dict(part.split("=", 1) for part in bare.split(","))
-        salt = secrets.token_bytes(16)
-        first = (
-            f"r={said['r']}{secrets.token_hex(8)},s={base64.b64encode(salt).decode()},i={_ROUNDS}"
-        )
-        self._scram = (said["n"], f"{bare},{first}", salt)
-        return {"conversationId": 1, "done": False, "payload": first.encode(), "ok": 1.0}
-
-    def _sasl_continue(self, command: Doc) -> Doc:
-        assert self._scram is not None
-        user, first, salt = self._scram
-        final, _, proof = bytes(command["payload"]).decode().partition(",p=")
-        salted = hashlib.pbkdf2_hmac(
-            "sha256", (self.stand_in.users or {}).get(user, "").encode(), salt, _ROUNDS
-        )
-        auth = f"{first},{final}".encode()
-
-        def signed(key: bytes, text: bytes) -> bytes:
-            return hmac.digest(key, text, "sha256")
-
-        client = signed(salted, b"Client Key")
-        signature = signed(hashlib.sha256(client).digest(), auth)
-        if base64.b64decode(proof) != bytes(a ^ b for a, b in zip(client, signature, strict=True)):
-            raise Fault(18, "Authentication failed.")
-        self.user = user
-        verifier = base64.b64encode(signed(signed(salted, b"Server Key"), auth)).decode()
-        return {"conversationId": 1, "done": True, "payload": f"v={verifier}".encode(), "ok": 1.0}
-
-    def _read(self, size: int) -> bytes | None:
-        parts = b""
-        while len(parts) < size:
-            part = self.socket.recv(size - len(parts))
-            if not part:
-                return None
-            parts += part
-        return parts
-
-    def _send(self, code: int, request: int, body: bytes) -> None:
-        self.socket.sendall(struct.pack("<iiii", 16 + len(body), 0, request, code) + body)
-
-
-def copy(document: Doc) -> Doc:
-    """The document as BSON keeps it."""
-    return bson.decode(bson.encode(document), CODEC)
-
-
-def _document(data: bytes) -> Doc:
-    return bson.decode(data[: int.from_bytes(data[:4], "little")], CODEC)
-
-
-def order(value: Any) -> tuple[int, Any]:
-    """MongoDB's order of values of all types."""
-    if value is None:
-        return (0, 0)
-    if isinstance(value, bool):
-        return (7, value)
-    if isinstance(value, Decimal128):
-        return (1, value.to_decimal())
-    if isinstance(value, (int, float)):
-        return (1, value)
-    if isinstance(value, str):
-        return (2, value.encode())
-    if isinstance(value, dict):
-        return (3, bson.encode(value))
-    if isinstance(value, list):
-        return (4, bson.encode({"": value}))
-    if isinstance(value, (bytes, Binary)):
-        return (5, (len(value), getattr(value, "subtype", 0), bytes(value)))
-    if isinstance(value, ObjectId):
-        return (6, value.binary)
-    if isinstance(value, DatetimeMS):
-        return (8, int(value))
-    assert isinstance(value, Timestamp), value
-    return (9, (value.time, value.inc))
-
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "$gt": lambda a, b: a > b,
-    "$gte": lambda a, b: a >= b,
-    "$lt": lambda a, b: a < b,
-    "$lte": lambda a, b: a <= b,
-}
-
-
-def matches(document: Doc, filter_: Doc) -> bool:
-    """Whether a document is what a filter looks for."""
-    for name, condition in filter_.items():
-        if name == "$or":
-            met = any(matches(document, one) for one in condition)
-        elif name == "$nor":
-            met = not any(matches(document, one) for one in condition)
-        elif isinstance(condition, dict) and any(k.startswith("$") for k in condition):
-            met = all(_meets(document.get(name), k, v) for k, v in condition.items())
-        else:
-            met = order(document.get(name)) == order(condition)
-        if not met:
-            return False
-    return True
-
-
-def _meets(value: Any, operator: str, operand: Any) -> bool:
-    if operator == "$ne":
-        return order(value) != order(operand)
-    if operator == "$in":
-        return any(order(value) == order(one) for one in operand)
-    left, right = order(value), order(operand)
-    # Comparisons stay within one type.
-    return left[0] == right[0] and _COMPARE[operator](left[1], right[1])

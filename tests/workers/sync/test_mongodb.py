@@ -6,16 +6,12 @@ one.
 
 import json
 import re
-import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import duckdb
 import pytest
 from bson.binary import Binary
 from bson.code import Code
@@ -26,136 +22,17 @@ from bson.max_key import MaxKey
 from bson.objectid import ObjectId
 from bson.regex import Regex
 from bson.timestamp import Timestamp
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from pyiceberg.catalog.sql import SqlCatalog
 
-from tests.workers.sync.mongo_stand_in import Doc, Fault, StandIn, token
-from tests.workers.sync.rig import Line, Rig, Told
-from workers.connectors import duck, mongodb_changes, mongodb_rows, mongodb_scan
-from workers.connectors.base import Run, Session, SyncError
-from workers.connectors.mongodb_source import MongoSource
-from workers.connectors.registry import destination
-from workers.sync.catalog import catalog, configured, selected_streams
-from workers.sync.engine import Sync
+from tests.workers.notify.sinks import certificate
+from tests.workers.sync.mongo_shop import LOCAL, PARQUET, Shop, configured_as
+from tests.workers.sync.mongo_stand_in import StandIn
+from tests.workers.sync.mongo_values import Doc
+from tests.workers.sync.mongo_wire import Fault
+from tests.workers.sync.rig import Rig
+from workers.connectors import mongodb_rows, mongodb_scan
+from workers.connectors.base import SyncError
 
 PASSWORD = "canary-mongo"
-LOCAL = {"address": "127.0.0.1"}
-PARQUET: Line = {"type": "parquet", "config": {"type": "PARQUET", "writer": {"local_path": "lake"}}}
-_CATALOG = {"catalog_type": "jdbc", "jdbc_url": "jdbc:sqlite:catalog.db", "catalog_name": "lake"}
-ICEBERG: Line = {
-    "type": "iceberg",
-    "config": {"type": "ICEBERG", "writer": {**_CATALOG, "iceberg_s3_path": "ice"}},
-}
-
-
-@dataclass
-class Shop:
-    """A stand-in, and syncs from it."""
-
-    server: StandIn
-    root: Path
-    config: dict[str, Any] = field(default_factory=dict)
-    logs: list[str] = field(default_factory=list)
-    called: list[tuple[str, int]] = field(default_factory=list)
-    number: int = 0
-    states: dict[str, Any] = field(default_factory=dict)
-
-    def source(self, **config: Any) -> Line:
-        given = {
-            "hosts": [f"db.example:{self.server.port}"],
-            "database": "shop",
-            "replica_set": "rs0",
-        }
-        return {"type": "mongodb", "config": {**given, **self.config, **config}}
-
-    def address(self, host: str, port: int) -> str:
-        self.called.append((host, port))
-        if not host.endswith("db.example"):
-            raise SyncError(f"{host} may not be called.")
-        return "127.0.0.1"
-
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        self.number += 1
-        scratch = self.root / f"scratch-{self.number}"
-        scratch.mkdir(parents=True)
-        run = Run("1", f"run-{self.number}", self.number)
-        with duck.connect(scratch) as con:
-            log = lambda level, text: self.logs.append(text)  # noqa: E731
-            yield Session(con, run, self.root, scratch, log, self.address)
-
-    @contextmanager
-    def opened(self, session: Session, **config: Any) -> Iterator[MongoSource]:
-        source = MongoSource(session, self.source(**config)["config"])
-        try:
-            source.open()
-            yield source
-        finally:
-            source.close()
-
-    def streams(self, mode: str, cursor: str | None = None, **selected: Any) -> list[Line]:
-        with self.session() as session, self.opened(session) as source:
-            found = catalog(source.discover(), "job", "shop")
-        return configured_as(found, mode, cursor, **selected)
-
-    def sync(self, to: Line, streams: list[Line], **config: Any) -> int:
-        """The number of rows that a sync has moved."""
-        self.logs.clear()
-        with self.session() as session, self.opened(session, **config) as source:
-            end = destination(to["type"], session, to["config"])
-            end.open()
-            try:
-                sync = Sync(session, source, end, lambda line: None, self.states)
-                moved: int = sync.run([configured(s["stream"], s["selected"]) for s in streams])[
-                    "rows"
-                ]
-            finally:
-                end.close()
-        return moved
-
-    def rows(self, select: str, table: str = "one", rest: str = "") -> list[tuple[Any, ...]]:
-        """Of a Parquet table."""
-        folder = self.root / "lake" / "job_shop_shop" / table
-        named = [
-            str(folder / f["path"])
-            for f in json.loads((folder / "_manifest.json").read_text())["files"]
-        ]
-        with duckdb.connect() as con:
-            con.execute("SET TimeZone = 'UTC'")
-            sql = f"SELECT {select} FROM read_parquet($files, union_by_name = true) {rest}"
-            return con.execute(sql, {"files": named}).fetchall()
-
-    def iceberg_rows(self) -> list[dict[str, Any]]:
-        found = SqlCatalog("lake", uri=f"sqlite:///{self.root / 'catalog.db'}")
-        rows: list[dict[str, Any]] = (
-            found.load_table(("job_shop_shop", "one")).scan().to_arrow().to_pylist()
-        )
-        return rows
-
-
-def configured_as(
-    found: dict[str, Any], mode: str, cursor: str | None = None, **selected: Any
-) -> list[Line]:
-    pairs = selected_streams(found)
-    for pair in pairs:
-        pair["stream"] = {**pair["stream"], "sync_mode": mode, "cursor_field": cursor}
-        pair["selected"] = {**pair["selected"], **selected}
-    return pairs
-
-
-@pytest.fixture
-def server() -> Iterator[StandIn]:
-    server = StandIn()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def shop(server: StandIn, tmp_path: Path) -> Shop:
-    return Shop(server, tmp_path)
 
 
 @pytest.fixture
@@ -236,57 +113,27 @@ async def test_hard_types(rig: Rig, guarded: StandIn) -> None:
     assert {v for k, v in two.items() if not k.startswith("_")} == {None}
 
 
-async def test_a_load_and_then_the_log(rig: Rig, server: StandIn) -> None:
-    server.insert("one", *({"_id": i, "name": f"n{i}", "more": i} for i in range(1, 6)))
-    source = Shop(server, rig.data_root).source()
-    found = (await rig.run(LOCAL, do="discover", source=source)).result["catalog"]
-    (pair,) = configured_as(found, "cdc")
-    assert pair["stream"]["supported_sync_modes"][-2:] == ["cdc", "strict_cdc"]
-
-    async def sync() -> Told:
-        return await rig.sync(rig.postgres, [pair], LOCAL, source=source)
-
-    assert (await sync()).result["rows"] == 5
-    server.update("one", 1, {"name": "changed", "price": 1.5})
-    server.replace("one", {"_id": 2, "name": "whole"})
-    server.delete("one", 3)
-    server.update("one", 4, {"name": "never seen"})
-    server.delete("one", 4)
-    server.transaction("one", {"_id": 6, "name": "six"}, {"_id": 7, "name": "seven"})
-    server.insert("other", {"_id": 1})
-    assert (await sync()).result["rows"] == 6
-    told = await rig.living("one", "_id, name, more, price, _op_type")
-    assert told == [
-        (1, "changed", 1, 1.5, "u"),
-        (2, "whole", None, None, "u"),
-        (5, "n5", 5, None, "r"),
-        (6, "six", None, None, "c"),
-        (7, "seven", None, None, "c"),
-    ]
-    (row,) = await rig.sql.fetch("SELECT * FROM lake.one WHERE _id = 7")
-    assert row["_cdc_timestamp"].timestamp() > 1_760_000_000
-    assert row["_cdc_resume_token"] == token(*server.log[-2].at)
-    assert (await sync()).result["rows"] == 0
-
-
-async def test_a_member_with_a_certificate_of_its_name(rig: Rig, tmp_path: Path) -> None:
-    authority, context = certificates(tmp_path)
-    server = StandIn(tls=context)
+def test_a_member_with_a_certificate_of_its_name(tmp_path: Path) -> None:
+    pem = certificate(tmp_path, "db.example")
+    server = StandIn(tls=pem)
     server.insert("one", {"_id": 1})
-    shop = Shop(server, rig.data_root)
+    shop = Shop(server, tmp_path)
+    authority, _, _ = pem.read_text().partition("-----BEGIN PRIVATE KEY")
 
-    async def check(mode: str, **config: Any) -> Told:
+    def check(mode: str, **config: Any) -> None:
         ssl = {"mode": mode, "server_ca": authority}
-        return await rig.run(LOCAL, do="check", source=shop.source(ssl=ssl, **config))
+        with shop.session() as session, shop.opened(session, ssl=ssl, **config) as source:
+            source.check()
 
-    assert (await check("verify-full")).result["status"] == "SUCCEEDED"
+    check("verify-full")
     server.member = "other.db.example"
     more = {
         "hosts": [f"other.db.example:{server.port}"],
-        "additional_params": {"serverSelectionTimeoutMS": "500"},
+        "additional_params": {"serverSelectionTimeoutMS": "300"},
     }
-    assert "for another name" in (await check("verify-full", **more)).error
-    assert (await check("verify-ca", **more)).result["status"] == "SUCCEEDED"
+    with pytest.raises(SyncError, match="for another name"):
+        check("verify-full", **more)
+    check("verify-ca", **more)
     server.stop()
 
 
@@ -484,100 +331,6 @@ def test_two_cursors_and_positions_set_by_hand(shop: Shop) -> None:
     assert shop.sync(PARQUET, streams) == 1
 
 
-def test_changes_in_appended_files_and_in_upserts(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A part ends between transactions only; what a column holds may change its type."""
-    monkeypatch.setattr(mongodb_changes, "PART_ROWS", 10)
-    monkeypatch.setattr(mongodb_changes, "PACK", 4)
-    server = shop.server
-    server.insert("one", {"_id": 1, "v": "a"})
-    streams = shop.streams("cdc")
-    assert (shop.sync(PARQUET, streams), shop.sync(ICEBERG, streams)) == (1, 1)
-    for i in range(2, 9):
-        server.insert("one", {"_id": i, "v": "b", "n": i})
-    server.transaction("one", *({"_id": 100 + i, "n": i + 0.5} for i in range(20)))
-    server.update("one", 1, {"v": "changed", "n": 3})
-    server.delete("one", 2)
-    server.insert("one", {"_id": 2, "v": "back"})
-    assert (shop.sync(PARQUET, streams), shop.sync(ICEBERG, streams)) == (30, 29)
-    last = "QUALIFY row_number() OVER (PARTITION BY _olake_id ORDER BY _cdc_resume_token DESC NULLS LAST) = 1"
-    newest = shop.rows("_id, v, n, _op_type", rest=last)
-    assert len(newest) == 28 and {(1, "changed", 3.0, "u"), (2, "back", None, "c")} <= set(newest)
-    assert (119, None, 19.5, "c") in newest
-    rows = {row["_id"]: row for row in shop.iceberg_rows()}
-    assert (
-        len(rows) == 28
-        and rows[1]["v"] == "changed"
-        and rows[2]["n"] is None
-        and rows[119]["n"] == 19.5
-    )
-
-
-def test_only_changes(shop: Shop) -> None:
-    server = shop.server
-    server.insert("one", {"_id": 1, "v": "before"})
-    streams = shop.streams("strict_cdc")
-    assert shop.sync(PARQUET, streams) == 0
-    server.insert("one", {"_id": 2, "v": "after"})
-    assert shop.sync(PARQUET, streams) == 1
-    assert shop.rows("_id, v, _op_type") == [(2, "after", "c")]
-
-
-def test_a_change_during_the_load_is_not_lost(shop: Shop) -> None:
-    server = shop.server
-    server.insert("one", *({"_id": i, "v": "a"} for i in range(3)))
-    streams = shop.streams("cdc")
-
-    def come(command: Doc) -> None:
-        if "find" in command:
-            server.before = lambda command: None
-            server.insert("one", {"_id": 9, "v": "new"})
-            server.delete("one", 0)
-
-    server.before = come
-    shop.sync(ICEBERG, streams)
-    rows = shop.iceberg_rows()
-    assert sorted(r["_id"] for r in rows if r["_op_type"] != "d") == [1, 2, 9]
-    reads = [c for c in server.asked("find") if "afterClusterTime" in c.get("readConcern", {})]
-    assert reads and reads[-1]["readConcern"]["level"] == "majority"
-
-
-def test_logs_that_end(shop: Shop) -> None:
-    server = shop.server
-    server.insert("one", {"_id": 1})
-    streams = shop.streams("cdc")
-    shop.sync(PARQUET, streams)
-    kept = shop.rows("_id")
-    server.forget()
-    with pytest.raises(SyncError, match="no longer holds what follows") as told:
-        shop.sync(PARQUET, streams)
-    assert not told.value.retry and shop.rows("_id") == kept
-    server.log_begins = (0, 0, 0)
-    server.insert("one", {"_id": 2})
-    server.drop("one")
-    server.insert("one", {"_id": 3})
-    with pytest.raises(SyncError, match="was dropped or renamed"):
-        shop.sync(PARQUET, streams)
-
-
-def test_a_quiet_stream_moves_on(shop: Shop) -> None:
-    server = shop.server
-    server.insert("one", {"_id": 1})
-    streams = shop.streams("cdc")
-    shop.sync(PARQUET, streams)
-    manifest = shop.root / "lake/job_shop_shop/one/_manifest.json"
-    before = manifest.read_text()
-    assert shop.sync(PARQUET, streams) == 0 and manifest.read_text() == before
-    server.tick(seconds=7200)
-    server.insert("other", {"_id": 1})
-    assert shop.sync(PARQUET, streams) == 0 and manifest.read_text() != before
-    server.forget()
-    server.log_begins = (server.clock[0] - 60, 0, 0)
-    server.insert("one", {"_id": 2})
-    assert shop.sync(PARQUET, streams) == 1
-
-
 def test_refusals(shop: Shop, guarded: StandIn, tmp_path: Path) -> None:
     def said(shop: Shop = shop, **config: Any) -> str:
         with (
@@ -630,33 +383,3 @@ def test_errors_of_the_server(shop: Shop) -> None:
     shop.server.drop("one")
     with pytest.raises(SyncError, match=re.escape("There is no collection shop.one")):
         shop.sync(PARQUET, streams)
-
-
-def certificates(folder: Path) -> tuple[str, ssl.SSLContext]:
-    """An authority in PEM, and a context with a certificate for db.example."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "db.example")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("db.example")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    authority = made.public_bytes(serialization.Encoding.PEM).decode()
-    pem = folder / "server.pem"
-    kept = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem.write_text(kept.decode() + authority)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return authority, context
