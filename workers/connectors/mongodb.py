@@ -97,8 +97,10 @@ class Mongo:
     def collection(self, name: str) -> Documents:
         """A collection, of which only that is read which cannot be rolled back."""
         assert self.client is not None
+        # A server without a log knows no majority.
+        concern = ReadConcern("majority") if self.has_log else None
         return self.client[self.database].get_collection(
-            name, codec_options=CODEC, read_concern=ReadConcern("majority")
+            name, codec_options=CODEC, read_concern=concern
         )
 
     def names(self) -> list[str]:

@@ -200,7 +200,8 @@ class Rows:
 
 def _largest(values: Sequence[Any]) -> int:
     """The greatest distance of an integer from 0."""
-    return max((abs(value) for value in values if isinstance(value, int)), default=0)
+    numbers = [value for value in values if value is not None and type(value) is not float]
+    return max(map(abs, numbers), default=0)
 
 
 def _discovered(stream: Stream, name: str) -> str:

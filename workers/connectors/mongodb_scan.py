@@ -39,7 +39,7 @@ class Scan:
         self.mongo = mongo
         self.documents = documents
         self.since = since
-        self.threads = max(1, min(int(mongo.config.get("max_threads") or 3), 16))
+        self.threads = max(1, int(mongo.config.get("max_threads") or 3))
         retries = mongo.config.get("backoff_retry_count")
         self.retries = 3 if retries is None else int(retries)
 
@@ -62,7 +62,8 @@ class Scan:
         count = self.documents.estimated_document_count()
         if self.threads < 2 or count < RANGE_DOCUMENTS:
             return [(None, None)]
-        size = self.threads * RANGES * SAMPLED
+        # A sample of more than a twentieth would be sorted, with all that its documents hold.
+        size = min(self.threads * RANGES * SAMPLED, count // 50)
         steps = [{"$sample": {"size": size}}, {"$project": {"_id": 1}}, {"$sort": {"_id": 1}}]
         with self.mongo.reading(self.since) as session:
             ids = [

@@ -108,15 +108,9 @@ def text(value: Any) -> str:
     if kind in (bytes, Binary):
         return str(UUID(bytes=bytes(value))) if _is_uuid(value) else bytes(value).hex()
     try:
-        return _dumped(value)
+        return _JSON.encode(value)
     except ValueError:
-        return _dumped(_finite(value))
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(
-        value, default=_json, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
+        return _JSON.encode(_finite(value))
 
 
 def _json(value: Any) -> Any:
@@ -124,6 +118,9 @@ def _json(value: Any) -> Any:
     if isinstance(value, (ObjectId, Decimal128, DatetimeMS, bytes)):
         return text(value)
     return json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
+
+
+_JSON = json.JSONEncoder(default=_json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _finite(value: Any) -> Any:

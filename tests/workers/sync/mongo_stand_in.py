@@ -73,6 +73,8 @@ class StandIn:
         self.log: list[Event] = []
         self.log_begins = (0, 0, 0)
         self.clock = (1_760_000_000, 1)
+        self.lags = 0
+        """So many times a change stream still knows of nothing new."""
         self.commands: list[Doc] = []
         self.before: Callable[[Doc], None] = lambda command: None
         """Called for every command, before it is done; may raise Fault or ConnectionError."""
@@ -190,6 +192,8 @@ class StandIn:
         with self._lock:
             self.commands.append(command)
         self.before(command)
+        if self.replica_set is None and command.get("readConcern"):
+            raise Fault(123, "node needs to be a replica set member to use read concern")
         with self._lock:
             do = getattr(self, f"_do_{name.lower()}", None)
             if do is None:
@@ -309,10 +313,14 @@ class StandIn:
         return self._batch(id_, cursor, "firstBatch", size)
 
     def _batch(self, id_: int, cursor: _Cursor, name: str, size: int) -> Doc:
-        if cursor.behind is not None:
+        more: Doc
+        if cursor.behind is not None and name == "nextBatch" and self.lags:
+            self.lags -= 1
+            told, more = [], {"postBatchResumeToken": {"_data": token(*cursor.behind)}}
+        elif cursor.behind is not None:
             told = self._events(cursor, size)
             seen = {"_data": token(*(cursor.behind if told else (*self.clock, _LAST)))}
-            more: Doc = {"postBatchResumeToken": seen}
+            more = {"postBatchResumeToken": seen}
         else:
             told = list(islice(cursor.rest, size))
             following = next(cursor.rest, None)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import bson
 import pytest
 from bson.binary import Binary
 from bson.code import Code
@@ -31,6 +32,7 @@ from tests.workers.sync.mongo_wire import Fault
 from tests.workers.sync.rig import Rig
 from workers.connectors import mongodb_rows, mongodb_scan
 from workers.connectors.base import SyncError
+from workers.connectors.mongodb import decoded
 
 PASSWORD = "canary-mongo"
 
@@ -154,6 +156,11 @@ def test_discovery(shop: Shop) -> None:
     assert two["type_schema"]["properties"]["_id"]["type"] == ["string"]
 
 
+def test_a_text_that_is_no_utf_8() -> None:
+    raw = bson.encode({"_id": 1, "v": "a?c"}).replace(b"a?c", b"a\xffc")
+    assert decoded(raw) == [{"_id": 1, "v": "a\ufffdc"}]
+
+
 def test_a_server_without_a_log(shop: Shop) -> None:
     shop.server.replica_set = None
     shop.config = {"replica_set": ""}
@@ -189,15 +196,19 @@ def test_types_are_those_of_all_documents(shop: Shop, monkeypatch: pytest.Monkey
         (str(2**60), None, None, None, None),
     ]
     assert shop.rows("count(DISTINCT _id), sum(f)") == [(6002, sum(range(6000)) + 1.5)]
-    shop.server.databases["shop"]["one"] = [{"_id": 1, "n": 1}]
-    assert shop.sync(PARQUET, streams) == 1
-    assert shop.rows("typeof(n)") == [("BIGINT",)]
+    shop.server.databases["shop"]["one"] = [{"_id": 1, "n": 1}, {"_id": 1.5, "n": 2}]
+    assert shop.sync(PARQUET, streams) == 2
+    assert shop.rows("_olake_id, _id, typeof(n)", rest="ORDER BY 1") == [
+        ("1", "1", "BIGINT"),
+        ("1.5", "1.5", "BIGINT"),
+    ]
 
 
 def test_ids_of_all_types_in_ranges_side_by_side(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mongodb_scan, "RANGE_DOCUMENTS", 100)
+    monkeypatch.setattr(mongodb_scan, "SAMPLED", 4)
     monkeypatch.setattr(mongodb_scan, "BATCH", 50)
     ids: list[Any] = [
         1.5,
@@ -364,6 +375,10 @@ def test_refusals(shop: Shop, guarded: StandIn, tmp_path: Path) -> None:
     shop.server.member = "internal"
     assert said(**quick) == "internal may not be called."
     assert ("internal", shop.server.port) in shop.called
+    shop.server.insert("one", {"_id": 1})
+    direct = {"additional_params": {"directConnection": "true"}}
+    with shop.session() as session, shop.opened(session, **direct) as source:
+        source.check()
     shop.server.member = "run/mongo.sock"
     assert said(**quick) == "The server cannot be reached, or went away."
 

@@ -8,6 +8,7 @@ from tests.workers.sync.mongo_values import Doc
 from tests.workers.sync.rig import Rig, Told
 from workers.connectors import mongodb_changes
 from workers.connectors.base import SyncError
+from workers.sync.catalog import configured
 
 
 async def test_a_load_and_then_the_log(rig: Rig, mongo: StandIn) -> None:
@@ -73,6 +74,49 @@ def test_changes_in_appended_files_and_in_upserts(
     )
 
 
+def test_parts_end_between_transactions(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mongodb_changes, "PART_ROWS", 10)
+    server = shop.server
+    server.insert("one", {"_id": 1})
+    begun = {"token": {"_data": server.log[0].token}}
+    for i in range(2, 9):
+        server.insert("one", {"_id": i})
+    server.transaction("one", *({"_id": 100 + i} for i in range(20)))
+    server.insert("one", {"_id": 9})
+    (pair,) = shop.streams("cdc")
+    stream = configured(pair["stream"], pair["selected"])
+    with shop.session() as session, shop.opened(session) as source:
+        parts = [
+            (
+                session.duck.execute(f"SELECT _id FROM ({part.relation})").fetchall(),
+                part.position["token"],
+            )
+            for part in source.changes([stream], {stream.id: begun})
+        ]
+    assert [len(rows) for rows, _ in parts] == [27, 1]
+    assert parts[0][1] == {"_data": server.log[-2].token}
+
+
+def test_a_sync_reads_to_where_the_log_ended_when_it_began(shop: Shop) -> None:
+    server = shop.server
+    server.insert("one", {"_id": 1})
+    streams = shop.streams("cdc")
+    assert shop.sync(PARQUET, streams) == 1
+    server.insert("one", {"_id": 2})
+
+    def come(command: Doc) -> None:
+        if "getMore" in command:
+            server.before = lambda command: None
+            server.insert("one", {"_id": 3})
+
+    server.before = come
+    # The member that answers does not know of the log's end at first.
+    server.lags = 2
+    assert shop.sync(PARQUET, streams) == 1
+    assert shop.sync(PARQUET, streams) == 1
+    assert sorted(shop.rows("_id")) == [(1,), (2,), (3,)]
+
+
 def test_only_changes(shop: Shop) -> None:
     server = shop.server
     server.insert("one", {"_id": 1, "v": "before"})
@@ -81,6 +125,12 @@ def test_only_changes(shop: Shop) -> None:
     server.insert("one", {"_id": 2, "v": "after"})
     assert shop.sync(PARQUET, streams) == 1
     assert shop.rows("_id, v, _op_type") == [(2, "after", "c")]
+    # A position that a person has set, as OLake writes it.
+    shop.states = {"shop.one": {"_data": server.log[0].token, "_set": "now"}}
+    assert shop.sync(PARQUET, streams) == 1
+    shop.states = {"shop.one": {"lsn": "0/1", "_set": "later"}}
+    with pytest.raises(SyncError, match="has no token"):
+        shop.sync(PARQUET, streams)
 
 
 def test_a_change_during_the_load_is_not_lost(shop: Shop) -> None:
