@@ -100,7 +100,7 @@ class ChangeBatch:
         if self._has_absent:
             kept = "* REPLACE (coalesce(_absent, []) AS _absent)"
             relation = f"SELECT {kept} FROM ({relation})"
-        return Part(self.stream, _filtered(self.stream, relation), position, op=None)
+        return Part(self.stream, filtered(self.stream, relation), position, op=None)
 
     def close(self) -> None:
         """Let go of memory and files, once the part is committed."""
@@ -163,7 +163,7 @@ def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
     return pa.array(values, type_)
 
 
-def _filtered(stream: Stream, relation: str) -> str:
+def filtered(stream: Stream, relation: str) -> str:
     """The stream's conditions. A row that an update takes out of them is deleted; what was
     deleted is told of only by its key, so that it always comes."""
     if not stream.conditions:

@@ -8,6 +8,7 @@ from workers.connectors.base import Config, Destination, Session, Source, SyncEr
 
 SOURCES = {
     "file": "workers.connectors.files:on_disk",
+    "mongodb": "workers.connectors.mongodb_source:MongoSource",
     "mysql": "workers.connectors.mysql_source:MysqlSource",
     "postgres": "workers.connectors.postgres_source:PostgresSource",
     "s3": "workers.connectors.files:on_s3",

@@ -34,6 +34,7 @@ class Wire:
     def __init__(self, lines_in: TextIO, lines_out: TextIO) -> None:
         self._out = lines_out
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self.document: dict[str, Any] = json.loads(lines_in.readline())
         threading.Thread(target=self._listen, args=(lines_in,), daemon=True).start()
@@ -49,9 +50,10 @@ class Wire:
         self.tell({"log": {"level": level, "message": message}})
 
     def address(self, host: str, port: int) -> str:
-        """Have the other side resolve and check a host."""
-        self.tell({"address": {"host": host, "port": port}})
-        answer = self._answers.get()
+        """Have the other side resolve and check a host; called by any thread."""
+        with self._asking:
+            self.tell({"address": {"host": host, "port": port}})
+            answer = self._answers.get()
         if "refused" in answer:
             raise SyncError(str(answer["refused"]), retry=bool(answer.get("retry")))
         return str(answer["address"])

@@ -1,12 +1,14 @@
 """A database and a folder for each test of syncs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.embedded.home import password
 from tests.servers import SessionServers, database_name
+from tests.workers.sync.mongo_shop import Shop
+from tests.workers.sync.mongo_stand_in import StandIn
 from tests.workers.sync.rig import Rig, connect
 
 
@@ -44,3 +46,17 @@ async def logged(rig: Rig, session_servers: SessionServers) -> AsyncIterator[Rig
     await rig.sql.execute("SET synchronous_commit = on")
     yield rig
     await rig.drop_slot()
+
+
+@pytest.fixture
+def mongo() -> Iterator[StandIn]:
+    """What stands in for a MongoDB server."""
+    server = StandIn()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def shop(mongo: StandIn, tmp_path: Path) -> Shop:
+    """A MongoDB, and syncs from it in this process."""
+    return Shop(mongo, tmp_path)
