@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,14 +84,25 @@ def isthmus(made: Live, *arguments: str, **more: str) -> Done:
 
 def begin(made: Live, *arguments: str) -> subprocess.Popen[str]:
     """Start a command."""
+    die = die_with_parent(signal.SIGKILL)
+
+    def as_from_a_shell() -> None:
+        hear_control_c()
+        die()
+
     return subprocess.Popen(
         [*ISTHMUS, *arguments],
         env=environ(made),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=die_with_parent(signal.SIGKILL),
+        preexec_fn=as_from_a_shell,
     )
+
+
+def hear_control_c() -> None:
+    """For a child: tests that run in the background have it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(process: subprocess.Popen[str], wanted: str) -> list[str]:
@@ -103,6 +115,20 @@ def until(process: subprocess.Popen[str], wanted: str) -> list[str]:
             return seen
     assert process.stderr
     raise AssertionError(f"no {wanted!r} in {seen}\n{process.stderr.read()}")
+
+
+def ended(process: subprocess.Popen[str], within_s: float) -> tuple[str, str]:
+    """What it has still to say, on both streams. `communicate` would lose lines that `until` holds."""
+    assert process.stdout
+    assert process.stderr
+    timer = threading.Timer(within_s, process.kill)
+    timer.start()
+    try:
+        said = process.stdout.read(), process.stderr.read()
+        process.wait()
+    finally:
+        timer.cancel()
+    return said
 
 
 def test_a_run_shows_steps_and_lines_and_ends_with_zero(made: Live) -> None:
@@ -142,7 +168,7 @@ def test_a_run_that_another_cancels_ends_with_two(made: Live) -> None:
     cancel = "mutation($n: Int!) { pipelineRunCancel(input: {by: {number: $n}}) { run { id } } }"
     with made.client() as client:
         Graph(client)(cancel, n=int(number))
-    out, errors = process.communicate(timeout=60)
+    out, errors = ended(process, 60)
     assert process.returncode == 2, errors
     assert out.splitlines()[-1] == f"Run {number} of slow has been cancelled"
 
@@ -227,7 +253,7 @@ def test_it_says_why_it_waits_and_survives_a_restart_of_the_server(own: Live) ->
     own.processes["serve"].send_signal(signal.SIGKILL)
     own.processes["serve"].wait()
     own.start("serve", "serve", "--port", port)
-    out, errors = process.communicate(timeout=90)
+    out, errors = ended(process, 90)
     assert process.returncode == 0, errors
     ticks = [line for line in out.splitlines() if line.startswith("ticks | ")]
     assert ticks == [f"ticks | tick {n}" for n in range(6, 60)]
@@ -239,6 +265,7 @@ class Terminal:
     def __init__(self, made: Live, *arguments: str) -> None:
         self.pid, self._file = pty.fork()
         if self.pid == 0:
+            hear_control_c()
             os.execvpe(ISTHMUS[0], [*ISTHMUS, *arguments], environ(made, TERM="xterm"))
         self.seen = ""
 
@@ -293,7 +320,7 @@ def test_control_c_without_a_terminal_leaves_the_run_alone(made: Live) -> None:
     process = begin(made, "run", "slow")
     number = until(process, "tick 0")[0].split()[1]
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    out, errors = ended(process, 30)
     assert process.returncode == 130, errors
     assert f"isthmus logs {number} --follow" in out
     with made.client() as client:
