@@ -65,8 +65,18 @@ Message = Begin | Rows | Statement | Undone | Commit
 _QUERY, _XID, _TABLE_MAP, _LOAD, _XA_PREPARE, _QUERY_COMPRESSED = 2, 16, 19, 18, 38, 165
 _GTID, _ANONYMOUS, _MARIADB_GTID = 33, 34, 162
 _ROWS = {
-    **{23: "c", 24: "u", 25: "d", 30: "c", 31: "u", 32: "d"},
-    **{166: "c", 167: "u", 168: "d", 169: "c", 170: "u", 171: "d"},
+    23: "c",
+    24: "u",
+    25: "d",
+    30: "c",
+    31: "u",
+    32: "d",
+    166: "c",
+    167: "u",
+    168: "d",
+    169: "c",
+    170: "u",
+    171: "d",
 }
 _SECOND_FORM = (30, 31, 32, 169, 170, 171)
 _COMPRESSED = range(166, 172)

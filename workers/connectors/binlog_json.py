@@ -70,7 +70,7 @@ def _double(number: float) -> str:
 def _opaque(type_: int, data: bytes) -> str:
     if type_ == _DECIMAL:
         return decimal_text(data[2:], data[0], data[1])
-    if type_ == _DATE or type_ in _DATETIMES or type_ == _TIME:
+    if type_ in (_DATE, *_DATETIMES, _TIME):
         return f'"{_moment(type_, int.from_bytes(data, "little", signed=True))}"'
     return f'"base64:type{type_}:{base64.b64encode(data).decode()}"'
 

@@ -107,12 +107,9 @@ class MysqlGtids:
         return MysqlGtids(found)
 
 
-_KINDS = {"mariadb": MariaGtids, "mysql": MysqlGtids}
-
-
 def gtids(kind: str, text: str) -> Gtids:
     """Ids as a server of a kind (mariadb, mysql) writes them."""
-    return _KINDS[kind].read(text)
+    return MysqlGtids.read(text) if kind == "mysql" else MariaGtids.read(text)
 
 
 @dataclass(frozen=True)
@@ -143,8 +140,11 @@ class Place:
         kind = "mysql" if isinstance(self.gtids, MysqlGtids) else "mariadb"
         text = None if self.gtids is None else str(self.gtids)
         return {
-            **{"server": self.server, "file": self.file, "at": self.at},
-            **{"kind": kind, "gtids": text},
+            "server": self.server,
+            "file": self.file,
+            "at": self.at,
+            "kind": kind,
+            "gtids": text,
         }
 
     @property

@@ -27,6 +27,8 @@ _HEADER = struct.Struct("<IBIIIH")
 _NON_BLOCKING = 1
 _ARTIFICIAL = 0x20
 _ROTATE = 4
+_FORMAT = 15
+_SUM = 4
 _HEARTBEATS = (27, 41)
 _MARIADB_KNOWS_GTIDS = 4
 _NOT_THERE = 1236  # ER_MASTER_FATAL_ERROR_READING_BINLOG
@@ -52,6 +54,7 @@ class BinlogStream:
         self._place = place
         self._file = place.file
         self._end = 0
+        self._is_checked = False
         self._connection = my.connect(read_timeout=SILENT_S)
         try:
             self._ask(place, server_id)
@@ -81,6 +84,11 @@ class BinlogStream:
 
     def _event(self, data: bytes) -> Event:
         seconds, type_, server, _, end, flags = _HEADER.unpack_from(data, 1)
+        if type_ == _FORMAT:
+            # It tells how this file is checked, in front of its own sum.
+            self._is_checked = data[-_SUM - 1] == 1
+        elif self._is_checked or type_ == _ROTATE:
+            data = _checked(data, must=type_ != _ROTATE)
         body = data[1 + _HEADER.size :]
         if type_ == _ROTATE:
             self._file, self._end = body[8:].decode(), 0
@@ -93,7 +101,8 @@ class BinlogStream:
 
     def _ask(self, place: Place, server_id: int) -> None:
         wanted = {
-            **{"@master_binlog_checksum": "'NONE'", "@source_binlog_checksum": "'NONE'"},
+            "@master_binlog_checksum": "'NONE'",
+            "@source_binlog_checksum": "'NONE'",
             "@master_heartbeat_period": HEARTBEAT_NS,
             "@source_heartbeat_period": HEARTBEAT_NS,
             "@mariadb_slave_capability": _MARIADB_KNOWS_GTIDS,
@@ -124,6 +133,15 @@ class BinlogStream:
                 "The user may not read the binlog: GRANT REPLICATION SLAVE ON *.* to it."
             )
         return my_fault(error)
+
+
+def _checked(data: bytes, *, must: bool) -> bytes:
+    """An event without its sum. One that leads to another file may come with it or without."""
+    if zlib.crc32(data[1:-_SUM]) == int.from_bytes(data[-_SUM:], "little"):
+        return data[:-_SUM]
+    if must:
+        raise SyncError("A part of the binlog has arrived damaged.", retry=True)
+    return data
 
 
 def uncompressed(data: bytes) -> bytes:

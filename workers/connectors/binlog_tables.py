@@ -30,7 +30,16 @@ _YEAR, _DATES, _TIMESTAMP, _DATETIME, _TIME = 13, (10, 14), 17, 18, 19
 _TWO_BYTES = (_VARCHAR, 253, _STRING, _ENUM, _SET, _BIT, _DECIMAL)
 _ONE_BYTE = (*_FLOATS, _BLOB, 249, 250, 251, _GEOMETRY, _JSON, _TIMESTAMP, _DATETIME, _TIME)
 _OLD_TIMES = {7: "timestamp", 11: "time", 12: "datetime"}
-_SIGNS, _DEFAULT_CHARSET, _CHARSETS, _NAMES, _SETS, _ENUMS, _KEY, _PREFIX_KEY = 1, 2, 3, 4, 5, 6, 8, 9
+_SIGNS, _DEFAULT_CHARSET, _CHARSETS, _NAMES, _SETS, _ENUMS, _KEY, _PREFIX_KEY = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    8,
+    9,
+)
 _DEFAULT_LISTED, _LISTED_CHARSETS = 10, 11
 
 
@@ -191,7 +200,9 @@ class _Metadata:
 
     def __post_init__(self) -> None:
         self.names = [text.decode() for text in _texts(self.fields.get(_NAMES, b""))]
-        self.key = _ints(self.fields.get(_KEY, b"")) or _ints(self.fields.get(_PREFIX_KEY, b""))[::2]
+        self.key = (
+            _ints(self.fields.get(_KEY, b"")) or _ints(self.fields.get(_PREFIX_KEY, b""))[::2]
+        )
 
     def collations(self, count: int, default: int, each: int) -> list[int]:
         """Of so many columns: one for all with exceptions, or one each."""
@@ -243,9 +254,7 @@ def _numeric(name: str, kind: _Kind, *, is_signed: bool) -> LogColumn:
         column = _column(name, "decimal", digits=kind.first, scale=kind.second)
         return LogColumn(column, values.decimal(kind.first, kind.second))
     if kind.type == _INT24:
-        return LogColumn(
-            _column(name, "mediumint", sign=sign), values.medium(is_signed=is_signed)
-        )
+        return LogColumn(_column(name, "mediumint", sign=sign), values.medium(is_signed=is_signed))
     if kind.type in _FLOATS:
         type_, form = _FLOATS[kind.type]
         return LogColumn(_column(name, type_), values.number(form))
@@ -264,7 +273,9 @@ def _text(
         return LogColumn(_column(name, type_), values.text(size, charset(collation)))
     if kind.type == _STRING and bare in _ADDRESSES and kind.first == _ADDRESSES[bare][0]:
         width, decode = _ADDRESSES[bare]
-        return LogColumn(_column(name, bare), values.text(size, lambda b: decode(b.ljust(width, b"\0"))))
+        return LogColumn(
+            _column(name, bare), values.text(size, lambda b: decode(b.ljust(width, b"\0")))
+        )
     width = kind.first if kind.type == _STRING else 0
     type_ = {_STRING: "binary", _BLOB: "blob"}.get(kind.type, "varbinary")
     return LogColumn(_column(name, type_), values.blob(size, width))

@@ -202,6 +202,4 @@ def _digits(data: bytes, at: int, groups: Sequence[int]) -> tuple[str, int]:
 
 def _decimal_size(precision: int, scale: int) -> int:
     whole = precision - scale
-    return (
-        4 * (whole // 9 + scale // 9) + _DIGIT_BYTES[whole % 9] + _DIGIT_BYTES[scale % 9]
-    )
+    return 4 * (whole // 9 + scale // 9) + _DIGIT_BYTES[whole % 9] + _DIGIT_BYTES[scale % 9]

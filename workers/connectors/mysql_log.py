@@ -33,9 +33,19 @@ ON c.CHARACTER_SET_NAME = a.CHARACTER_SET_NAME WHERE a.ID IS NOT NULL
 """
 _UTF8 = ("utf8", "utf8mb3", "utf8mb4", "ascii")
 _CODECS = {
-    **{"ucs2": "utf_16_be", "utf16": "utf_16_be", "utf16le": "utf_16_le", "utf32": "utf_32_be"},
-    **{"big5": "big5", "cp932": "cp932", "sjis": "shift_jis", "euckr": "euc_kr", "gbk": "gbk"},
-    **{"eucjpms": "euc_jp", "ujis": "euc_jp", "gb2312": "gb2312", "gb18030": "gb18030"},
+    "ucs2": "utf_16_be",
+    "utf16": "utf_16_be",
+    "utf16le": "utf_16_le",
+    "utf32": "utf_32_be",
+    "big5": "big5",
+    "cp932": "cp932",
+    "sjis": "shift_jis",
+    "euckr": "euc_kr",
+    "gbk": "gbk",
+    "eucjpms": "euc_jp",
+    "ujis": "euc_jp",
+    "gb2312": "gb2312",
+    "gb18030": "gb18030",
 }
 
 
@@ -203,7 +213,9 @@ class MysqlLog:
                 f"CONVERT(_{name} X'{code:02x}' USING utf8mb4) AS {my_quote(f'c{code}')}"
                 for code in range(256)
             )
-            return charmap("".join(str(c or "\ufffd")[:1] for c in self.my.rows(f"SELECT {asked}")[0]))
+            return charmap(
+                "".join(str(c or "\ufffd")[:1] for c in self.my.rows(f"SELECT {asked}")[0])
+            )
         codec = _CODECS.get(name)
         if codec is None:
             raise SyncError(f"Texts in the character set {name or collation} cannot be read.")

@@ -80,5 +80,5 @@ def _tables(text: str) -> list[str]:
 
 
 def _bare(name: str) -> str:
-    quoted = name[0] in "`\""
+    quoted = name[0] in '`"'
     return (name[1:-1].replace(name[0] * 2, name[0]) if quoted else name).lower()

@@ -1,7 +1,6 @@
 """What a binlog holds, without a server: ids, statements, numbers, and MySQL's own forms."""
 
 import struct
-from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -88,7 +87,7 @@ def test_decimals(whole: int, scale: int, data: st.DataObject) -> None:
         return
     digits = data.draw(st.integers(-(10 ** (whole + scale)) + 1, 10 ** (whole + scale) - 1))
     text = decimal_text(packed(digits, whole, scale), whole + scale, scale)
-    assert Decimal(text) == Decimal(digits).scaleb(-scale)
+    assert int(text.replace(".", "")) == digits
     assert len(text.partition(".")[2]) == scale
 
 
@@ -120,7 +119,7 @@ def small(kind: int, entries: bytes, count: int) -> bytes:
         (small(2, b"\x04\x00\x00\x05\xff\xff", 2), "[null, -1]"),
         (small(0, b"\x0b\x00\x01\x00\x05\x01\x00a", 1), '{"a": 1}'),
         (small(0, b"\x0b\x00\x01\x00\x0c\x0c\x00k\x02ok", 1), '{"k": "ok"}'),
-        (b"\x0f\xf6\x04\x04\x02\x80\x7b" + b"\x2d", "123.45"),
+        (b"\x0f\xf6\x05\x05\x02\x80\x7b\x2d", "123.45"),
         (b"\x0f\x0c\x08" + MOMENT, '"2015-01-15 23:24:25.000000"'),
     ],
 )  # fmt: skip

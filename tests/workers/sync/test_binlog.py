@@ -142,8 +142,8 @@ async def test_a_load_and_then_the_log(logged: Logged) -> None:
         "ROLLBACK TO s; INSERT INTO one VALUES (40, 'again', 1); COMMIT; "
         "START TRANSACTION; DELETE FROM one; ROLLBACK"
     )
-    await logged.sync(rig.postgres, streams)
-    assert await rig.living("one", "id, v, n") == logged.rows()
+    told = await logged.sync(rig.postgres, streams)
+    assert await rig.living("one", "id, v, n") == logged.rows(), (told.lines, told.stderr)
     gone = await rig.sql.fetch("SELECT id, v FROM lake.one WHERE _op_type = 'd' ORDER BY 1")
     assert [tuple(row) for row in gone] == [(2, "v2"), (3, "v3"), (30, "v3")]
     now = await rig.sql.fetchval(
@@ -296,8 +296,11 @@ async def test_kills_at_named_points(logged: Logged) -> None:
             traffic.write(10)
             await logged.die(point, destination, streams)
     await same(logged, streams)
-    events = logged.files("two", "count(*) - count(DISTINCT (_cdc_binlog_file_name, "
-                          "_cdc_binlog_file_pos, _cdc_binlog_row))", "WHERE _op_type <> 'r'")
+    events = logged.files(
+        "two",
+        "count(*) - count(DISTINCT (_cdc_binlog_file_name, _cdc_binlog_file_pos, _cdc_binlog_row))",
+        "WHERE _op_type <> 'r'",
+    )
     assert events == [(0,)], "each event came once"
 
 
@@ -352,8 +355,14 @@ async def test_a_table_changes(logged: Logged) -> None:
     [
         ("TRUNCATE one", "was emptied, dropped or replaced"),
         ("CREATE OR REPLACE TABLE one (id int PRIMARY KEY)", "was emptied, dropped or replaced"),
-        ("SET SESSION binlog_format = STATEMENT; DELETE FROM one WHERE id = 1", "binlog_format = ROW"),
-        ("SET SESSION binlog_row_image = MINIMAL; DELETE FROM one WHERE id = 1", "binlog_row_image"),
+        (
+            "SET SESSION binlog_format = STATEMENT; DELETE FROM one WHERE id = 1",
+            "binlog_format = ROW",
+        ),
+        (
+            "SET SESSION binlog_row_image = MINIMAL; DELETE FROM one WHERE id = 1",
+            "binlog_row_image",
+        ),
         ("XA START 'a'; DELETE FROM one; XA END 'a'; XA PREPARE 'a'; XA COMMIT 'a'", "two phases"),
         ("ALTER TABLE one DROP PRIMARY KEY, ADD PRIMARY KEY (n)", "primary key"),
         ("ALTER TABLE one DROP PRIMARY KEY", "has no primary key"),
