@@ -109,10 +109,13 @@ Charset = Callable[[int], Decode]
 """How texts of a collation, known by its number, are decoded."""
 
 
-def described(body: bytes, charset: Charset, today: Mapping[str, MyColumn]) -> LogTable:
+def described(
+    body: bytes, charset: Charset, today: Mapping[str, MyColumn], *, years_have_signs: bool
+) -> LogTable:
     """The table that the body of a table map (behind its flags) describes.
 
     `today` are its columns as the catalogue has them: it tells uuid and addresses from bytes.
+    MariaDB lists signs of years among those of numbers, MySQL does not.
     """
     schema, name, at = names(body)
     count, at = packed_int(body, at)
@@ -125,7 +128,8 @@ def described(body: bytes, charset: Charset, today: Mapping[str, MyColumn]) -> L
             f"The binlog does not name the columns of {schema}.{name}: set "
             "binlog_row_metadata = FULL, and clear the stream to load it anew."
         )
-    columns = _columns(kinds, more, charset, today, f"{schema}.{name}")
+    signed = (*_NUMERIC, _YEAR) if years_have_signs else _NUMERIC
+    columns = _columns(kinds, more, charset, today, signed)
     return LogTable(schema, name, columns, tuple(more.names[i] for i in more.key))
 
 
@@ -218,10 +222,10 @@ def _columns(
     more: _Metadata,
     charset: Charset,
     today: Mapping[str, MyColumn],
-    table: str,
+    with_signs: Sequence[int],
 ) -> tuple[LogColumn, ...]:
     signs = more.fields.get(_SIGNS, b"")
-    signed = iter(not (signs[i // 8] << i % 8) & 0x80 for i in range(8 * len(signs)))
+    unsigned = iter(bool(signs[i // 8] << i % 8 & 0x80) for i in range(8 * len(signs)))
     texts = sum(kind.type in _TEXTS for kind in kinds)
     collations = iter(more.collations(texts, _DEFAULT_CHARSET, _CHARSETS))
     listed = sum(kind.type in (_ENUM, _SET) for kind in kinds)
@@ -230,8 +234,9 @@ def _columns(
     sets = iter(_lists(more.fields.get(_SETS, b"")))
     made = []
     for name, kind in zip(more.names, kinds, strict=True):
+        is_unsigned = kind.type in with_signs and next(unsigned, False)
         if kind.type in _NUMERIC:
-            one = _numeric(name, kind, is_signed=next(signed, True))
+            one = _numeric(name, kind, is_signed=not is_unsigned)
         elif kind.type in _TEXTS:
             one = _text(name, kind, next(collations), charset, today.get(name))
         elif kind.type in (_ENUM, _SET):

@@ -244,7 +244,9 @@ class Changes:
             if len(self._tables) >= TABLES:
                 self._tables.clear()
             today: Mapping[str, MyColumn] = {column.name: column for column in target.columns}
-            table = self._tables[body] = described(body, self.log.charset, today)
+            table = self._tables[body] = described(
+                body, self.log.charset, today, years_have_signs=self.log.kind == "mariadb"
+            )
         return table
 
     def _open(self, target: Target) -> None:

@@ -12,6 +12,7 @@ from workers.connectors.binlog_events import Begin, Commit, Rows, Statement, Tra
 from workers.connectors.binlog_json import json_text
 from workers.connectors.binlog_place import MariaGtids, MysqlGtids, Place, first
 from workers.connectors.binlog_stream import Event
+from workers.connectors.binlog_tables import described
 from workers.connectors.binlog_values import decimal_text
 from workers.connectors.mysql_statements import effect
 
@@ -165,3 +166,13 @@ def test_transactions_of_mysql() -> None:
 def test_events_that_cannot_be_read_end_a_sync(type_: int) -> None:
     with pytest.raises(SyncError, match="Then clear the streams"):
         list(Transactions([event(type_)], lambda *of: True))
+
+
+@pytest.mark.parametrize(("with_years", "is_unsigned"), [(False, True), (True, False)])
+def test_years_and_signs(with_years: bool, is_unsigned: bool) -> None:
+    """A year, and a number behind it: whose sign the first bit is."""
+    more = b"\x01\x01\x80" + b"\x04\x04\x01y\x01n"
+    body = b"\x04shop\0\x01t\0" + b"\x02\x0d\x03\0\0" + more
+    table = described(body, lambda collation: bytes.decode, {}, years_have_signs=with_years)
+    assert [one.column.type for one in table.columns] == ["year", "int"]
+    assert table.columns[1].column.is_unsigned is is_unsigned
