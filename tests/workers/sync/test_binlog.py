@@ -210,6 +210,7 @@ async def test_a_load_and_then_the_log(logged: Logged) -> None:
     assert (await logged.sync(rig.postgres, streams)).result["rows"] == 0
 
 
+@pytest.mark.long
 async def test_files_get_each_event_once_with_all_its_values(logged: Logged) -> None:
     logged.sql(ITEMS)
     streams = logged.streams()
@@ -328,6 +329,8 @@ class Traffic:
                 f"UPDATE one SET big = REPEAT('{self.next}', 900) WHERE id = {id_}",
                 f"UPDATE one SET id = {self.next} WHERE id = {id_}",
                 f"UPDATE IGNORE one SET id = {id_} ORDER BY id DESC LIMIT 1",
+                # One event of the log, in which keys are taken over by the next row.
+                f"UPDATE one SET id = id + 1, v = 'up' WHERE id > {self.next - 9} ORDER BY id DESC",
                 f"REPLACE INTO one VALUES ({id_}, 'replaced', NULL)",
                 f"DELETE FROM one WHERE id = {id_}",
                 f"UPDATE two SET v = v + 1 WHERE a BETWEEN {id_} AND {id_} + 3",
