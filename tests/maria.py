@@ -71,7 +71,7 @@ def maria() -> Iterator[Maria]:
         )
         start = folder / "start.sql"
         start.write_text(
-            f"CREATE USER isthmus@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO isthmus@'%';\n"
+            f"CREATE USER isthmus@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO isthmus@'%' WITH GRANT OPTION;\n"
         )
         sockets = [f"--socket={folder}/s.sock", f"--port={port}", f"--init-file={start}"]
         process = subprocess.Popen(

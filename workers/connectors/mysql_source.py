@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from workers.connectors.base import (
@@ -15,14 +16,16 @@ from workers.connectors.base import (
     Stream,
     SyncError,
 )
+from workers.connectors.binlog_place import Place, first
 from workers.connectors.conditions import where
 from workers.connectors.mysql import Mysql, my_literal, my_number, my_quote
 from workers.connectors.mysql_cursor import MyCursor
+from workers.connectors.mysql_log import MysqlLog
 from workers.connectors.mysql_types import DATES, MyColumn
 
 _COLUMNS = """
 SELECT c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.NUMERIC_PRECISION,
-  c.NUMERIC_SCALE, c.IS_NULLABLE
+  c.NUMERIC_SCALE, c.EXTRA, c.IS_NULLABLE
 FROM information_schema.COLUMNS c
 JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
 WHERE c.TABLE_SCHEMA = {schema} AND t.TABLE_TYPE LIKE '%TABLE%' {which}
@@ -50,18 +53,16 @@ class MysqlSource:
         self.session = session
         self.config = config
         self.my = Mysql(session, config)
+        self._log: MysqlLog | None = None
 
     def open(self) -> None:
         """Connect, for reading only."""
         self.my.open()
 
     def check(self) -> None:
-        """The connection suffices, where nothing is asked for that is not there yet."""
-        if (self.config.get("update_method") or {}).get("type") == "CDC":
-            raise SyncError(
-                "The binary log of MySQL is not read yet: choose Standalone as the update method, "
-                "and full_refresh or incremental for its streams."
-            )
+        """Whether the binlog can be read, where the settings ask for that."""
+        if self._has_log():
+            self._opened_log().check()
 
     def discover(self) -> Sequence[Found]:
         """The tables of the database that the user may read."""
@@ -69,10 +70,10 @@ class MysqlSource:
 
     def read(self, stream: Stream, position: Position | None) -> Iterator[Part]:
         """All rows, or those behind the cursor, in one query."""
+        # The log is asked first: what the query sees must not be older than the position.
+        behind = self._load_position(stream) if stream.mode == "cdc" else {}
         table = self.table(stream)
-        columns = [column for column in table.columns if stream.wants(column.name)]
-        if not columns:
-            raise SyncError(f"Stream {stream.id} has no selected column.")
+        columns = self._columns(stream, table)
         name = f"{my_quote(stream.namespace)}.{my_quote(stream.name)}"
         chosen = self._filter(stream, table)
         if stream.mode == "incremental":
@@ -82,16 +83,37 @@ class MysqlSource:
             relation = self._relation(stream, columns, name, chosen)
             yield Part(stream, relation, new, "r" if position is None else "u")
         else:
-            yield Part(stream, self._relation(stream, columns, name, chosen), {})
+            yield Part(stream, self._relation(stream, columns, name, chosen), behind)
 
     def changes(
         self, streams: Sequence[Stream], positions: Mapping[str, Position | None]
     ) -> Iterator[Part]:
-        """Not here yet."""
-        raise SyncError("Change data capture is not configured for this source.")
+        """Changes from the binlog, behind the place that each stream has reached."""
+        # Arrow is large, and only the log needs it.
+        from workers.connectors.mysql_changes import Changes, Target
+
+        log = self._opened_log()
+        log.check_settings()
+        now = None if all(positions.values()) else log.now()
+        to = log.end()
+        targets, started = [], []
+        for stream in streams:
+            position = positions[stream.id]
+            place = Place.read(position) if position else now
+            assert place is not None
+            target = Target(stream, self._logged(stream).columns, place)
+            targets.append(target)
+            if not position:
+                started.append(target)
+        log.verify(target.place for target in targets)
+        with (
+            closing(log.stream(first(target.place for target in targets))) as events,
+            closing(Changes(self.session, log, events, targets, to)) as changes,
+        ):
+            yield from changes.parts(started)
 
     def acknowledge(self, positions: Mapping[str, Position]) -> None:
-        """The server keeps its log as long as it is told to."""
+        """Nothing to do: the server keeps its binlogs for as long as it is told to."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -111,12 +133,13 @@ class MysqlSource:
         schema = my_literal(self.my.text("database"))
         tables: dict[str, MyTable] = {}
         for name, *column, nullable in self.my.rows(_COLUMNS.format(schema=schema, which=which)):
-            title, type_, full, precision, scale = column
+            title, type_, full, precision, scale, extra = column
             if type_ == "bit":
                 precision = precision or 1
             made = MyColumn(
                 title, type_.lower(), full.lower() if type_ not in ("enum", "set") else full,
                 int(precision or 0), int(scale or 0), nullable == "YES",
+                "VIRTUAL" in str(extra).upper(),
             )  # fmt: skip
             tables.setdefault(name, MyTable(name)).columns.append(made)
         keys: dict[str, list[str]] = defaultdict(list)
@@ -126,8 +149,56 @@ class MysqlSource:
             table.key = keys[table.name]
         return tables
 
+    def _has_log(self) -> bool:
+        return (self.config.get("update_method") or {}).get("type") == "CDC"
+
+    def _opened_log(self) -> MysqlLog:
+        if not self._has_log():
+            raise SyncError("Change data capture is not configured for this source.")
+        if self._log is None:
+            self._log = MysqlLog(self.my, self.session)
+        return self._log
+
+    def _load_position(self, stream: Stream) -> Position:
+        """The position of the log before a load."""
+        log = self._opened_log()
+        log.check_settings()
+        self._logged(stream)
+        return log.before_load().position()
+
+    def _logged(self, stream: Stream) -> MyTable:
+        """The stream's table, whose rows must have a key."""
+        table = self.table(stream)
+        name = f"{my_quote(stream.namespace)}.{my_quote(stream.name)}"
+        if not table.key:
+            raise SyncError(
+                f"Table {name} has no primary key, by which its changes could be applied: add one."
+            )
+        if set(table.key) != set(stream.key):
+            raise SyncError(
+                f"The primary key of {stream.id} has changed. Discover its streams again, and clear "
+                "this one to load it anew."
+            )
+        where(stream, {column.name for column in table.columns})
+        self._opened_log().warn_of_cascades(stream.name)
+        return table
+
+    def _columns(self, stream: Stream, table: MyTable) -> list[MyColumn]:
+        wanted = [column for column in table.columns if stream.wants(column.name)]
+        if stream.mode in ("cdc", "strict_cdc"):
+            computed = [column.name for column in wanted if column.virtual]
+            if computed:
+                text = f"{stream.id} comes without the virtual columns {', '.join(computed)}."
+                self.session.log("debug", text)
+            wanted = [column for column in wanted if not column.virtual]
+        if not wanted:
+            raise SyncError(f"Stream {stream.id} has no selected column.")
+        return wanted
+
     def _described(self, table: MyTable) -> Found:
         modes: tuple[Mode, ...] = ("full_refresh", "incremental")
+        if self._has_log() and table.key:
+            modes = (*modes, "cdc", "strict_cdc")
         return Found(
             namespace=self.my.text("database"),
             name=table.name,

@@ -40,6 +40,8 @@ class MyColumn:
     precision: int
     scale: int
     nullable: bool
+    virtual: bool = False
+    """Whether it is computed when it is read."""
 
     @property
     def is_unsigned(self) -> bool:
