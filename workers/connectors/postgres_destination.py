@@ -235,6 +235,8 @@ class _Place:
         coming = read.to_arrow_reader(BATCH_ROWS)
         counted = pa.RecordBatchReader.from_batches(coming.schema, self._counted(coming))
         duck.register(COMING, counted)
+        as_text = any(_overflows(column.type) for column in columns)
+        duck.execute(f"SET pg_use_binary_copy = {str(not as_text).lower()}")
         try:
             duck.execute(f"INSERT INTO {to} ({listed}) SELECT {listed} FROM {COMING}")
         finally:
@@ -344,6 +346,19 @@ def _type(type_: str) -> str:
     if type_.endswith("[]"):
         return _type(type_[:-2]) + "[]"
     return _TYPES.get(type_) or type_.replace("DECIMAL", "numeric")
+
+
+def _overflows(type_: str) -> bool:
+    """Whether DuckDB's binary writer overflows: it counts the digits behind the point in fours.
+
+    A decimal of up to 9, 18 or 38 digits is an integer of 32, 64 or 128 bits to it.
+    """
+    found = re.search(r"DECIMAL\((\d+),\s*(\d+)\)", type_)
+    if found is None:
+        return False
+    precision, scale = int(found[1]), int(found[2])
+    holds = next(digits for digits in (4, 9, 18, 38) if precision <= digits)
+    return -(-scale // 4) * 4 > holds
 
 
 def _duck_type(type_: str) -> str:

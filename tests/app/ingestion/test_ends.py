@@ -94,8 +94,8 @@ async def test_a_handle_is_no_key_to_another_project(team: Team, client: Any) ->
     other = await make_team(client)
     taken = await create(other, config=made["config"])
     assert taken.codes == ["FORBIDDEN"] and CANARY not in taken.text
-    handle = made["config"]["password"]
-    forged = handle[:-1] + ("1" if handle.endswith("0") else "0")
+    own = made["config"]["password"]
+    forged = own[:-1] + ("1" if own.endswith("0") else "0")
     for handle in (forged, "secret:source:x:password:1", "secret:source:1", made["name"]):
         answer = await create(team, config={**rows.POSTGRES, "password": handle})
         assert answer.codes == (["FORBIDDEN"] if handle.startswith("secret:") else [])

@@ -27,8 +27,33 @@ EXACT_TEXT = [
 ]
 
 
-async def test_hard_types_arrive_in_postgresql(rig: Rig) -> None:
+@pytest.mark.parametrize("precisions", [range(1, 19), range(19, 30), range(30, 39)])
+async def test_decimals_of_every_precision_and_scale(rig: Rig, precisions: range) -> None:
+    """DuckDB's writer overflows where 9, 17, 18, 37 or 38 digits are behind the point."""
+    kinds = [(p, s) for p in precisions for s in range(p + 1)]
+    declared = ", ".join(f"n_{p}_{s} numeric({p},{s})" for p, s in kinds)
+    await rig.sql.execute(f"CREATE TABLE decimals (id int PRIMARY KEY, {declared})")
+    digits = ("9" * 38, "1" + "0" * 37, "0" * 37 + "1", "12345678901234567890123456789012345678")
+    for number, all_digits in enumerate(digits):
+        for sign in ("", "-"):
+            values = ", ".join(sign + _decimal(all_digits[-p:], s) for p, s in kinds)
+            await rig.sql.execute(f"INSERT INTO decimals VALUES ({sign}{number + 1}, {values})")
+    await rig.sync(rig.postgres, await rig.streams("decimals"))
+    listed = ", ".join(f"n_{p}_{s}::text" for p, s in kinds)
+    theirs = await rig.sql.fetch(f"SELECT {listed} FROM decimals ORDER BY id")
+    ours = await rig.sql.fetch(f"SELECT {listed} FROM lake.decimals ORDER BY id")
+    assert [tuple(row) for row in ours] == [tuple(row) for row in theirs]
+
+
+def _decimal(digits: str, scale: int) -> str:
+    return digits if scale == 0 else f"{digits[:-scale] or '0'}.{digits[-scale:]}"
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+async def test_hard_types_arrive_in_postgresql(rig: Rig, as_text: bool) -> None:
     await rig.sql.execute(HARD)
+    if as_text:  # which such a column asks for
+        await rig.sql.execute("ALTER TABLE hard ADD small numeric(9,9) DEFAULT 0.123456789")
     told = await rig.sync(rig.postgres, await rig.streams("hard"))
     assert told.result["rows"] == 3
     names = [
