@@ -28,6 +28,7 @@ from app.graphql.schema import build_schema
 from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
+from rest_compat.deep.routes import dialect as deep
 from rest_compat.mage.routes import dialect as mage
 from rest_compat.olake.routes import dialect as olake
 
@@ -99,7 +100,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         playground=ui.playground_response,
         redis=redis,
     )
-    dialects = kernel.mount(schema, settings, [olake(settings), mage(settings)])
+    dialects = kernel.mount(schema, settings, [deep(settings), olake(settings), mage(settings)])
     routes: list[BaseRoute] = [
         Route("/", _index(door.playground)),
         Route("/healthz", health.healthz),
@@ -121,7 +122,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
                 Cors,
                 allow_origins=list(settings.access.allowed_origins),
                 allow_credentials=True,
-                allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
                 allow_headers=[
                     "Origin",
                     "Content-Type",
@@ -130,6 +131,9 @@ def create_app(settings: Settings | None = None) -> Isthmus:
                     "OAUTH-TOKEN",
                     "X-API-KEY",
                     "Idempotency-Key",
+                    "X-CSRFToken",
+                    "X-Deep-Dialect",
+                    "If-Match",
                 ],
                 expose_headers=["Content-Disposition"],
             ),

@@ -91,11 +91,11 @@ class LeadBulkResult:
 class LeadBulkPayload:
     """What became of many leads."""
 
-    results: list[LeadBulkResult] = strawberry.field(
-        default_factory=list, description="One for each item, in the same order."
+    results: list[LeadBulkResult] | None = strawberry.field(
+        default=None, description="One for each item, in the same order; at most 1000."
     )
-    deleted_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="Ids of the leads that are gone."
+    deleted_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Ids of the leads that are gone."
     )
     errors: list[ContentError] = strawberry.field(
         default_factory=list, description="Why nothing was saved, where nothing was."
@@ -114,8 +114,9 @@ class LeadCopies:
 class LeadCopyPayload:
     """What was copied."""
 
-    copies: list[LeadCopies] = strawberry.field(
-        default_factory=list, description="New leads by project; duplicates are passed over."
+    copies: list[LeadCopies] | None = strawberry.field(
+        default=None,
+        description="New leads by project; duplicates are passed over. At most 1000.",
     )
     errors: list[ContentError] = strawberry.field(default_factory=list, description=ERRORS)
 

@@ -1,7 +1,7 @@
 """Verbs of projects and memberships."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -85,28 +85,59 @@ async def create_membership(subject: Subject, project_id: int, user_id: int, rol
     """Make a user a member."""
     async with db.transaction(subject) as tx:
         await lock_project(tx, project_id, "member.write")
-        await may_give(tx, project_id, role)
-        if not await tx.one(select(users.c.id).where(users.c.id == user_id)):
-            raise Invalid("There is no such user.", path=("userId",))
-        members = select(func.count().label("n")).where(memberships.c.project_id == project_id)
-        present = await tx.one(members)
-        if present is not None and present["n"] >= MAX_MEMBERS:
-            raise Invalid(f"A project has at most {MAX_MEMBERS} members.")
-        if await tx.one(
-            select(memberships.c.id).where(
-                memberships.c.project_id == project_id, memberships.c.user_id == user_id
-            )
-        ):
-            raise Invalid("The user is a member already.", "NAME_TAKEN", path=("userId",))
-        row = await set_role(tx, project_id, user_id, role)
-        if subject.user_id is not None:
-            await tx.execute(
-                update(memberships)
-                .where(memberships.c.id == row["id"])
-                .values(added_by=subject.user_id)
-            )
+        row = await _add(tx, project_id, user_id, role)
         await tx.audit("membership.create", "Membership", row["id"], project_id=project_id)
     return int(row["id"])
+
+
+async def create_memberships(
+    subject: Subject, project_id: int, members: Sequence[tuple[int, str]]
+) -> list[int]:
+    """Make users members, each with a role; all or none."""
+    if len(members) > 100:
+        raise Invalid("At most 100 members at once.", path=("members",))
+    async with db.transaction(subject) as tx:
+        await lock_project(tx, project_id, "member.write")
+        made = [int((await _add(tx, project_id, *one))["id"]) for one in members]
+        shown = f"{len(made)} members"
+        await tx.audit("membership.create_many", "Membership", shown, project_id=project_id)
+    return made
+
+
+async def role_name(number: int) -> str:
+    """The name of a role; Invalid where there is none of that number."""
+    async with db.reading() as connection:
+        found: str | None = await connection.scalar(
+            select(roles.c.name).where(roles.c.id == number)
+        )
+    if found is None:
+        text = f'Invalid pk "{number}" - object does not exist.'
+        raise Invalid(text, path=("roleNumber",))
+    return found
+
+
+async def _add(tx: db.Tx, project_id: int, user_id: int, role: str) -> RowMapping:
+    await may_give(tx, project_id, role)
+    if not await tx.one(select(users.c.id).where(users.c.id == user_id)):
+        raise Invalid("There is no such user.", path=("userId",))
+    members = select(func.count().label("n")).where(memberships.c.project_id == project_id)
+    present = await tx.one(members)
+    if present is not None and present["n"] >= MAX_MEMBERS:
+        raise Invalid(f"A project has at most {MAX_MEMBERS} members.")
+    if await tx.one(
+        select(memberships.c.id).where(
+            memberships.c.project_id == project_id, memberships.c.user_id == user_id
+        )
+    ):
+        raise Invalid("Member already exist", "NAME_TAKEN", path=("userId",))
+    row = await set_role(tx, project_id, user_id, role)
+    if tx.subject.user_id is not None:
+        await tx.execute(
+            update(memberships)
+            .where(memberships.c.id == row["id"])
+            .values(added_by=tx.subject.user_id)
+        )
+    return row
 
 
 async def update_membership(

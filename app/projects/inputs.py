@@ -199,6 +199,9 @@ class ProjectJoinAnswerInput:
     number: int = strawberry.field(description="Number of the wish.")
     accept: bool = strawberry.field(description="Make the user a member; else refuse it.")
     role: str = strawberry.field(default="editor", description="Name of the new member's role.")
+    role_number: int | None = strawberry.field(
+        default=None, description="Number of the role, in place of its name."
+    )
 
 
 @strawberry.input(description="Which project to delete.")
@@ -223,7 +226,29 @@ class MembershipCreateInput:
         default=None, description="The user; else it is named by `userNumber`."
     )
     user_number: int | None = strawberry.field(default=None, description=_NUMBER)
-    role: str = strawberry.field(description="Name of the role, such as editor.")
+    role: str | None = strawberry.field(
+        default=None, description="Name of the role; editor where neither is given."
+    )
+    role_number: int | None = strawberry.field(default=None, description=_NUMBER)
+
+
+@strawberry.input(description="One of several new members.")
+class MembershipBulkItem:
+    """Who becomes what."""
+
+    user_number: int = strawberry.field(description=_NUMBER)
+    role_number: int | None = strawberry.field(default=None, description=_NUMBER)
+
+
+@strawberry.input(description="New members of a project, all or none.")
+class MembershipBulkInput:
+    """At most a hundred."""
+
+    project_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The project; else it is named by `projectNumber`."
+    )
+    project_number: int | None = strawberry.field(default=None, description=_NUMBER)
+    members: list[MembershipBulkItem] = strawberry.field(description="Who, at most 100.")
 
 
 @strawberry.input(description="Another role for a member.")
@@ -234,7 +259,10 @@ class MembershipUpdateInput:
         default=None, description="The membership; else it is named by `number`."
     )
     number: int | None = strawberry.field(default=None, description=_NUMBER)
-    role: str = strawberry.field(description="Name of the role, such as viewer.")
+    role: str | None = strawberry.field(
+        default=None, description="Name of the role, such as viewer; else `roleNumber` names it."
+    )
+    role_number: int | None = strawberry.field(default=None, description=_NUMBER)
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse with CONFLICT where it has another version by now."
     )

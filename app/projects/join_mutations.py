@@ -5,7 +5,7 @@ import strawberry
 from app.graphql.context import Info
 from app.graphql.payloads import mutation
 from app.graphql.references import row
-from app.projects import joins
+from app.projects import actions, joins
 from app.projects.inputs import (
     ProjectError,
     ProjectJoinAnswerInput,
@@ -50,6 +50,9 @@ class ProjectJoinMutation:
         self, info: Info, input: ProjectJoinAnswerInput
     ) -> ProjectJoinPayload:
         """Answer a wish."""
+        info.context.subject.require_known()
         role = input.role if input.accept else None
+        if input.accept and input.role_number is not None:
+            role = await actions.role_name(input.role_number)
         answered = await joins.answer_wish(info.context.subject, input.number, role)
         return ProjectJoinPayload(join_request=row("JoinRequest", answered))

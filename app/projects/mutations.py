@@ -7,9 +7,10 @@ from app.core.errors import Invalid
 from app.core.ids import global_id
 from app.graphql.context import Info
 from app.graphql.payloads import given, int_key, mutation
-from app.graphql.references import row
+from app.graphql.references import References, row
 from app.projects import actions
 from app.projects.inputs import (
+    MembershipBulkInput,
     MembershipCreateInput,
     MembershipDeleteInput,
     MembershipUpdateInput,
@@ -39,6 +40,16 @@ class MembershipPayload:
     errors: list[ProjectError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
+@strawberry.type(description="Answer to membershipBulk.")
+class MembershipBulkPayload:
+    """The new memberships."""
+
+    memberships: list[Membership] | None = strawberry.field(
+        default=None, description="The memberships, in the same order; at most 100."
+    )
+    errors: list[ProjectError] = strawberry.field(default_factory=list, description=ERRORS)
+
+
 @strawberry.type(description="Answer to projectDelete and membershipDelete.")
 class ProjectDeletePayload:
     """What was deleted."""
@@ -56,6 +67,12 @@ def _key(given_id: str | None, number: int | None, type_name: str, what: str) ->
     if number is None:
         raise Invalid(f"Name the {what} by id or number.", path=("id",))
     return number
+
+
+async def _role(info: Info, name: str | None, number: int | None) -> str | None:
+    """The name of the role that an input names, if it names one."""
+    info.context.subject.require_known()
+    return name if number is None else await actions.role_name(number)
 
 
 @strawberry.type
@@ -99,8 +116,22 @@ class ProjectMutation:
         """Add a member."""
         project = _key(input.project_id, input.project_number, "Project", "project")
         user = _key(input.user_id, input.user_number, "User", "user")
-        made = await actions.create_membership(info.context.subject, project, user, input.role)
+        role = await _role(info, input.role, input.role_number) or "editor"
+        made = await actions.create_membership(info.context.subject, project, user, role)
         return MembershipPayload(membership=row("Membership", made))
+
+    @mutation(MembershipBulkPayload, ProjectError, "Make users members of a project.")
+    async def membership_bulk(
+        self, info: Info, input: MembershipBulkInput
+    ) -> MembershipBulkPayload:
+        """Add members."""
+        project = _key(input.project_id, input.project_number, "Project", "project")
+        members = [
+            (one.user_number, await _role(info, None, one.role_number) or "editor")
+            for one in input.members
+        ]
+        made = await actions.create_memberships(info.context.subject, project, members)
+        return MembershipBulkPayload(memberships=References(row("Membership", n) for n in made))
 
     @mutation(MembershipPayload, ProjectError, "Give a member another role.")
     async def membership_update(
@@ -109,7 +140,10 @@ class ProjectMutation:
         """Change a member's role."""
         wanted = _key(input.id, input.number, "Membership", "membership")
         subject = info.context.subject
-        await actions.update_membership(subject, wanted, input.role, input.expected_version)
+        role = await _role(info, input.role, input.role_number)
+        if role is None:
+            raise Invalid("Name a role.", path=("role",))
+        await actions.update_membership(subject, wanted, role, input.expected_version)
         return MembershipPayload(membership=row("Membership", wanted))
 
     @mutation(ProjectDeletePayload, ProjectError, "End a membership.")

@@ -1173,6 +1173,12 @@ async def _group_member_delete(world: World, _: str) -> Variables:
     return {"number": await rows.group_member(group, world.victim)}
 
 
+@_mutation("membershipBulk", "memberships { id }")
+async def _membership_bulk(world: World, _: str) -> Variables:
+    members = [{"userNumber": await rows.user()}, {"userNumber": await rows.user()}]
+    return {"projectNumber": world.home, "members": members}
+
+
 @_mutation("projectJoin", "joinRequest { id }", "one that is not private")
 async def _project_join(_: World, __: str) -> Variables:
     made = await rows.project()
