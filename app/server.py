@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import __version__, health
 from app.access import identify
 from app.access.installation import load_ring, open_installation
+from app.content import http as content_http
 from app.core import db, events, outbox, telemetry
 from app.core.rules import Subject
 from app.graphql.context import Context
@@ -107,6 +108,8 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         Route("/readyz", health.readyz),
         Route("/metrics", health.metrics),
         Mount("/assets", app=ui.assets_app()),
+        Route("/v2/uploads", content_http.upload, methods=["POST"]),
+        Route("/v2/files/{uuid}", content_http.download),
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, endpoint),
         *dialects,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from app.cli import _demo_sync, _session
+from app.cli import _demo_leads, _demo_sync, _session
 from app.cli._demo_call import Caller, DemoFailed, say
 
 PIPELINE = "harbour calls"
@@ -47,6 +47,7 @@ def load(environ: Mapping[str, str], url: str) -> None:
         raise DemoFailed(f"run {run['id']} of the demo ended as {run['status']}")
     _print_result(call, run)
     _demo_sync.load(call)
+    _demo_leads.load(call)
     _print_credentials(environ, url)
     say("\nStart the pipeline again as any Mage client would:")
     say(f"  curl -X POST {url}{path} -H 'Content-Type: application/json' \\")

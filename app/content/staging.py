@@ -51,6 +51,21 @@ TYPES = frozenset(
     }
 )
 """What may be sent."""
+_ENDS = mimetypes.MimeTypes(filenames=())
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+for _end, _type in {
+    ".exe": "application/x-msdownload",
+    ".docx": f"{_OFFICE}.wordprocessingml.document",
+    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    ".pptx": f"{_OFFICE}.presentationml.presentation",
+    ".odt": "application/vnd.oasis.opendocument.text",
+    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
+    ".odp": "application/vnd.oasis.opendocument.presentation",
+    ".md": "text/markdown",
+    ".webp": "image/webp",
+}.items():
+    # What a machine's own tables say of a file's end differs from machine to machine.
+    _ENDS.add_type(_type, _end)
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -77,7 +92,7 @@ def storage() -> Storage:
 
 def type_of(name: str) -> str:
     """The type that a file's name ends with; Invalid FILE_TYPE for one that is refused."""
-    found = mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
+    found = _ENDS.guess_type(name, strict=False)[0] or "application/octet-stream"
     if found not in TYPES:
         raise Invalid(f"Unsupported file type {found}", "FILE_TYPE", path=("file",))
     return found

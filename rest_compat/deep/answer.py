@@ -125,6 +125,10 @@ def finish(answer: Answer, call: Call, allow: str) -> Answer:
     if methods:
         headers["Allow"] = ", ".join(methods)
     body, status = answer.body, answer.status
+    if status == 405:
+        body = failed(405, 405, _plain(f'Method "{call.method}" not allowed.'), call).body
+    if status == 404 and not methods:
+        headers["Allow"] = "GET, HEAD, OPTIONS"
     if call.method == "OPTIONS" and methods:
         status, body = 200, {"name": call.segments[-1].replace("-", " ").title(), **OPTIONS}
     elif status < 300 and isinstance(body, dict | list):

@@ -145,7 +145,10 @@ def page(data: Any, call: Call) -> dict[str, Any]:
 
 def one(data: Any, call: Call) -> dict[str, Any]:
     """A project; members see who else is one."""
-    row = data["project"]
+    return _with_members(data["project"], call)
+
+
+def _with_members(row: Any, call: Call) -> dict[str, Any]:
     shown = project(row, call)
     if row["viewerRole"] is None:
         return shown
@@ -159,7 +162,7 @@ def made(data: Any, call: Call) -> Answer:
 
 def changed(data: Any, call: Call) -> dict[str, Any]:
     """A project after a change."""
-    return project(data["payload"]["project"], call)
+    return _with_members(data["payload"]["project"], call)
 
 
 def membership(row: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ FREE = ("data", "custom_project_fields")
 """Members with content of their makers, whose letter case is left alone."""
 
 _AFTER_UNDERSCORE = re.compile(r"[a-z0-9]?_[a-z0-9]")
-_UPPER = re.compile(r"([a-z0-9_])([A-Z])|([A-Z])([A-Z][a-z])")
+_BEFORE_UPPER = re.compile(r"([a-z0-9_])(?=[A-Z])|([A-Z]+)(?=[A-Z][a-z])")
 
 
 def told(words: Mapping[Any, str], ours: str) -> Any:
@@ -57,8 +57,7 @@ def camel(name: str) -> str:
 
 def snake(name: str) -> str:
     """`createdAt` -> `created_at`, `HTMLParser` -> `html_parser`; digits stay where they are."""
-    text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
-    return re.sub(r"([a-z0-9_])([A-Z])", r"\1_\2", text).lower()
+    return _BEFORE_UPPER.sub(lambda found: f"{found.group()}_", name).lower()
 
 
 def snaked(value: Any) -> Any:
