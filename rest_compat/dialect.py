@@ -39,6 +39,7 @@ class Call:
     base: str = ""
     """Scheme and host that the caller addressed, and the path as it was sent."""
     sent_path: str = ""
+    address: str | None = None
     files: Mapping[str, "Sent"] = field(default_factory=dict)
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
@@ -99,7 +99,8 @@ class Bound:
             cookies=request.cookies,
             is_secure=url.scheme == "https",
             base=f"{url.scheme}://{url.netloc}",
-            sent_path=url.path,
+            sent_path=quote(url.path, safe="/:@!$&'()*+,;=~-._"),
+            address=address_of(request),
         )
         if (at_once := self.dialect.before(call)) is not None:
             return at_once

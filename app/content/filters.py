@@ -187,7 +187,7 @@ LEAD_COLUMNS = {
 
 def _rank(column: Any, words: tuple[str, ...]) -> ColumnElement[int]:
     """The place of a word in its row: `low` before `high`."""
-    ranks = {
+    ranks: dict[Any, Any] = {
         literal_column(f"'{word}'", Text): literal_column(str(n)) for n, word in enumerate(words)
     }
     return case(ranks, value=column, else_=literal_column(str(len(words)), BigInteger))

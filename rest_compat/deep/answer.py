@@ -13,6 +13,7 @@ from rest_compat.dialect import Answer, Call, Fault
 
 STATUSES = {
     "BAD_USER_INPUT": 400,
+    "GRAPHQL_VALIDATION_FAILED": 400,
     "QUERY_TOO_COMPLEX": 400,
     "PATH_TRAVERSAL": 404,
     "UNAUTHENTICATED": 401,

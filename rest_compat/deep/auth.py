@@ -32,7 +32,7 @@ async def identify_caller(call: Call, credential: Credential, again: bool = Fals
         return identify.ANONYMOUS
     scheme, _, given = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
-        return await by_basic(given.strip(), None, again=again)
+        return await by_basic(given.strip(), call.address, again=again)
     bearer = given.strip() if scheme.lower() == "bearer" else None
     session, csrf = (call.cookies.get(name) for name in cookie_names(call))
     if bearer:

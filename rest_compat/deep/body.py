@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
@@ -55,11 +57,9 @@ def _accepts_json(accept: str) -> bool:
 
 def _json(raw: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(raw)
-    except json.JSONDecodeError as error:
-        raise BodyRefused("BAD_USER_INPUT", f"JSON parse error - {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise BodyRefused("BAD_USER_INPUT", "JSON parse error - it cannot be read") from error
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BodyRefused("BAD_USER_INPUT", f"JSON parse error - {_fault(raw, error)}") from error
     if not isinstance(value, dict):
         kind = type(value).__name__
         text = f"Invalid data. Expected a dictionary, but got {kind}."
@@ -67,6 +67,17 @@ def _json(raw: bytes) -> dict[str, Any]:
     checked_object(value, raw)
     made: dict[str, Any] = snaked(value)
     return made
+
+
+def _fault(raw: bytes, error: Exception) -> str:
+    """What is wrong, in the words of Python's own parser, which callers know."""
+    try:
+        json.loads(raw)
+    except json.JSONDecodeError as known:
+        return str(known)
+    except (ValueError, RecursionError):
+        pass
+    return str(error)
 
 
 def _form(raw: bytes) -> dict[str, Any]:
@@ -95,10 +106,9 @@ async def _multipart(request: Request, subject: Subject) -> Read:
     limited = Request(request.scope, _Limited(request).receive)
     try:
         form = await limited.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=ROOM_OF_FORM)
-    except HTTPException as error:
-        raise BodyRefused(
-            "BAD_USER_INPUT", f"Multipart form parse error - {error.detail}"
-        ) from error
+    except (HTTPException, MultiPartException) as error:
+        text = getattr(error, "message", None) or getattr(error, "detail", "")
+        raise BodyRefused("BAD_USER_INPUT", f"Multipart form parse error - {text}") from error
     async with _closing(form):
         texts = [(n, v) for n, v in form.multi_items() if isinstance(v, str)]
         files = {n: v for n, v in form.multi_items() if isinstance(v, UploadFile)}

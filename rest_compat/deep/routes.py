@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from app.settings import Settings
-from rest_compat.deep import answer, auth, body, leads, people, projects
+from rest_compat.deep import answer, auth, body, groups, leads, people, projects
 from rest_compat.dialect import Dialect, Route
 
 V = "/api/v1"
@@ -54,15 +54,15 @@ CONTENT = (
     Route("POST", f"{V}/lead-copy/", "LeadCopy", leads.to_copy, leads.copied),
     Route("POST", f"{BULK}dry-bulk-delete/", None, people.nothing, leads.nothing_lost),
     Route("POST", f"{BULK}bulk-delete/", "LeadBulkDelete", leads.to_delete, leads.nothing),
-    Route("GET", GROUPS, "LeadGroupList", leads.wanted_groups, leads.groups),
-    Route("POST", GROUPS, "LeadGroupCreate", leads.new_group, leads.made_group),
-    Route("GET", f"{GROUPS}{{id}}/", "LeadGroupDetail", people.by_path, leads.one_group),
-    *(Route(m, f"{GROUPS}{{id}}/", "LeadGroupUpdate", leads.group_changes, leads.changed_group) for m in ("PUT", "PATCH")),
+    Route("GET", GROUPS, "LeadGroupList", groups.wanted_groups, groups.groups),
+    Route("POST", GROUPS, "LeadGroupCreate", groups.new_group, groups.made_group),
+    Route("GET", f"{GROUPS}{{id}}/", "LeadGroupDetail", people.by_path, groups.one_group),
+    *(Route(m, f"{GROUPS}{{id}}/", "LeadGroupUpdate", groups.group_changes, groups.changed_group) for m in ("PUT", "PATCH")),
     Route("DELETE", f"{GROUPS}{{id}}/", "LeadGroupDelete", people.gone_group, leads.nothing),
-    Route("GET", f"{V}/organizations/", "OrganizationList", leads.wanted_organizations, leads.organizations),
-    Route("POST", f"{V}/organizations/", "OrganizationCreate", leads.new_organization, leads.made_organization),
-    Route("GET", f"{V}/organizations/{{id}}/", "OrganizationDetail", people.by_path, leads.one_organization),
-    Route("GET", f"{V}/organization-types/", "OrganizationTypes", people.nothing, leads.organization_types),
+    Route("GET", f"{V}/organizations/", "OrganizationList", groups.wanted_organizations, groups.organizations),
+    Route("POST", f"{V}/organizations/", "OrganizationCreate", groups.new_organization, groups.made_organization),
+    Route("GET", f"{V}/organizations/{{id}}/", "OrganizationDetail", people.by_path, groups.one_organization),
+    Route("GET", f"{V}/organization-types/", "OrganizationTypes", people.nothing, groups.organization_types),
     Route("GET", f"{V}/files/", "FileList", people.wanted_files, people.files),
     Route("POST", f"{V}/files/", "FileCreate", people.new_file, people.made_file),
     Route("GET", f"{V}/files/{{id}}/", "FileDetail", people.by_path, people.one_file),
@@ -133,11 +133,11 @@ def dialect(settings: Settings) -> Dialect:
 def owns(method: str, path: str) -> bool:
     """What is below /api/v1 with a slash at its end, and some paths that lack it.
 
-    `/api/v1/users` without the slash is OLake's.
+    `/api/v1/users` without the slash is OLake's. The pages of documentation are all dialects'.
     """
     if path.startswith("/private-file/"):
         return True
-    if not path.startswith(f"{V}/"):
+    if not path.startswith(f"{V}/") or path == f"{V}/docs/":
         return False
     if path.endswith("/"):
         return True

@@ -175,6 +175,49 @@ async def test_forms_of_requests(alice: Person, project: int) -> None:
     assert (await alice("POST", "/leads/", both)).json()["publishedOn"] == "2021-01-01"
 
 
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (b'{"title": "\\ud800"}', "application/json"),
+        (b'{"title": "\\u0000", "project": 1}', "application/json"),
+        (b"[1]", "application/json"),
+        (b'{"a": NaN}', "application/json"),
+        (b"{" * 10_000, "application/json"),
+        (b"title=%00", "application/x-www-form-urlencoded"),
+        (b"\xff=\xfe", "application/x-www-form-urlencoded"),
+        (b"nothing", "multipart/form-data"),
+        (b"--x\r\nbroken", "multipart/form-data; boundary=x"),
+        (b'{"title": "x", "project": 1, "emmTriggers": [{"count": "a"}]}', "application/json"),
+        (b'{"title": {}, "project": [], "assignee": "a", "authors": 1}', "application/json"),
+        (b'{"title": "x", "project": 99999999999, "publishedOn": 5}', "application/json"),
+    ],
+)
+async def test_broken_bodies_are_told(alice: Person, raw: bytes, kind: str) -> None:
+    answer = await alice("POST", "/leads/", content=raw, headers={"Content-Type": kind})
+    assert answer.status_code == 400, answer.text
+    assert set(answer.json()) == {"timestamp", "errorCode", "errors"} and answer.json()["errors"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "id=a",
+        "id=99999999999",
+        "status=done",
+        "created_at__gte=yesterday",
+        "published_on=31-12-2020",
+        "ordering=createdAt",
+        "ordering=id,title,status,url,project,priority",
+        "published_on=0001-01-01",
+        "created_at__lt=9999-12-31",
+    ],
+)
+async def test_bad_filters_are_told(alice: Person, query: str) -> None:
+    answer = await alice("GET", f"/leads/?{query}")
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errorCode"] == 400
+
+
 async def test_versions(alice: Person, project: int) -> None:
     lead = await rows.lead(project)
     assert (
