@@ -13,7 +13,7 @@ from app.core.changes import delete_row, insert_row, update_row
 from app.core.errors import Forbidden, Invalid, NotFound
 from app.core.rules import Subject
 
-TITLE_LENGTH = 255
+TITLE_LENGTH, CLIENT_ID_LENGTH = 255, 128
 MAX_MEMBERS = 500
 MAX_DATA = 64 * 1024
 
@@ -134,5 +134,8 @@ async def _refuse_taken(tx: db.Tx, values: Mapping[str, Any]) -> None:
     wanted = values.get("client_id")
     if wanted is None:
         return
+    if len(wanted) > CLIENT_ID_LENGTH:
+        text = f"Ensure this field has no more than {CLIENT_ID_LENGTH} characters."
+        raise Invalid(text, path=("clientId",))
     if await tx.one(select(user_groups.c.id).where(user_groups.c.client_id == wanted)):
         raise Invalid("This clientId is in use.", "NAME_TAKEN", path=("clientId",))
