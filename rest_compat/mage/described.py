@@ -255,7 +255,7 @@ DESCRIBED = Described(
         ),
     },
     word=str.lower,
-    known={"RunOutput.sample": (_TABLE, {"text": FreeObject()})},
+    known={"StepOutput.sample": (_TABLE, {"text": FreeObject()})},
     reasons=(
         ("UNAUTHENTICATED", "invalid_api_key"),
         ("UNAUTHENTICATED", "expired_oauth_token"),

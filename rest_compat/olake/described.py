@@ -19,10 +19,11 @@ CONNECTOR = (
     Parameter("version", TEXT, "The newest without one."),
     Parameter("catalog", TEXT, "Narrow the spec of a lake to one catalog."),
 )
+_WRITTEN = {"type": "string", "examples": ['{"host": "db.example"}', '{"host": "localhost"}']}
 DISCOVER = (
     _TYPE,
     Parameter("version", TEXT, is_needed=True),
-    Parameter("config", TEXT, "A JSON object as text.", is_needed=True),
+    Parameter("config", _WRITTEN, "A JSON object as text.", is_needed=True),
     Parameter("job_name", TEXT),
     Parameter("job_id", {"type": "integer"}, "-1 for a job that is not there yet."),
     Parameter("max_discover_threads", {"type": "integer"}),

@@ -72,8 +72,7 @@ class _Part:
 
     def _operation(self, same: list[Observed], expected: Responses) -> dict[str, Any]:
         """One method of one path, with all the routes that share it."""
-        last = same[-1]
-        told = self.dialect.described
+        last, told = same[-1], self.dialect.described
         made: dict[str, Any] = {
             "operationId": _identifier(self.dialect.name, last),
             "tags": [_title(self.dialect)],

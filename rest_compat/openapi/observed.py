@@ -35,7 +35,7 @@ CODES = (
     "INTERNAL",
 )
 """Every code that the kernel, or an operation, can fail with."""
-OF_ANY_ROUTE = CODES[:2]
+OF_ANY_ROUTE: tuple[str, ...] = CODES[:2]
 IMPOSSIBLE = (LookupError, TypeError, ValueError, AttributeError)
 """What a shape may raise on data that fits the types and that no server would give."""
 
@@ -118,7 +118,7 @@ class Observed:
     def responses(self) -> Responses:
         """Good answers, or what the shape gives instead of one."""
         found: Responses = {}
-        for data, call, world in self._samples():
+        for data, call, world in self.samples():
             try:
                 answer = self.route.shape(data, call)
             except (DomainError, *IMPOSSIBLE):
@@ -126,7 +126,8 @@ class Observed:
             _see(found, answer if isinstance(answer, Answer) else Answer(200, answer), world)
         return found or {(200, "application/json"): Seen()}
 
-    def _samples(self) -> Iterator[tuple[Any, Call, int]]:
+    def samples(self) -> Iterator[tuple[Any, Call, int]]:
+        """Data and a request for the shape, and their world."""
         for variant in self._variants():
             bare, full, *single = self.queries(variant.world)
             is_first = variant == Variant(variant.world)
