@@ -255,7 +255,10 @@ DESCRIBED = Described(
         ),
     },
     word=str.lower,
-    known={"StepOutput.sample": (_TABLE, {"text": FreeObject()})},
+    known={
+        "StepOutput.sample": (_TABLE, {"text": FreeObject()}),
+        "Trigger.lastRunStatus": tuple(word.lower() for word in words.RUN_WORDS),
+    },
     reasons=(
         ("UNAUTHENTICATED", "invalid_api_key"),
         ("UNAUTHENTICATED", "expired_oauth_token"),

@@ -41,6 +41,8 @@ SCALARS: tuple[Mapping[str, Any], ...] = (
     },
 )
 """Values of the graph's scalars in two worlds; others are texts, JSON is free."""
+DEPTHS = (1, 2, 3)
+"""Null at the root says that something is missing, which is a failure and no body."""
 Parent = GraphQLObjectType | GraphQLInterfaceType
 
 
@@ -52,7 +54,8 @@ class Variant:
     turn: int = 0
     """Which of the values of each enumeration."""
     without_values: bool = False
-    without_objects: bool = False
+    without_objects: int = 0
+    """From which depth on objects that may be null are; 0 for nowhere."""
     without_rows: bool = False
     includes: bool = True
     """Whether what `@include` guards is there."""
@@ -66,7 +69,8 @@ def variants(turns: int) -> Iterator[Variant]:
         for includes in (True, False):
             yield Variant(world, includes=includes)
             yield Variant(world, without_values=True, includes=includes)
-            yield Variant(world, without_objects=True, includes=includes)
+            for depth in DEPTHS:
+                yield Variant(world, without_objects=depth, includes=includes)
         yield Variant(world, without_rows=True)
 
 
@@ -152,10 +156,9 @@ class Sampler:
 
     @staticmethod
     def _is_left_out(node: FieldNode, variant: Variant, depth: int) -> bool:
-        # Null at the root says that something is missing, which is a failure and no body.
         if node.selection_set is None:
             return variant.without_values
-        return variant.without_objects and depth > 0
+        return 0 < variant.without_objects <= depth
 
     def _leaf(self, name: str, named: Any, variant: Variant) -> Any:
         if isinstance(named, GraphQLEnumType):
@@ -166,10 +169,17 @@ class Sampler:
             self.turns = max(self.turns, len(self.known[name]))
             return self.known[name][variant.turn % len(self.known[name])]
         if named.name == "JSON":
-            return FreeObject({ANY: (FreeList() if variant.world else FreeObject())})
+            return _free(variant.world)
         if variant.without_values and named.name in ("Int", "Float"):
             return 0 if named.name == "Int" else 0.0
         text = f"{'other' if variant.world else 'some'} {name}"
         if named.name == "Boolean":
             return (variant.turn + variant.world) % 2 == 0
         return SCALARS[variant.world].get(named.name, text)
+
+
+def _free(world: int) -> FreeObject:
+    """An object of free JSON with a value of free JSON."""
+    made = FreeObject()
+    made[ANY] = FreeList() if world else FreeObject()
+    return made

@@ -10,9 +10,15 @@ MAX_WORDS = 20
 class FreeObject(dict[str, Any]):
     """Free JSON: a value that passes a translation untouched could have been any other."""
 
+    def __init__(self) -> None:
+        super().__init__({ANY: None})
+
 
 class FreeList(list[Any]):
     """Free JSON in another form."""
+
+    def __init__(self) -> None:
+        super().__init__([None])
 
 
 class Seen:

@@ -20,7 +20,16 @@ from rest_compat.openapi.observed import IMPOSSIBLE, Observed
 from rest_compat.openapi.seen import ANY, FreeObject, Seen
 
 DIALECTS = {dialect.name: dialect for dialect in _dialects(get_settings())}
-FREE = {"mage": {"api_key", "oauth-token", "_http_error_codes", "x-api-key", "authorization", "x-forwarded-proto"}}
+FREE = {
+    "mage": {
+        "api_key",
+        "oauth-token",
+        "_http_error_codes",
+        "x-api-key",
+        "authorization",
+        "x-forwarded-proto",
+    }
+}
 """What is told of all routes together, as credential or as common parameter."""
 
 UNREAD = {
