@@ -250,16 +250,18 @@ def test_what_is_told_of_requests_is_what_is_read(name: str) -> None:
 
 
 def _bodies(one: Observed) -> Iterator[dict[str, Any]]:
-    """The body with everything, with what is needed, with each attribute by itself."""
+    """The body with everything or what is needed, with and without each attribute by itself."""
     schema = one.body or {}
     yield {}
     for world in (0, 1):
-        yield example(schema, world)
+        full = example(schema, world)
+        yield full
         yield example(schema, world, only_needed=True)
         for name, inner in schema.get("properties", {}).items():
             yield {name: example(inner, world)}
             for key, attribute in inner.get("properties", {}).items():
                 yield {name: {key: example(attribute, world)}}
+                yield {**full, name: {k: v for k, v in full[name].items() if k != key}}
 
 
 def _watch(one: Observed, asked: Asked, bodies: list[dict[str, Any]]) -> None:
