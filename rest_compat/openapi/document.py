@@ -113,9 +113,11 @@ class _Part:
                 continue
             content = {
                 media: {"schema": self._schema((status, media), good, expected)}
-                for media in sorted({m for s, m in (*good, *expected) if s == status})
+                for media in sorted({m for s, m in (*good, *expected) if s == status and m})
             }
-            made[str(status)] = {"description": phrase(status), "content": content}
+            made[str(status)] = {"description": phrase(status)}
+            if content:
+                made[str(status)]["content"] = content
         return made
 
     def _name(self, status: int) -> str:

@@ -18,7 +18,7 @@ from rest_compat.openapi.samples import Sampler, Variant, variants
 from rest_compat.openapi.seen import Seen
 
 Place = tuple[int, str]
-"""A status and a media type."""
+"""A status and a media type, which is empty for an answer without content."""
 Responses = dict[Place, Seen]
 CODES = (
     "BAD_USER_INPUT",

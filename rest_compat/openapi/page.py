@@ -1,5 +1,6 @@
 """The document as a page to read: plain HTML without scripts, which asks nobody for anything."""
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -36,7 +37,7 @@ def page(document: Mapping[str, Any], links: Mapping[str, str]) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}: REST</title>'
         '<meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}</style><h1>{title}</h1><p>{escape(info['description'])}</p>"
+        f"<style>{STYLE}</style><h1>{title}</h1><p>{_words(info['description'])}</p>"
         f"<p>OpenAPI {document['openapi']}: {others}</p><p>{contents}</p>{parts}"
         f"<h2>Failures</h2>{schemas}</html>"
     )
@@ -51,7 +52,7 @@ def _tag(document: Mapping[str, Any], tag: Mapping[str, str]) -> str:
         if method in item and name in item[method]["tags"]
     )
     head = f'<h2 id="{escape(name)}">{escape(name)}</h2>'
-    return f"{head}<p>{escape(tag['description'])}</p>{found}"
+    return f"{head}<p>{_words(tag['description'])}</p>{found}"
 
 
 def _operation(
@@ -60,7 +61,7 @@ def _operation(
     body = operation.get("requestBody")
     schema = body["content"]["application/json"]["schema"] if body else None
     parts = [
-        f"<p>{escape(operation['description'])}</p>",
+        f"<p>{_words(operation['description'])}</p>",
         "".join(_parameters(document, operation["parameters"])),
         f"<h4>Body</h4>{_pre(schema)}" if schema else "",
         "<h4>Answers</h4>",
@@ -84,7 +85,7 @@ def _parameters(document: Mapping[str, Any], parameters: list[Any]) -> Iterator[
         told = known.get("description") or schema.get("description", "")
         yield (
             f"<tr><td><code>{escape(known['name'])}</code>{needed}<td>{known['in']}"
-            f"<td>{escape(_type(schema))}<td>{escape(told)}"
+            f"<td>{escape(_type(schema))}<td>{_words(told)}"
         )
     yield "</table>"
 
@@ -110,7 +111,7 @@ def _answer(document: Mapping[str, Any], status: str, response: Mapping[str, Any
         return f"<p>{head}: {links}</p>"
     shown = "".join(
         f"<p>{escape(media)}</p>{_pre(content['schema'])}"
-        for media, content in known["content"].items()
+        for media, content in known.get("content", {}).items()
     )
     return f"<details><summary>{head}</summary>{shown}</details>"
 
@@ -122,6 +123,11 @@ def _resolved(document: Mapping[str, Any], one: Mapping[str, Any]) -> Mapping[st
     for step in one["$ref"].removeprefix("#/").split("/"):
         found = found[step]
     return dict(found)
+
+
+def _words(text: str) -> str:
+    """A text whose words in backticks are code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)).replace("\n\n", "<br>")
 
 
 def _pre(schema: Any) -> str:
