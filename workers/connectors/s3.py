@@ -79,6 +79,16 @@ class S3:
         con.execute(f"SET http_timeout = {60}")
 
 
+def listed(files: Any, folder: str) -> Iterator[tuple[str, datetime]]:
+    """All objects below a folder, and when each was last written."""
+    from pyarrow.fs import FileSelector
+
+    selector = FileSelector(folder, allow_not_found=True, recursive=True)
+    for info in files.get_file_info(selector):
+        if info.is_file:
+            yield f"s3://{info.path}", info.mtime
+
+
 def fault(error: Exception) -> SyncError:
     """What an error of S3 means to its user."""
     text = str(error)

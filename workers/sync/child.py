@@ -1,6 +1,6 @@
-"""`python -m workers.sync.child`: one sync, clear, check or discovery in a process of its own.
+"""`python -m workers.sync.child`: one sync, clear, check, discovery or look at a slot.
 
-One JSON document comes on stdin, JSON lines go to stdout; a lookup of an address is a line out and
+It is a process of its own. One JSON document comes on stdin, JSON lines go to stdout; a lookup of an address is a line out and
 an answer in. When stdin ends, whoever started this is gone, and the process ends at once.
 """
 
@@ -130,6 +130,10 @@ def work(document: dict[str, Any], session: Session, wire: Wire) -> dict[str, An
         return _check(document, session)
     if what == "discover":
         return _discover(document, session)
+    if what == "slot":
+        with _opened("source", document["source"], session) as source:
+            found: dict[str, Any] = source.slot(drop=document["drop"])
+            return found
     streams = [configured(pair["stream"], pair["selected"]) for pair in document["streams"]]
     if not streams and what == "sync":
         raise SyncError("The job has no selected stream.")

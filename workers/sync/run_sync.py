@@ -35,6 +35,7 @@ from workers.sync.child_process import ChildProcess
 log = structlog.get_logger()
 
 PROBES = 8
+LOOK_S = 20.0
 FLUSH_S = 1.0
 _SECRET_WORDS = ("password", "secret", "token", "passphrase", "private", "credential", "_key")
 
@@ -107,6 +108,28 @@ class SyncKind:
         async with self._probes:
             return await self._follow(context, document, _Relay(context, document))
 
+    async def look(self, source: Settings, *, drop: bool) -> dict[str, Any]:
+        """Look at the slot of a source, or drop it: {"result": ...} or {"error": {message, retry}}."""
+        told: dict[str, Any] = {}
+        try:
+            document = {**self._shared(), "do": "slot", "drop": drop, "source": self._end(source)}
+            async with self._probes, asyncio.timeout(LOOK_S):
+                child = await ChildProcess.start(document, self._environ)
+                try:
+                    async for line in child.lines():
+                        if "address" in line:
+                            await child.send(await self._address(**line["address"]))
+                        told = line if "result" in line or "error" in line else told
+                finally:
+                    await child.end(0)
+        except SqlFault as error:
+            return {"error": {"message": str(error), "retry": False}}
+        except TimeoutError:
+            told = {}
+        if "error" in told:
+            told["error"]["message"] = _without(_secrets(document), told["error"]["message"])
+        return told or {"error": {"message": "The server did not answer in time.", "retry": True}}
+
     async def _follow(
         self, context: RunContext, document: dict[str, Any], relay: "_Relay"
     ) -> Outcome:
@@ -175,9 +198,10 @@ class SyncKind:
             "fence": context.fence,
             "attempt": context.attempt,
         }
+        return {"do": what, "run": run, **self._shared()}
+
+    def _shared(self) -> dict[str, Any]:
         return {
-            "do": what,
-            "run": run,
             "data_root": str(self._places.data_root),
             "scratch": str(self._places.scratch),
             "limits": {"memory_mb": self._limits.memory_mb, "threads": self._limits.threads},
@@ -212,7 +236,7 @@ class _Relay:
         self.result: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self._clears = document["do"] == "clear"
-        self._secrets = sorted(_secrets(document), key=len, reverse=True)
+        self._secrets = _secrets(document)
         self._figures: dict[str, dict[str, Any]] = {}
         self._changed: set[str] = set()
         self._states: dict[str, dict[str, Any]] = {}
@@ -272,9 +296,7 @@ class _Relay:
 
     def clean(self, text: str) -> str:
         """A text without any secret of the settings."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return _without(self._secrets, text)
 
     async def _log(self, told: Mapping[str, Any]) -> None:
         level = str(told.get("level", "info")).upper()
@@ -305,6 +327,13 @@ async def _done(tx: Tx, context: RunContext) -> set[str]:
     c = run_steps.c
     ended = select(c.name).where(c.run_id == context.run_id, c.status == "succeeded")
     return {row["name"] for row in await tx.all(ended)}
+
+
+def _without(secrets: set[str], text: str) -> str:
+    """A text with stars in place of secrets, the longest first: one may be in another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _secrets(value: Any, name: str = "") -> set[str]:

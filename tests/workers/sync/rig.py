@@ -4,15 +4,19 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
 
+from workers.connectors import duck
+from workers.connectors.base import Run, Session
 from workers.sync.catalog import selected_streams
+from workers.sync.child import Wire, work
 
 Line = dict[str, Any]
 LONGEST_S = 300
@@ -71,6 +75,8 @@ class Child:
         assert self.process.stdout and self.process.stderr and self.process.stdin
         stderr = asyncio.ensure_future(self.process.stderr.read())
         async for raw in self.process.stdout:
+            if not raw.endswith(b"\n"):
+                break  # It was killed while it wrote this.
             line = json.loads(raw)
             lines.append(line)
             if "address" in line:
@@ -160,9 +166,23 @@ class Rig:
     async def run(self, answer: Line | None = None, **document: Any) -> Told:
         return await (await self.start(answer, **document)).told()
 
-    async def catalog(self) -> dict[str, Any]:
-        catalog: dict[str, Any] = (await self.run(do="discover")).result["catalog"]
-        return catalog
+    async def catalog(self, source: Line | None = None) -> dict[str, Any]:
+        """What discovery finds, in this process: a child of its own takes longer than the look."""
+        document = {"do": "discover", "source": source or self.source, "job": {"prefix": "job"}}
+        return await asyncio.to_thread(self._discovered, document)
+
+    def _discovered(self, document: Line) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder, duck.connect(Path(folder)) as con:
+            session = Session(
+                duck=con,
+                run=Run(),
+                data_root=self.data_root,
+                scratch=Path(folder),
+                log=lambda level, message: None,
+                address=lambda host, port: "127.0.0.1",
+            )
+            found: dict[str, Any] = work(document, session, cast(Wire, None))["catalog"]
+            return found
 
     async def streams(
         self, *names: str, mode: str = "full_refresh", cursor: str | None = None, **selected: Any

@@ -25,7 +25,7 @@ async def test_discovery(rig: Rig) -> None:
         "PARTITION BY RANGE (at); CREATE TABLE parts_1 PARTITION OF parts DEFAULT"
     )
     rig.source_config = {"schemas": []}
-    catalog = await rig.catalog()
+    catalog = (await rig.run(do="discover")).result["catalog"]
     streams = {entry["stream"]["name"]: entry["stream"] for entry in catalog["streams"]}
     assert set(streams) == {"Order Lines", "parts"}
     lines = streams["Order Lines"]

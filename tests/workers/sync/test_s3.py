@@ -1,7 +1,12 @@
 """Destinations on S3, with a server that speaks it, and catalogs that are servers themselves."""
 
+import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +15,13 @@ from moto.server import ThreadedMotoServer
 from pyarrow.fs import S3FileSystem
 from pyiceberg.catalog.sql import SqlCatalog
 
+from tests.journeys.warehouse import warehouse
+from tests.servers import SessionServers
 from tests.workers.sync.rest_catalog import RestCatalogServer
 from tests.workers.sync.rig import Line, Rig
+from tests.workers.sync.test_changes import session
+from workers.connectors import registry
+from workers.connectors.base import Table
 
 TABLE = "CREATE TABLE one (id int PRIMARY KEY, t text); INSERT INTO one VALUES (1, 'a'), (2, 'ü')"
 pytestmark = pytest.mark.long
@@ -64,6 +74,18 @@ def read_json(store: str, key: str) -> Any:
         return json.loads(stream.read())
 
 
+def tidy(rig: Rig, scratch: Path, to: Line) -> None:
+    """Do the upkeep of a table as in ten days."""
+    with ExitStack() as stack:
+        made = replace(session(rig, stack, scratch, 9), address=lambda host, port: "127.0.0.1")
+        destination: Any = registry.destination(to["type"], made, to["config"])
+        destination.open()
+        stack.callback(destination.close)
+        destination.tidy(
+            Table("public.one", "job_db_public", "one", ()), datetime.now(UTC) + timedelta(days=10)
+        )
+
+
 async def test_parquet(rig: Rig, store: str) -> None:
     await rig.sql.execute(TABLE)
     streams = await rig.streams("one", partition_regex="/{t,'',}")
@@ -86,7 +108,7 @@ async def test_parquet(rig: Rig, store: str) -> None:
     assert objects(store, "some/") == set()
 
 
-async def test_iceberg(rig: Rig, store: str) -> None:
+async def test_iceberg(rig: Rig, store: str, tmp_path: Path) -> None:
     await rig.sql.execute(TABLE)
     streams = await rig.streams("one", mode="incremental", cursor="id")
     destination = iceberg(store, rig)
@@ -103,6 +125,11 @@ async def test_iceberg(rig: Rig, store: str) -> None:
     assert table.location().startswith("s3://lake/warehouse/")
     rows = table.scan(selected_fields=("id", "t")).to_arrow().to_pylist()
     assert sorted((row["id"], row["t"]) for row in rows) == [(1, "b"), (2, "ü"), (3, "c")]
+    await asyncio.to_thread(tidy, rig, tmp_path, destination)
+    table.refresh()
+    assert len(table.metadata.snapshots) == 1
+    kept = {task.file.file_path.removeprefix("s3://lake/") for task in table.scan().plan_files()}
+    assert {name for name in objects(store, "warehouse/") if name.endswith(".parquet")} == kept
     await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
     assert objects(store, "warehouse/") == set()
 
@@ -161,15 +188,37 @@ async def test_rest_catalog(rig: Rig) -> None:
     assert told.error == "The server cannot be reached, or went away."
 
 
-async def test_a_catalog_in_postgresql(rig: Rig, store: str) -> None:
+async def test_a_catalog_in_postgresql(rig: Rig, session_servers: SessionServers) -> None:
     """It is asked for through an address that was checked, and refuses a wrong password."""
-    destination = rig.iceberg
-    destination["config"]["writer"] |= {
-        "jdbc_url": "jdbc:postgresql://catalog.example.com:5499/lake",
-        "jdbc_username": "user",
-        "jdbc_password": "secret",
-    }
-    told = await rig.run({"refused": "No."}, do="check", destination=destination)
-    assert told.error == "No."
+    await rig.sql.execute(TABLE)
+    with warehouse(session_servers) as given:
+        host, database = "catalog.example.com", given["WAREHOUSE_DATABASE"]
+        destination = rig.iceberg
+        writer = destination["config"]["writer"]
+        writer |= {
+            "jdbc_url": f"jdbc:postgresql://{host}:{given['WAREHOUSE_PORT']}/{database}",
+            "jdbc_username": given["WAREHOUSE_USER"],
+            "jdbc_password": given["WAREHOUSE_PASSWORD"],
+        }
+        told = await rig.run({"refused": "No."}, do="check", destination=destination)
+        assert told.error == "No."
+        told = await rig.run(LOCAL, do="check", destination=destination)
+        assert told.result["status"] == "SUCCEEDED"
+        assert {"address": {"host": host, "port": int(given["WAREHOUSE_PORT"])}} in told.lines
+        streams = await rig.streams("one", mode="incremental", cursor="id")
+        for change, rows in (("", 2), ("UPDATE one SET t = 'b' WHERE id = 1", 1), ("", 0)):
+            await rig.sql.execute(change)
+            assert (await rig.sync(destination, streams, answer=LOCAL)).result["rows"] == rows
+        login = f"{given['WAREHOUSE_USER']}:{given['WAREHOUSE_PASSWORD']}"
+        uri = f"postgresql+pg8000://{login}@127.0.0.1:{given['WAREHOUSE_PORT']}/{database}"
+        catalog = SqlCatalog("lake", uri=uri)
+        found = catalog.load_table(("job_db_public", "one")).scan().to_arrow().to_pylist()
+        assert sorted((row["id"], row["t"]) for row in found) == [(1, "b"), (2, "ü")]
+        await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
+        assert catalog.list_tables("job_db_public") == []
+        catalog.engine.dispose()
+        writer["jdbc_password"] = "wrong"
+        told = await rig.run(LOCAL, do="check", destination=destination)
+        assert told.error == "The catalog's database refuses the user name or the password."
     told = await rig.run(LOCAL, do="check", destination=destination)
     assert told.error == "The catalog's database cannot be used now, or went away."
