@@ -80,9 +80,7 @@ async def work(settings: Settings, *, install: bool = False) -> int:
         _task(every(alerts.INTERVAL_S, alerts.alert, "alerts")),
         _task(every(tallies.INTERVAL_S, tallies.fold, "tallies")),
         _task(
-            every(
-                limits.slot_look_s / 4, partial(slots.watch, syncs, limits.slot_look_s), "slots"
-            )
+            every(limits.slot_look_s / 4, partial(slots.watch, syncs, limits.slot_look_s), "slots")
         ),
         _task(
             every(

@@ -246,7 +246,10 @@ async def test_a_light_list_leaves_out_settings_and_catalogs(send: Send) -> None
     number = await made(send, "jobs", job())
     (found,) = [j for j in good(await send("GET", f"{P}/jobs")) if j["id"] == number]
     heavy = {**found, "source": dict(found["source"]), "destination": dict(found["destination"])}
-    for part, name in ((heavy, "streams_config"), *((heavy[e], "config") for e in ("source", "destination"))):
+    for part, name in (
+        (heavy, "streams_config"),
+        *((heavy[e], "config") for e in ("source", "destination")),
+    ):
         assert part.pop(name)
     light = good(await send("GET", f"{P}/jobs?view=light&name={found['name']}"))
     assert light == [heavy]

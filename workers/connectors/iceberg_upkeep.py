@@ -123,7 +123,10 @@ def _named(found: Found, io: Files) -> tuple[set[str], set[str]]:
     names |= {one.statistics_path for one in metadata.partition_statistics}
     current, read = set(), set()
     for snapshot in metadata.snapshots:
-        names |= {snapshot.manifest_list, _said(snapshot).get(POSITION_FILE, snapshot.manifest_list)}
+        names |= {
+            snapshot.manifest_list,
+            _said(snapshot).get(POSITION_FILE, snapshot.manifest_list),
+        }
         is_current = snapshot.snapshot_id == metadata.current_snapshot_id
         for manifest in snapshot.manifests(io):
             if manifest.manifest_path in read and not is_current:

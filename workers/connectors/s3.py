@@ -4,8 +4,9 @@ An endpoint that a user has named is called through the session's `Door`, which 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 

@@ -1,6 +1,7 @@
 """Looks at the replication slots of jobs that read logs, and drops those of deleted jobs."""
 
 import asyncio
+import time
 
 import structlog
 
@@ -12,11 +13,19 @@ from workers.sync.run_sync import SyncKind
 log = structlog.get_logger()
 
 
+LONGEST_S = 20.0
+"""After so long no more are taken; the loop comes again."""
+
+
 async def watch(syncs: SyncKind, every_s: float) -> None:
     """Look at those that nobody has looked at for so many seconds."""
-    async with transaction(SYSTEM) as tx:
-        found = await slots.due(tx, every_s)
-    await asyncio.gather(*(_look(syncs, one) for one in found))
+    began = time.monotonic()
+    while time.monotonic() - began < LONGEST_S:
+        async with transaction(SYSTEM) as tx:
+            found = await slots.due(tx, every_s)
+        await asyncio.gather(*(_look(syncs, one) for one in found))
+        if not found:
+            return
 
 
 async def _look(syncs: SyncKind, one: slots.Watch) -> None:

@@ -104,8 +104,8 @@ class Sync:
 
     def _tidy(self, streams: Sequence[Stream]) -> None:
         """The destination's upkeep; the rows are safe by then, whatever comes of it."""
-        tidy = getattr(self.destination, "tidy", None)
-        for stream in streams if tidy else ():
+        tidy: Callable[[Table], None] = getattr(self.destination, "tidy", lambda table: None)
+        for stream in streams:
             try:
                 tidy(place(stream))
             except Exception as error:

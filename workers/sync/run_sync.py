@@ -35,7 +35,7 @@ from workers.sync.child_process import ChildProcess
 log = structlog.get_logger()
 
 PROBES = 8
-LOOK_S = 20.0
+LOOKS, LOOK_S = 4, 15.0
 FLUSH_S = 1.0
 _SECRET_WORDS = ("password", "secret", "token", "passphrase", "private", "credential", "_key")
 
@@ -76,6 +76,7 @@ class SyncKind:
         self._limits = limits
         self._syncs = asyncio.Semaphore(limits.side_by_side)
         self._probes = asyncio.Semaphore(PROBES)
+        self._looks = asyncio.Semaphore(LOOKS)
 
     async def sync(self, context: RunContext) -> Outcome:
         """Kind `sync` or `clear`: move a job's streams, or remove what was moved."""
@@ -111,9 +112,10 @@ class SyncKind:
     async def look(self, source: Settings, *, drop: bool) -> dict[str, Any]:
         """Look at the slot of a source, or drop it: {"result": ...} or {"error": {message, retry}}."""
         told: dict[str, Any] = {}
+        document: dict[str, Any] = {}
         try:
             document = {**self._shared(), "do": "slot", "drop": drop, "source": self._end(source)}
-            async with self._probes, asyncio.timeout(LOOK_S):
+            async with self._looks, asyncio.timeout(LOOK_S):
                 child = await ChildProcess.start(document, self._environ)
                 try:
                     async for line in child.lines():
@@ -123,7 +125,7 @@ class SyncKind:
                 finally:
                     await child.end(0)
         except SqlFault as error:
-            return {"error": {"message": str(error), "retry": False}}
+            told = {"error": {"message": str(error), "retry": False}}
         except TimeoutError:
             told = {}
         if "error" in told:

@@ -19,7 +19,7 @@ from app.ingestion.actions.work import Settings
 from app.ingestion.secrets import opened
 from app.ingestion.tables import sync_jobs, sync_sources
 
-BATCH = 16
+BATCH = 8
 GIVE_UP = timedelta(days=1)
 """For so long after a job's end its slot is tried to be dropped."""
 UNKNOWN = "Its replication slot could not be looked at: "
@@ -92,15 +92,15 @@ async def _watch(tx: Tx, source_id: int, jobs: Sequence[RowMapping]) -> Watch | 
         return None
     settings = config.get("update_method") or {}
     slot = str(settings.get("replication_slot") or "")
-    drop = all(job["deleted_at"] is not None for job in jobs) and bool(settings.get("create_missing"))
+    drop = all(job["deleted_at"] is not None for job in jobs) and bool(
+        settings.get("create_missing")
+    )
     if drop and await tx.one(_IN_USE, {"slot": slot}):
         drop = False
     return Watch(Settings(row["type"], row["connector_version"], config), slot, jobs, drop)
 
 
-async def _note_live(
-    tx: Tx, watch: Watch, job: RowMapping, told: Mapping[str, Any]
-) -> list[str]:
+async def _note_live(tx: Tx, watch: Watch, job: RowMapping, told: Mapping[str, Any]) -> list[str]:
     was = job["slot_warning"]
     fresh: dict[str, Any]
     if "error" in told and told["error"]["retry"]:

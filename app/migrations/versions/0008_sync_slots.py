@@ -1,5 +1,7 @@
 """What the servers of sources keep for the jobs that read their logs."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,7 +10,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "slot_retained_bytes": sa.BigInteger(),
     "slot_warning": sa.Text(),
     "slot_seen_at": sa.DateTime(timezone=True),

@@ -25,7 +25,9 @@ LOST = {"error": {"message": "The slot is lost.", "retry": False}}
 async def logged(team: Team, slot: str, *, create: bool = True, **values: Any) -> int:
     """A job that is off, whose source names a slot."""
     log = {"type": "CDC", "replication_slot": slot, "publication": "p", "create_missing": create}
-    source = await rows.sync_end("source", team.project, config={**rows.POSTGRES, "update_method": log})
+    source = await rows.sync_end(
+        "source", team.project, config={**rows.POSTGRES, "update_method": log}
+    )
     given = {"is_active": False, "advanced_settings": HOOK, **values}
     return await rows.sync_job(team.project, source_id=source, **given)
 

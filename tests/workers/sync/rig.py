@@ -14,7 +14,7 @@ import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
 
 from workers.connectors import duck
-from workers.connectors.base import Run, Session
+from workers.connectors.base import Run, Session, SyncError
 from workers.sync.catalog import selected_streams
 from workers.sync.child import Wire, work
 
@@ -166,12 +166,23 @@ class Rig:
     async def run(self, answer: Line | None = None, **document: Any) -> Told:
         return await (await self.start(answer, **document)).told()
 
-    async def catalog(self, source: Line | None = None) -> dict[str, Any]:
-        """What discovery finds, in this process: a child of its own takes longer than the look."""
-        document = {"do": "discover", "source": source or self.source, "job": {"prefix": "job"}}
-        return await asyncio.to_thread(self._discovered, document)
+    async def here(self, **document: Any) -> dict[str, Any]:
+        """The result of a check or a discovery in this process, which a child takes longer for.
 
-    def _discovered(self, document: Line) -> dict[str, Any]:
+        Raises SyncError; every host has the address of this machine.
+        """
+        whole = {"source": self.source, "job": {"prefix": "job"}, **document}
+        return await asyncio.to_thread(self._here, whole)
+
+    async def refusal(self, **document: Any) -> str:
+        """What a check in this process says is wrong."""
+        try:
+            found = await self.here(do="check", **document)
+        except SyncError as error:
+            return str(error)
+        raise AssertionError(found)
+
+    def _here(self, document: Line) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder, duck.connect(Path(folder)) as con:
             session = Session(
                 duck=con,
@@ -181,14 +192,13 @@ class Rig:
                 log=lambda level, message: None,
                 address=lambda host, port: "127.0.0.1",
             )
-            found: dict[str, Any] = work(document, session, cast(Wire, None))["catalog"]
-            return found
+            return work(document, session, cast(Wire, None))
 
     async def streams(
         self, *names: str, mode: str = "full_refresh", cursor: str | None = None, **selected: Any
     ) -> list[dict[str, Any]]:
         """Configured streams of the discovered catalog."""
-        pairs = selected_streams(await self.catalog())
+        pairs = selected_streams((await self.here(do="discover"))["catalog"])
         chosen = [pair for pair in pairs if pair["stream"]["name"] in names]
         assert len(chosen) == len(names)
         for pair in chosen:

@@ -80,15 +80,14 @@ async def test_a_named_host_is_asked_for_and_its_refusal_told(rig: Rig) -> None:
     ],
 )
 async def test_settings_that_reach_too_far(rig: Rig, config: dict[str, object], error: str) -> None:
-    told = await rig.run({"address": "127.0.0.1"}, do="check", source=named(**config))
-    assert told.error == error
+    assert await rig.refusal(source=named(**config)) == error
 
 
 async def test_a_folder_outside_the_data_root(rig: Rig) -> None:
     for path in ("../elsewhere", "/etc"):
         away = {"type": "parquet", "config": {"writer": {"local_path": path}}}
-        told = await rig.run(do="check", source=None, destination=away)
-        assert told.error == "The folder must lie below the data folder."
+        told = await rig.refusal(source=None, destination=away)
+        assert told == "The folder must lie below the data folder."
 
 
 async def test_checks_of_both_ends(rig: Rig) -> None:

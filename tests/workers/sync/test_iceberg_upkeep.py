@@ -110,7 +110,9 @@ async def test_nothing_is_removed_where_names_do_not_agree(
     monkeypatch.setattr(
         Files,
         "under",
-        lambda io, folder: ((n.replace("isthmus-7-", "isthmus-7_"), at) for n, at in listed(io, folder)),
+        lambda io, folder: (
+            (n.replace("isthmus-7-", "isthmus-7_"), at) for n, at in listed(io, folder)
+        ),
     )
     tidy(rig, tmp_path / "s", 40)
     assert on_disk(rig) == before

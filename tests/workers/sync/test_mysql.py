@@ -40,7 +40,7 @@ class Shop:
             return rows
 
     async def streams(self, mode: str, cursor: str | None = None, **more: Any) -> list[Line]:
-        catalog = await self.rig.catalog(self.source())
+        catalog = (await self.rig.here(do="discover", source=self.source()))["catalog"]
         return [
             {"stream": {**e["stream"], "sync_mode": mode, "cursor_field": cursor}, "selected": more}
             for e in catalog["streams"]
@@ -169,7 +169,9 @@ def _long(type_: str, values: list[str]) -> Any:
         ),
         ("varchar(20) CHARACTER SET latin1", ["'a\\\\'", "'ÿ\\\\'"]),
         _long("bigint unsigned", ["18446744073709551613", "18446744073709551615"]),
-        _long("timestamp(6) NULL", ["'2026-01-01 00:00:00.000001'", "'2026-01-01 00:00:00.000002'"]),
+        _long(
+            "timestamp(6) NULL", ["'2026-01-01 00:00:00.000001'", "'2026-01-01 00:00:00.000002'"]
+        ),
         _long("double", ["0.1", "0.30000000000000004"]),
         _long("time(6)", ["'10:00:00'", "'100:00:00.000001'"]),
     ],
@@ -188,14 +190,13 @@ async def test_cursors_of_all_kinds(rig: Rig, shop: Shop, type_: str, values: li
 
 
 async def test_refusals(rig: Rig, shop: Shop) -> None:
-    async def error(answer: Line = LOCAL, **config: Any) -> str:
-        return (await rig.run(answer, do="check", source=shop.source(**config))).error
-
-    assert await error({"refused": "No."}) == "No."
-    assert await error(password="x") == "The server refuses the user name or the password."
-    assert (
-        await error(hosts="/run/mysqld.sock") == "The host must be one name or address, not a path."
-    )
-    assert await error(port=1) == "The server cannot be reached, or went away."
-    assert (await error(database="gone")).startswith("The database says: Unknown database")
-    assert (await error(ssl={"mode": "verify-ca"})) == "The setting ssl.server_ca is missing."
+    told = await rig.run({"refused": "No."}, do="check", source=shop.source())
+    assert told.error == "No."
+    for config, sentence in (
+        ({"password": "x"}, "The server refuses the user name or the password."),
+        ({"hosts": "/run/mysqld.sock"}, "The host must be one name or address, not a path."),
+        ({"port": 1}, "The server cannot be reached, or went away."),
+        ({"database": "gone"}, "The database says: Unknown database"),
+        ({"ssl": {"mode": "verify-ca"}}, "The setting ssl.server_ca is missing."),
+    ):
+        assert (await rig.refusal(source=shop.source(**config))).startswith(sentence)

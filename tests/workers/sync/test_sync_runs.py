@@ -133,7 +133,9 @@ class Jobs:
             "destination": {"name": f"{name}_to", **versioned, "type": "parquet", "config": lake},
             "advancedSettings": settings,
         }
-        made = self.call("syncJobCreate", "SyncJobCreateInput", input, "job { number } errors { message }")
+        made = self.call(
+            "syncJobCreate", "SyncJobCreateInput", input, "job { number } errors { message }"
+        )
         assert not made["errors"], made
         return int(made["job"]["number"])
 
@@ -370,7 +372,9 @@ async def test_slots_are_watched_and_go_with_their_jobs(
             await jobs.until(
                 lambda n=number: jobs.ask(SLOT, {"number": n})["syncJob"]["slotRetainedBytes"]
             )
-            gone = jobs.call("syncJobDelete", "SyncJobDeleteInput", {"by": {"number": number}}, DELETED)
+            gone = jobs.call(
+                "syncJobDelete", "SyncJobDeleteInput", {"by": {"number": number}}, DELETED
+            )
             assert not gone["errors"]
         await jobs.until(lambda: sink.posted)
         (posted,) = sink.posted
@@ -380,7 +384,7 @@ async def test_slots_are_watched_and_go_with_their_jobs(
     assert told["error"] in told["text"] and jobs.canary not in str(told)
     left = "SELECT slot_name::text FROM pg_replication_slots WHERE database = current_database()"
     async with asyncio.timeout(60):
-        while [row[0] for row in await con.fetch(left)] != [names[1]]:
+        while [row[0] for row in await con.fetch(left)] != [names[1]]:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     await con.execute("SELECT pg_drop_replication_slot($1)", names[1])
     await con.close()

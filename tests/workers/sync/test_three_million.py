@@ -76,6 +76,8 @@ async def test_trips(rig: Rig) -> None:
     in_lake = await rig.sql.fetchrow(f"SELECT {OF_POSTGRES} FROM lake.trips")
     assert tuple(in_lake) == wanted
     folder = rig.folder("trips")
-    assert of_files([str(folder / file["path"]) for file in rig.manifest("trips")["files"]]) == wanted
+    assert (
+        of_files([str(folder / file["path"]) for file in rig.manifest("trips")["files"]]) == wanted
+    )
     tasks = rig.iceberg_table("trips").scan().plan_files()
     assert of_files([task.file.file_path.removeprefix("file://") for task in tasks]) == wanted
