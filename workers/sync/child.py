@@ -181,12 +181,8 @@ class _NoSource:
         raise AssertionError(name)
 
 
-def main() -> int:
-    """Exit status 0 once the result is told; 1 after a failure, which is told as well."""
-    # Libraries that print must not break the wire.
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    wire = Wire(sys.stdin, out)
+def answer(wire: Wire) -> int:
+    """Do what the wire's document asks for and tell the result, or the failure; the exit status."""
     try:
         with open_session(wire.document, wire) as session:
             result = work(wire.document, session, wire)
@@ -196,6 +192,14 @@ def main() -> int:
         return 1
     wire.tell({"result": result})
     return 0
+
+
+def main() -> int:
+    """Exit status 0 once the result is told; 1 after a failure, which is told as well."""
+    # Libraries that print must not break the wire.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return answer(Wire(sys.stdin, out))
 
 
 def run() -> None:

@@ -31,7 +31,7 @@ def write(rig: Rig, name: str, content: str | bytes, at: float | None = None) ->
 
 
 async def configured(rig: Rig, given: Line, mode: str, **selected: Any) -> list[Line]:
-    catalog = (await rig.here(do="discover", source=given))["catalog"]
+    catalog = (await rig.run(do="discover", source=given)).result["catalog"]
     return [
         {
             "stream": {**entry["stream"], "sync_mode": mode, "cursor_field": files.MODIFIED},
@@ -163,13 +163,14 @@ async def test_what_lies_elsewhere_is_refused(rig: Rig, tmp_path: Path) -> None:
     secret.write_text("id\n1\n")
     outside = "The folder must lie below the data folder."
     for path in ("..", "/etc", "in/../.."):
-        assert await rig.refusal(source=source(path=path)) == outside
+        assert (await rig.run(do="check", source=source(path=path))).error == outside
     write(rig, "one/a.csv", "id\n1\n")
     (rig.data_root / "in/away").symlink_to(tmp_path)
-    assert await rig.refusal(source=source(path="in/away")) == outside
-    assert await rig.here(do="check", source=source())
+    assert (await rig.run(do="check", source=source(path="in/away"))).error == outside
+    assert (await rig.run(do="check", source=source())).result
     (rig.data_root / "in/one/link.csv").symlink_to(secret)
-    assert await rig.refusal(source=source()) == "The file one/link.csv is a link to elsewhere."
+    told = await rig.run(do="check", source=source())
+    assert told.error == "The file one/link.csv is a link to elsewhere."
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ async def test_what_lies_elsewhere_is_refused(rig: Rig, tmp_path: Path) -> None:
 )
 async def test_settings(rig: Rig, config: Line, error: str) -> None:
     write(rig, "one/a.csv", "id\n1\n")
-    assert await rig.refusal(source=source(**config)) == error
+    assert (await rig.run(do="check", source=source(**config))).error == error
 
 
 async def test_a_broken_file_is_named(rig: Rig) -> None:

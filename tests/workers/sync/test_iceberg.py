@@ -296,7 +296,8 @@ async def test_check_leaves_nothing_behind(rig: Rig) -> None:
 async def test_settings_that_cannot_work(rig: Rig, change: dict[str, str], sentence: str) -> None:
     destination = rig.iceberg
     destination["config"]["writer"].update(change)
-    assert (await rig.refusal(destination=destination)).startswith(sentence)
+    told = await rig.run(do="check", destination=destination)
+    assert told.error.startswith(sentence)
 
 
 async def equal(rig: Rig) -> None:

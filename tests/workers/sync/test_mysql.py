@@ -40,7 +40,7 @@ class Shop:
             return rows
 
     async def streams(self, mode: str, cursor: str | None = None, **more: Any) -> list[Line]:
-        catalog = (await self.rig.here(do="discover", source=self.source()))["catalog"]
+        catalog = (await self.rig.run(LOCAL, do="discover", source=self.source())).result["catalog"]
         return [
             {"stream": {**e["stream"], "sync_mode": mode, "cursor_field": cursor}, "selected": more}
             for e in catalog["streams"]
@@ -190,13 +190,14 @@ async def test_cursors_of_all_kinds(rig: Rig, shop: Shop, type_: str, values: li
 
 
 async def test_refusals(rig: Rig, shop: Shop) -> None:
-    told = await rig.run({"refused": "No."}, do="check", source=shop.source())
-    assert told.error == "No."
-    for config, sentence in (
-        ({"password": "x"}, "The server refuses the user name or the password."),
-        ({"hosts": "/run/mysqld.sock"}, "The host must be one name or address, not a path."),
-        ({"port": 1}, "The server cannot be reached, or went away."),
-        ({"database": "gone"}, "The database says: Unknown database"),
-        ({"ssl": {"mode": "verify-ca"}}, "The setting ssl.server_ca is missing."),
-    ):
-        assert (await rig.refusal(source=shop.source(**config))).startswith(sentence)
+    async def error(answer: Line = LOCAL, **config: Any) -> str:
+        return (await rig.run(answer, do="check", source=shop.source(**config))).error
+
+    assert await error({"refused": "No."}) == "No."
+    assert await error(password="x") == "The server refuses the user name or the password."
+    assert (
+        await error(hosts="/run/mysqld.sock") == "The host must be one name or address, not a path."
+    )
+    assert await error(port=1) == "The server cannot be reached, or went away."
+    assert (await error(database="gone")).startswith("The database says: Unknown database")
+    assert (await error(ssl={"mode": "verify-ca"})) == "The setting ssl.server_ca is missing."
