@@ -342,9 +342,9 @@ class SyncWebhookRun(Run):
         lambda c: c.params["event"].astext,
         "What it tells of: sync.started, sync.failed, sync.succeeded or slot.warning.",
     )
-    about_number: int | None = expression(
-        lambda c: cast(c.params["number"].astext, BigInteger),
-        "Number of the task it is about; null where it is about a replication slot.",
+    about_number: int = expression(
+        lambda c: func.coalesce(cast(c.params["number"].astext, BigInteger), 0),
+        "Number of the task it is about; 0 where it is about a replication slot.",
     )
     job: SyncJob | None = one("SyncJob", runs.c.subject_id, "The job it is about.")
 
