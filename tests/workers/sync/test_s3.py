@@ -188,37 +188,48 @@ async def test_rest_catalog(rig: Rig) -> None:
     assert told.error == "The server cannot be reached, or went away."
 
 
-async def test_a_catalog_in_postgresql(rig: Rig, session_servers: SessionServers) -> None:
+@pytest.fixture(scope="module")
+def catalog_database(session_servers: SessionServers) -> Iterator[dict[str, str]]:
+    with warehouse(session_servers) as given:
+        yield given
+
+
+async def test_a_catalog_in_postgresql(rig: Rig, catalog_database: dict[str, str]) -> None:
     """It is asked for through an address that was checked, and refuses a wrong password."""
     await rig.sql.execute(TABLE)
-    with warehouse(session_servers) as given:
-        host, database = "catalog.example.com", given["WAREHOUSE_DATABASE"]
-        destination = rig.iceberg
-        writer = destination["config"]["writer"]
-        writer |= {
-            "jdbc_url": f"jdbc:postgresql://{host}:{given['WAREHOUSE_PORT']}/{database}",
-            "jdbc_username": given["WAREHOUSE_USER"],
-            "jdbc_password": given["WAREHOUSE_PASSWORD"],
-        }
-        told = await rig.run({"refused": "No."}, do="check", destination=destination)
-        assert told.error == "No."
-        told = await rig.run(LOCAL, do="check", destination=destination)
-        assert told.result["status"] == "SUCCEEDED"
-        assert {"address": {"host": host, "port": int(given["WAREHOUSE_PORT"])}} in told.lines
-        streams = await rig.streams("one", mode="incremental", cursor="id")
-        for change, rows in (("", 2), ("UPDATE one SET t = 'b' WHERE id = 1", 1), ("", 0)):
-            await rig.sql.execute(change)
-            assert (await rig.sync(destination, streams, answer=LOCAL)).result["rows"] == rows
-        login = f"{given['WAREHOUSE_USER']}:{given['WAREHOUSE_PASSWORD']}"
-        uri = f"postgresql+pg8000://{login}@127.0.0.1:{given['WAREHOUSE_PORT']}/{database}"
-        catalog = SqlCatalog("lake", uri=uri)
-        found = catalog.load_table(("job_db_public", "one")).scan().to_arrow().to_pylist()
-        assert sorted((row["id"], row["t"]) for row in found) == [(1, "b"), (2, "ü")]
-        await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
-        assert catalog.list_tables("job_db_public") == []
-        catalog.engine.dispose()
-        writer["jdbc_password"] = "wrong"
-        told = await rig.run(LOCAL, do="check", destination=destination)
-        assert told.error == "The catalog's database refuses the user name or the password."
+    given, host = catalog_database, "catalog.example.com"
+    port, database = given["WAREHOUSE_PORT"], given["WAREHOUSE_DATABASE"]
+    destination = rig.iceberg
+    writer = destination["config"]["writer"]
+    writer |= {
+        "jdbc_url": f"jdbc:postgresql://{host}:{port}/{database}",
+        "jdbc_username": given["WAREHOUSE_USER"],
+        "jdbc_password": given["WAREHOUSE_PASSWORD"],
+    }
+    told = await rig.run({"refused": "No."}, do="check", destination=destination)
+    assert told.error == "No."
     told = await rig.run(LOCAL, do="check", destination=destination)
+    assert told.result["status"] == "SUCCEEDED"
+    assert {"address": {"host": host, "port": int(port)}} in told.lines
+    streams = await rig.streams("one", mode="incremental", cursor="id")
+    for change, rows in (("SELECT 1", 2), ("UPDATE one SET t = 'b'", 2), ("SELECT 1", 0)):
+        await rig.sql.execute(change)
+        assert (await rig.sync(destination, streams, answer=LOCAL)).result["rows"] == rows
+    login = f"{given['WAREHOUSE_USER']}:{given['WAREHOUSE_PASSWORD']}"
+    catalog = SqlCatalog("lake", uri=f"postgresql+pg8000://{login}@127.0.0.1:{port}/{database}")
+    table = await asyncio.to_thread(catalog.load_table, ("job_db_public", "one"))
+    found = table.scan().to_arrow().to_pylist()
+    assert sorted((row["id"], row["t"]) for row in found) == [(1, "b"), (2, "b")]
+    await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
+    assert catalog.list_tables("job_db_public") == []
+    catalog.engine.dispose()
+    wrong = {**writer, "jdbc_password": "wrong"}
+    told = await rig.run(LOCAL, do="check", destination=_with(destination, wrong))
+    assert told.error == "The catalog's database refuses the user name or the password."
+    away = {**writer, "jdbc_url": f"jdbc:postgresql://{host}:1/{database}"}
+    told = await rig.run(LOCAL, do="check", destination=_with(destination, away))
     assert told.error == "The catalog's database cannot be used now, or went away."
+
+
+def _with(destination: Line, writer: Line) -> Line:
+    return {**destination, "config": {**destination["config"], "writer": writer}}
