@@ -41,6 +41,14 @@ WHERE job.id = due.id
 RETURNING job.id, job.project_id, job.name, job.is_active, job.source_id, job.deleted_at,
   job.slot_warning
 """)
+# Nothing is known any more of the slot of a source that reads no log now.
+_FORGET = text("""
+UPDATE sync_jobs AS job SET slot_seen_at = NULL, slot_retained_bytes = NULL, slot_warning = NULL
+FROM sync_sources AS source
+WHERE source.id = job.source_id AND job.slot_seen_at IS NOT NULL
+  AND (source.type <> 'postgres'
+    OR source.shown_config #>> '{update_method,type}' IS DISTINCT FROM 'CDC')
+""")
 _IN_USE = text("""
 SELECT 1 FROM sync_jobs AS job JOIN sync_sources AS source ON source.id = job.source_id
 WHERE job.deleted_at IS NULL
@@ -60,6 +68,7 @@ class Watch:
 
 async def due(tx: Tx, every_s: float) -> list[Watch]:
     """The slots that nobody has looked at for `every_s` seconds; they count as looked at now."""
+    await tx.execute(_FORGET)
     jobs = await tx.all(_DUE, {"every_s": every_s, "batch": BATCH})
     found = []
     for source_id in {job["source_id"] for job in jobs}:

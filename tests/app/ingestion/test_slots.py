@@ -86,6 +86,16 @@ async def test_what_is_kept_is_seen_and_told_once(team: Team) -> None:
     assert await told(job) == [much, "The slot is lost."]
 
 
+async def test_what_was_seen_is_forgotten_with_the_slot(team: Team) -> None:
+    job = await logged(team, "was")
+    await looked(job, MUCH)
+    plain = await rows.sync_end("source", team.project)
+    await rows.change(sync_jobs, job, source_id=plain)
+    assert await due(job) is None
+    found = (await team.viewer(FOUND % job)).only
+    assert set(found.values()) == {None}
+
+
 async def test_the_slot_of_a_deleted_job_is_dropped(team: Team) -> None:
     job = await logged(team, "goes")
     task = await rows.sync_task(job, "running")
