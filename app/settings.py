@@ -122,6 +122,7 @@ class Work(BaseSettings):
     sync_memory_mb: int = Field(200, ge=64)
     sync_threads: int = Field(2, ge=1, le=64)
     sync_slots: int = Field(0, ge=0, description="Syncs at once; 0 means one per two cores.")
+    slot_look_s: float = Field(300, ge=0.1)
     retention_days: int = Field(90, ge=1)
     die_before_push: bool = Field(
         False, description="Crash tests only: die between a commit and its hint."

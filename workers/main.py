@@ -21,7 +21,7 @@ from app.settings import Settings
 from workers import hand_off
 from workers.execute import KINDS, Kind
 from workers.executor import Executor
-from workers.loops import alerts, reconciler, retention, scheduler, tallies
+from workers.loops import alerts, reconciler, retention, scheduler, slots, tallies
 from workers.loops.every import every
 from workers.loops.presence import Presence
 from workers.notify.notification import Notification
@@ -79,6 +79,9 @@ async def work(settings: Settings, *, install: bool = False) -> int:
         _task(every(limits.schedule_s, scheduler.schedule, "scheduler")),
         _task(every(alerts.INTERVAL_S, alerts.alert, "alerts")),
         _task(every(tallies.INTERVAL_S, tallies.fold, "tallies")),
+        _task(
+            every(limits.slot_look_s / 4, partial(slots.watch, syncs, limits.slot_look_s), "slots")
+        ),
         _task(
             every(
                 retention.INTERVAL_S,

@@ -70,6 +70,7 @@ class Sync:
         if logged:
             unknown = [s.id for s in wanted if s.id not in self.asked]
             self._attempt(logged, partial(self._changes, logged, unknown))
+        self._tidy([stream for stream in streams if stream.id in self.progress])
         if self.failed:
             final = [error for error in self.failed if not error.retry]
             raise (final or self.failed)[0]
@@ -100,6 +101,15 @@ class Sync:
                 self.session.log("error", f"{stream.id}: {said}")
                 self._end(stream, "failed", str(said))
                 self.progress.pop(stream.id, None)
+
+    def _tidy(self, streams: Sequence[Stream]) -> None:
+        """The destination's upkeep; the rows are safe by then, whatever comes of it."""
+        tidy: Callable[[Table], None] = getattr(self.destination, "tidy", lambda table: None)
+        for stream in streams:
+            try:
+                tidy(place(stream))
+            except Exception as error:
+                self.session.log("warning", f"{stream.id}: {told(error)}")
 
     def _read(self, stream: Stream) -> None:
         """A full refresh, what is behind the cursor, or the rows from which cdc starts."""

@@ -320,16 +320,6 @@ async def kills(rig: Rig, mode: str, rounds: int, seed: int) -> None:
 
 
 @pytest.mark.long
-async def test_a_few_kills(rig: Rig) -> None:
-    await kills(rig, "incremental", 4, seed=1)
-
-
-@pytest.mark.long
-async def test_a_few_kills_of_refreshes(rig: Rig) -> None:
-    await kills(rig, "full_refresh", 3, seed=2)
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("seed", [10, 11])
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
 async def test_many_kills(rig: Rig, mode: str, seed: int) -> None:
