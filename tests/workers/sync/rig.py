@@ -98,6 +98,7 @@ class Here(child.Wire):
         self.lines: list[Line] = []
         self._answer = answer
         self._answers = queue.Queue()
+        self._asking = threading.Lock()
 
     def tell(self, line: Line) -> None:
         self.lines.append(json.loads(json.dumps(line, default=str)))
