@@ -1,7 +1,7 @@
 """Moves the rows of one job: each stream from its position on, position and rows committed together."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -150,22 +150,21 @@ class Sync:
         return {**how, "set": self._set_at(stream), "at": position}
 
     def _incremental(self, stream: Stream, position: Position | None) -> None:
-        parts = self.source.read(stream, position)
-        with self._next(parts) as part:
-            if part is None:
-                return
-            if position is None:
-                made, load = self._load(part, upsert=False)
-                with self._watched(stream):
-                    written = self.destination.replace(made.table, [load])
-            else:
-                written = self._add(part)
-        self._committed(part, written)
-        self._drain(parts)
+        with _ended(self.source.read(stream, position)) as parts:
+            with self._next(parts) as part:
+                if part is None:
+                    return
+                if position is None:
+                    made, load = self._load(part, upsert=False)
+                    with self._watched(stream):
+                        written = self.destination.replace(made.table, [load])
+                else:
+                    written = self._add(part)
+            self._committed(part, written)
+            self._drain(parts)
 
     def _replace(self, stream: Stream) -> None:
-        parts = self.source.read(stream, None)
-        with transaction(self.session.duck):
+        with _ended(self.source.read(stream, None)) as parts, transaction(self.session.duck):
             first = next(parts)
             made, load = self._load(first, upsert=False)
             last = [first]
@@ -187,7 +186,8 @@ class Sync:
                 f"The log waits for {unknown[0]}, whose position is unknown.", retry=True
             )
         known: Mapping[str, Position | None] = {s.id: self.positions.get(s.id) for s in streams}
-        self._drain(self.source.changes(streams, known))
+        with _ended(self.source.changes(streams, known)) as parts:
+            self._drain(parts)
         self.source.acknowledge({s.id: self.positions[s.id] for s in streams})
         for stream in streams:
             self._end(stream, "succeeded")
@@ -258,6 +258,16 @@ class Sync:
         progress = self.progress.get(stream.id) or Progress()
         said = {} if error is None else {"error": error}
         self.tell({"stream": stream.id, "status": status, **progress.figures(), **said})
+
+
+@contextmanager
+def _ended(parts: Iterator[Part]) -> Iterator[Iterator[Part]]:
+    """A source that is left in the middle lets go of what it holds, while its connections live."""
+    try:
+        yield parts
+    finally:
+        if isinstance(parts, Generator):
+            parts.close()
 
 
 def _going_on(stream: Stream, kept: Position | None) -> Position | None:
