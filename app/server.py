@@ -25,9 +25,12 @@ from app.graphql.context import Context
 from app.graphql.execute import GraphQLSettings
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.schema import build_schema
+from app.semantic import loaded
+from app.semantic.served import served
 from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
+from rest_compat.lens.routes import dialect as lens
 from rest_compat.mage.routes import dialect as mage
 from rest_compat.olake.routes import dialect as olake
 
@@ -98,8 +101,9 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         ),
         playground=ui.playground_response,
         redis=redis,
+        served=served(schema),
     )
-    dialects = kernel.mount(schema, settings, [olake(settings), mage(settings)])
+    dialects = kernel.mount(schema, settings, [olake(settings), lens(settings), mage(settings)])
     routes: list[BaseRoute] = [
         Route("/", _index(door.playground)),
         Route("/healthz", health.healthz),
@@ -154,14 +158,15 @@ def _lifespan(settings: Settings) -> Any:
         db.connect(places.database_url, places.database_pool, settings.door.operation_timeout_s)
         await db.wait_until_reachable(30)
         await open_installation(ring, settings.access)
-        listener = asyncio.create_task(events.listen())
+        loaded.forget_all()
+        listening = asyncio.gather(events.listen(), loaded.follow())
         log.info("server.started", version=__version__)
         try:
             yield
         finally:
-            listener.cancel()
+            listening.cancel()
             with suppress(asyncio.CancelledError):
-                await listener
+                await listening
             await outbox.disconnect()
             await db.disconnect()
             log.info("server.stopped")

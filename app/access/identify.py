@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
-from app.access import remember
+from app.access import issuers, remember
 from app.access.installation import keys
 from app.core import db
 from app.core.errors import NotFound, Unauthenticated
@@ -36,7 +36,7 @@ SELECT u.id, u.username, u.is_owner, u.access_version, c.id AS credential, NULL:
 FROM sessions c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
 
 _KEY = f"""
-SELECT u.id, u.username, u.is_owner, u.access_version, c.id AS credential, c.scopes,
+SELECT u.id, u.username, u.is_owner, u.access_version, c.id AS credential, c.scopes, c.groups,
   c.project_id AS bound, c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
 FROM api_keys c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
 
@@ -79,6 +79,8 @@ async def by_token(token: str) -> Subject:
         raise _bad_token()
     if keys().is_api_key(token):
         return await by_installation_key(token)
+    if issuers.is_outside(token):
+        return await issuers.by_jwt(token)
     return await _by_key(token) if token.startswith(KEY_PREFIX) else await _by_session(token)
 
 
@@ -101,7 +103,8 @@ async def _by_key(token: str) -> Subject:
 async def _key_subject(row: Any) -> Subject:
     if row is None or row["is_over"]:
         raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
-    subject = _subject(row, "key", key_id=row["credential"])
+    groups = None if row["groups"] is None else tuple(row["groups"])
+    subject = _subject(row, "key", key_id=row["credential"], groups=groups)
     if row["bound"] is None and not row["scopes"]:
         return subject
     grants = await _owners_grants() if subject.is_owner else subject.grants

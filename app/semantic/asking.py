@@ -1,0 +1,263 @@
+"""Answers to statements: kept ones while they are fresh, else one run that all askers share.
+
+A row of `semantic_queries` is a statement. Whoever asks joins the run that is queued or goes on, or
+queues one; the query lanes of workers do the runs. Who was told to come again gets the answer of
+that run, though the refresh key may have moved on meanwhile.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.core import db, events
+from app.core.errors import DomainError, Unavailable
+from app.core.files import Storage, StorageError
+from app.core.rules import SYSTEM
+from app.settings import get_settings
+
+WAITED_S = 30
+"""For so long after its end a run's answer is for those who were told to come again."""
+GAP_S = 2
+"""Between two calls of one who waits: a failure in it is told, and not tried again."""
+KEPT_BYTES = 64 * 1024**2
+
+
+class QueryFailed(DomainError):
+    """The data source refused the statement, or it took too long; the message says which."""
+
+    code = "BAD_USER_INPUT"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL and the values bound in it, for one data source of a project."""
+
+    project_id: int
+    data_source: str
+    place: str
+    dialect: str
+    sql: str
+    values: tuple[Any, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """Its identity: who asks does not count."""
+        parts = [self.project_id, self.data_source, self.place, self.sql, list(self.values)]
+        return hashlib.sha256(orjson.dumps(parts, default=str)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run gave: `content` is JSON, {"columns": [name], "rows": [[value]]}."""
+
+    key: str
+    run: int
+    content: bytes
+    refreshed_at: datetime
+
+    def rows(self) -> list[list[Any]]:
+        """The rows' values, in the order of the statement's columns."""
+        found: list[list[Any]] = orjson.loads(self.content)["rows"]
+        return found
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which answers are good: of the same refresh key, and where `since_s` is given none older."""
+
+    refresh_key: str
+    since_s: float | None = None
+
+
+_LOOK = f"""
+SELECT id, state, run, finished_at, error, result_key,
+  asked_at < now() - interval '1 minute' AS is_forgotten,
+  (state = 'done' AND ($3::float8 IS NULL OR finished_at >= now() - make_interval(secs => $3))
+    AND (refresh_key = $2
+      OR (was_waited AND finished_at > now() - interval '{WAITED_S} s'))) AS is_fresh,
+  (state = 'failed' AND was_waited AND finished_at > now() - interval '{GAP_S} s') AS is_told,
+  CASE WHEN run = $4::int THEN NULL ELSE result END AS result
+FROM semantic_queries WHERE key = $1"""
+
+_INSERT = text("""
+INSERT INTO semantic_queries (project_id, key, data_source, place, dialect, sql, values, refresh_key)
+VALUES (:project_id, :key, :data_source, :place, :dialect, :sql, :values, :refresh_key)
+ON CONFLICT (key) DO NOTHING RETURNING run
+""").bindparams(bindparam("values", type_=JSONB))
+
+_LOCK = text("""
+SELECT run, state, state = 'done' AND refresh_key = :refresh_key
+  AND (CAST(:since_s AS float8) IS NULL
+    OR finished_at >= now() - make_interval(secs => CAST(:since_s AS float8))) AS is_fresh
+FROM semantic_queries WHERE key = :key FOR UPDATE
+""")
+
+_QUEUE = text("""
+UPDATE semantic_queries SET state = 'queued', run = run + 1, refresh_key = :refresh_key,
+  asked_at = now(), queued_at = now(), started_at = NULL, finished_at = NULL, was_waited = false,
+  error = NULL, worker = NULL, lease_until = NULL
+WHERE key = :key RETURNING run
+""")
+
+_ASK = text("UPDATE semantic_queries SET asked_at = now() WHERE key = :key")
+
+_WAITED = text("""
+UPDATE semantic_queries SET asked_at = now(), was_waited = was_waited OR run = :run
+WHERE key = :key
+""")
+
+
+async def answer(statement: Statement, wanted: Wanted, wait_s: float) -> Answer | None:
+    """A good answer, after at most `wait_s` seconds; None where its asker must come again.
+
+    Raises QueryFailed where the run that was waited for has failed.
+    """
+    found = await _look(statement, wanted)
+    if found is not None and found["is_fresh"]:
+        if found["is_forgotten"]:
+            await _note(_ASK, key=statement.key)
+        return await _content(statement, found)
+    if found is not None and found["is_told"]:
+        raise QueryFailed(found["error"])
+    with events.Waiter(f"query:{statement.key}") as waiter:
+        run = await _join(statement, wanted)
+        return await _follow(statement, wanted, run, wait_s, waiter)
+
+
+async def _follow(
+    statement: Statement, wanted: Wanted, run: int, wait_s: float, waiter: events.Waiter
+) -> Answer | None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    # So often that nobody takes who waits here for one who has gone.
+    touch_s = get_settings().semantic.query_orphan_s / 3
+    asked = loop.time()
+    is_last = False
+    while True:
+        found = await _look(statement, wanted)
+        if found is None:
+            raise Unavailable("The query was forgotten. Ask again.")
+        if found["state"] == "done" and found["run"] >= run:
+            return await _content(statement, found)
+        if found["state"] == "failed" and found["run"] >= run:
+            raise QueryFailed(found["error"])
+        left_s = deadline - loop.time()
+        if is_last:
+            return None
+        if left_s <= 0:
+            # It may have ended since the look: one more follows the note.
+            is_last = True
+            await _note(_WAITED, key=statement.key, run=found["run"])
+            continue
+        if loop.time() - asked > touch_s:
+            asked = loop.time()
+            await _note(_ASK, key=statement.key)
+        await waiter.wait(min(left_s, touch_s, events.POLL_S))
+
+
+async def _look(
+    statement: Statement, wanted: Wanted, known: int | None = None
+) -> Mapping[str, Any] | None:
+    known = _kept.run(statement.key) if known is None else known
+    return await db.fetch_row(_LOOK, statement.key, wanted.refresh_key, wanted.since_s, known)
+
+
+async def _join(statement: Statement, wanted: Wanted) -> int:
+    """Ask for the run that is queued or goes on, or queue one; its number."""
+    own = {
+        "key": statement.key,
+        "refresh_key": wanted.refresh_key,
+        "since_s": wanted.since_s,
+    }
+    whole = {name: value for name, value in vars(statement).items() if name != "key"}
+    async with db.transaction(SYSTEM) as tx:
+        made = await tx.one(_INSERT, {**whole, **own, "values": list(statement.values)})
+        if made is not None:
+            tx.look()
+            return int(made["run"])
+        present = await tx.one(_LOCK, own)
+        assert present is not None
+        if present["state"] in ("done", "failed") and not present["is_fresh"]:
+            tx.look()
+            present = await tx.one(_QUEUE, own)
+            assert present is not None
+        else:
+            await tx.execute(_ASK, own)
+        return int(present["run"])
+
+
+async def _note(statement: Any, **values: Any) -> None:
+    async with db.transaction(SYSTEM) as tx:
+        await tx.execute(statement, values)
+
+
+async def _content(statement: Statement, found: Mapping[str, Any]) -> Answer:
+    kept = _kept.get(statement.key, found["run"])
+    if kept is not None:
+        return kept
+    if found["result"] is None and found["result_key"] is None:
+        # It was kept a moment ago.
+        fresh = await _look(statement, Wanted(""), known=0)
+        found = found if fresh is None else fresh
+    content = found["result"]
+    if found["result_key"] is not None:
+        content = await asyncio.to_thread(_read, found["result_key"])
+    if content is None:
+        raise Unavailable("The answer has just been replaced. Ask again.")
+    made = Answer(statement.key, found["run"], content, found["finished_at"])
+    _kept.put(made)
+    return made
+
+
+def _read(key: str) -> bytes:
+    try:
+        with Storage(get_settings().places.storage_dir).open(key) as file:
+            return file.read()
+    except StorageError as error:
+        raise Unavailable("The answer's file is gone. Ask again with renewQuery.") from error
+
+
+class _Kept:
+    """Answers that this process has read lately, the oldest first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._bytes = 0
+
+    def run(self, key: str) -> int:
+        """The run whose answer is kept; 0 for none."""
+        found = self._answers.get(key)
+        return 0 if found is None else found.run
+
+    def get(self, key: str, run: int) -> Answer | None:
+        """The answer of that run."""
+        found = self._answers.get(key)
+        if found is None or found.run != run:
+            return None
+        self._answers.move_to_end(key)
+        return found
+
+    def put(self, answer: Answer) -> None:
+        """Keep one, in place of an older one of the same statement."""
+        self._drop(answer.key)
+        self._answers[answer.key] = answer
+        self._bytes += len(answer.content)
+        while self._bytes > self._most and self._answers:
+            self._drop(next(iter(self._answers)))
+
+    def _drop(self, key: str) -> None:
+        old = self._answers.pop(key, None)
+        self._bytes -= 0 if old is None else len(old.content)
+
+
+_kept = _Kept(KEPT_BYTES)

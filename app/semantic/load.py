@@ -1,0 +1,221 @@
+"""Questions to a model from their JSON to their answers, in the words of Cube's REST API."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.core.errors import Invalid
+from app.semantic import compile as compiler
+from app.semantic import model as models
+from app.semantic.asker import Asker
+from app.semantic.asking import Answer, Statement, Wanted, answer
+from app.semantic.compile import Asked, Compiled, Normal, QueryError
+from app.semantic.refresh import Key, value_of
+from app.semantic.sources import DataSource, unknown
+from app.settings import get_settings
+
+Json = dict[str, Any]
+
+KEPT_S = 1.0
+"""How long a compiled query is kept: words such as `today` mean another time a moment later."""
+MOST_KEPT = 500
+SHAPED_BYTES = 32 * 1024**2
+USER_ERROR = "USER_ERROR"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A compiled query and its answers; `total` is the number of its rows without a limit."""
+
+    compiled: Compiled
+    answer: Answer
+    total: Answer | None
+
+
+async def load(who: Asker, query: Any, query_type: str | None, wait_s: float) -> Json | None:
+    """The answer of /v2/load; None where the asker must come again."""
+    is_multi = query_type == "multi"
+    asked, compiled = _compiled(who, query, is_multi)
+    ready = await _ready(who, compiled, wait_s)
+    if ready is None:
+        return None
+    results = [_result(who, asked, one) for one in ready]
+    told: Json = compiler.load_answer(asked, results, multi=is_multi)
+    return told
+
+
+async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None:
+    """The rows of one query by members; None where the asker must come again."""
+    _, compiled = _compiled(who, query, False)
+    ready = await _ready(who, compiled, wait_s)
+    if ready is None:
+        return None
+    found: list[Json] = compiler.shape_rows(ready[0].compiled, ready[0].answer.rows())
+    return found
+
+
+def sql(who: Asker, query: Any) -> Any:
+    """The answer of /v2/sql: a list for a list."""
+    asked, compiled = _compiled(who, query, True)
+    return compiler.sql_answer(who.loaded.model, asked, compiled)
+
+
+def dry_run(who: Asker, query: Any) -> Json:
+    """The answer of /v2/dry-run."""
+    asked, compiled = _compiled(who, query, True)
+    told: Json = compiler.dry_run_answer(who.loaded.model, asked, compiled)
+    return told
+
+
+def meta(who: Asker, *, extended: bool) -> Json:
+    """The answer of /v2/meta."""
+    loaded = who.loaded
+    named = {table.data_source for table in loaded.model.tables.values()}
+    name = next(iter(sorted(named)), "default")
+    source = loaded.sources.get(name)
+    return models.meta(
+        loaded.model,
+        who.caller,
+        name=loaded.lens,
+        description=loaded.description or "",
+        source_type="postgres" if source is None else source.dialect,
+        source_name=name,
+        extended=extended,
+    )
+
+
+async def _ready(who: Asker, compiled: list[Compiled], wait_s: float) -> list[Ready] | None:
+    """The answers to all, asked for side by side."""
+    found = await asyncio.gather(*(_answered(who, one, wait_s) for one in compiled))
+    ready = [one for one in found if one is not None]
+    return ready if len(ready) == len(found) else None
+
+
+async def _answered(who: Asker, compiled: Compiled, wait_s: float) -> Ready | None:
+    deadline = time.monotonic() + wait_s
+    source = _source(who, compiled)
+    keys = [
+        Key(key, None if key.sql is None else _statement(who, source, key.sql, []))
+        for key in dict.fromkeys(compiled.refresh_keys)
+    ]
+    refresh_key = await value_of(keys, renew=compiled.normal.renew, wait_s=wait_s)
+    if refresh_key is None:
+        return None
+    wanted = Wanted(refresh_key)
+    texts = [(compiled.sql, compiled.values), (compiled.total_sql, compiled.total_values)]
+    asked = [_statement(who, source, sql, values) for sql, values in texts if sql is not None]
+    left_s = max(0.0, deadline - time.monotonic())
+    found = await asyncio.gather(*(answer(one, wanted, left_s) for one in asked))
+    if None in found:
+        return None
+    return Ready(compiled, found[0], found[1] if len(found) > 1 else None)  # type: ignore[arg-type]
+
+
+def _statement(who: Asker, source: DataSource, sql: str, values: list[Any]) -> Statement:
+    project = who.loaded.project_id
+    return Statement(project, source.name, source.place, source.dialect, sql, tuple(values))
+
+
+def _source(who: Asker, compiled: Compiled) -> DataSource:
+    found = who.loaded.sources.get(compiled.data_source)
+    if found is None:
+        raise unknown(compiled.data_source)
+    return found
+
+
+def _result(who: Asker, asked: Asked, ready: Ready) -> Json:
+    """One result; its rows are written once for all who ask for them in this shape."""
+    compiled, answered = ready.compiled, ready.answer
+    total = None if ready.total is None else int(ready.total.rows()[0][0])
+
+    def told(rows: list[list[Any]]) -> Json:
+        return compiler.result(
+            asked,
+            compiled,
+            rows,
+            total=total,
+            refreshed_at=answered.refreshed_at,
+            db_type=_source(who, compiled).dialect,
+        )
+
+    key = (answered.key, answered.run, compiled.normal.compact, asked.type)
+    data = _shaped.get(key, lambda: told(answered.rows())["data"])
+    return {**told([]), "data": data}
+
+
+def _compiled(who: Asker, query: Any, is_multi: bool) -> tuple[Asked, list[Compiled]]:
+    """The queries as SQL; Invalid, in the words that clients know, for those that cannot be."""
+    model = who.loaded.model
+    key = (id(model), who.caller, is_multi, orjson.dumps(query))
+    found = _kept.get(key)
+    if found is not None and found[0] is model and time.monotonic() < found[1]:
+        return found[2]
+    try:
+        made = _compile(who, query, is_multi)
+    except QueryError as error:
+        raise Invalid(error.message, USER_ERROR if error.type else "INVALID") from error
+    _kept[key] = (model, time.monotonic() + KEPT_S, made)
+    if len(_kept) > MOST_KEPT:
+        _kept.popitem(last=False)
+    return made
+
+
+def _compile(who: Asker, query: Any, is_multi: bool) -> tuple[Asked, list[Compiled]]:
+    loaded = who.loaded
+    asked = compiler.normalise(query, multi=is_multi)
+    found = []
+    for normal in asked.queries:
+        found.append(
+            compiler.compile_query(
+                loaded.model,
+                normal,
+                who.caller,
+                _dialect(who, normal),
+                ungrouped_without_keys=get_settings().semantic.ungrouped_without_key,
+            )
+        )
+    return asked, found
+
+
+def _dialect(who: Asker, normal: Normal) -> Any:
+    """How SQL is written for the data source of the query's first member."""
+    times = (one.dimension for one in normal.time_dimensions)
+    for name in (*normal.measures, *normal.dimensions, *times):
+        entry = who.loaded.model.entries.get(name.partition(".")[0])
+        members = {} if entry is None else {**entry.measures, **entry.dimensions}
+        if (field := members.get(name.partition(".")[2])) is not None:
+            table = who.loaded.model.tables[field.member.table]
+            source = who.loaded.sources.get(table.data_source)
+            return "postgres" if source is None else source.dialect
+    return "postgres"
+
+
+_kept: OrderedDict[Any, Any] = OrderedDict()
+
+
+class _Shaped:
+    """Rows as JSON texts, the oldest first."""
+
+    def __init__(self) -> None:
+        self._texts: OrderedDict[Any, bytes] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: Any, make: Any) -> orjson.Fragment:
+        """The text of a key, made where it is not there."""
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = orjson.dumps(make())
+            self._bytes += len(text)
+            while self._bytes > SHAPED_BYTES and len(self._texts) > 1:
+                _, old = self._texts.popitem(last=False)
+                self._bytes -= len(old)
+        else:
+            self._texts.move_to_end(key)
+        return orjson.Fragment(text)
+
+
+_shaped = _Shaped()
