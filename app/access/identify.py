@@ -210,14 +210,15 @@ async def _within(subject: Subject, project_id: int | None) -> Subject:
 
 
 async def from_request(connection: HTTPConnection, *, again: bool = True) -> Subject:
-    """The caller of a GraphQL request: bearer token, X-API-Key, OAUTH-TOKEN, or cookie.
+    """The caller of a GraphQL request: Authorization, X-API-Key, OAUTH-TOKEN, apikey, or cookie.
 
     Without `again` it may be a remembered one.
     """
     get = connection.headers.get
     # A request may have several Cookie headers, and all of them count.
     cookies = "; ".join(connection.headers.getlist("cookie"))
-    credential = get("authorization"), get("x-api-key"), get("oauth-token"), cookies
+    headers = ("authorization", "x-api-key", "oauth-token", "apikey")
+    credential = (*map(get, headers), cookies)
     if not any(credential):
         return ANONYMOUS
     return await remember.caller(credential, partial(_from_request, connection), again=again)
@@ -228,6 +229,9 @@ async def _from_request(connection: HTTPConnection) -> Subject:
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and bearer.strip():
         return await by_token(bearer.strip())
+    # Clients of Cube send the token bare, those of Lens in a header of its own.
+    if bare := "" if bearer.strip() else scheme or headers.get("apikey", ""):
+        return await by_token(bare)
     if key := headers.get("x-api-key"):
         return await _by_mage(key, headers.get("oauth-token"))
     if token := headers.get("oauth-token"):

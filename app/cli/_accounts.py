@@ -17,14 +17,14 @@ async def create_key(
 ) -> str:
     """The new key."""
     user_id = await _user_id(username)
-    project = await find_project(project_uuid) if project_uuid else None
+    project_id = (await find_project(project_uuid))["id"] if project_uuid else None
     _, token = await actions.create_api_key(
         SYSTEM,
         name=name,
         scopes=scopes,
         user_id=user_id,
         groups=groups or None,
-        project_id=project and project["id"],
+        project_id=project_id,
     )
     return token
 

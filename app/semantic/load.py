@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from app.semantic.compile import Asked, Compiled, Normal, QueryError
 
 from app.core.errors import Invalid
 from app.semantic import compile as compiler
 from app.semantic import model as models
 from app.semantic.asker import Asker
 from app.semantic.asking import Answer, Statement, Wanted, answer
-from app.semantic.compile import Asked, Compiled, Normal, QueryError
 from app.semantic.refresh import Key, value_of
 from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings
@@ -153,7 +153,8 @@ def _compiled(who: Asker, query: Any, is_multi: bool) -> tuple[Asked, list[Compi
     key = (id(model), who.caller, is_multi, orjson.dumps(query))
     found = _kept.get(key)
     if found is not None and found[0] is model and time.monotonic() < found[1]:
-        return found[2]
+        known: tuple[Asked, list[Compiled]] = found[2]
+        return known
     try:
         made = _compile(who, query, is_multi)
     except QueryError as error:
@@ -186,7 +187,7 @@ def _dialect(who: Asker, normal: Normal) -> Any:
     times = (one.dimension for one in normal.time_dimensions)
     for name in (*normal.measures, *normal.dimensions, *times):
         entry = who.loaded.model.entries.get(name.partition(".")[0])
-        members = {} if entry is None else {**entry.measures, **entry.dimensions}
+        members: Json = {} if entry is None else {**entry.measures, **entry.dimensions}
         if (field := members.get(name.partition(".")[2])) is not None:
             table = who.loaded.model.tables[field.member.table]
             source = who.loaded.sources.get(table.data_source)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.semantic.model import Dimension, Entry, Field, Measure
 from graphql import (
     GraphQLArgument,
     GraphQLBoolean,
@@ -28,7 +29,6 @@ from graphql import (
 from strawberry import Schema
 
 from app.semantic.loaded import Loaded
-from app.semantic.model import Dimension, Entry, Field, Measure
 from app.semantic.selected import Row, ask, float_of, moment_of, text_of, time_of
 
 GRANULARITIES = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
@@ -135,7 +135,7 @@ class Types:
         async def resolve(_: Any, info: Any, **arguments: Any) -> Any:
             return await ask(info, loaded, arguments)
 
-        arguments = {
+        arguments: dict[str, tuple[Any, str]] = {
             "limit": (GraphQLInt, "How many rows at most; 10000 where left out."),
             "offset": (GraphQLInt, "How many rows to pass over."),
             "timezone": (GraphQLString, "The zone of granularities and days; UTC where left out."),
@@ -203,10 +203,10 @@ class Types:
         )
 
     def _time_dimension(self) -> GraphQLObjectType:
-        moment = self.base.type_map["DateTime"]
+        moment: Any = self.base.type_map["DateTime"]
         fields = {
             name: GraphQLField(
-                GraphQLNonNull(moment),  # type: ignore[type-var]
+                GraphQLNonNull(moment),
                 resolve=_moment(name),
                 description="The time itself." if name == "value" else f"Start of its {name}.",
             )

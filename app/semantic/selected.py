@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from graphql import GraphQLObjectType, get_named_type
+from graphql.execution.values import VariableValues
 
 from app.core.errors import DomainError, NotFound
 from app.graphql.compiler.selection import Selected, Selections
@@ -76,7 +77,8 @@ class _Reader:
     def query(self) -> dict[str, Any]:
         """The query, as /v2/load takes it."""
         info = self.info
-        selections = Selections(info.schema, info.operation, info.fragments, info.variable_values)
+        given = VariableValues({}, info.variable_values)
+        selections = Selections(info.schema, info.operation, info.fragments, given)
         result = get_named_type(info.return_type)
         assert isinstance(result, GraphQLObjectType)
         where, order = self.arguments.get("where") or {}, self.arguments.get("orderBy") or {}

@@ -72,7 +72,8 @@ class _Statement:
         session.trust_env = False
         session.proxies = {"http": proxy, "https": proxy}
         user, password = str(settings.get("username") or ""), str(settings.get("password") or "")
-        self._connection = connect(
+        make: Any = connect
+        self._connection = make(
             host=str(settings.get("host") or ""),
             port=int(settings.get("port") or 8080),
             user=user,

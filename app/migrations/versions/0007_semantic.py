@@ -1,5 +1,7 @@
 """Semantic models, their queries, and API keys that are bound to user groups."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -12,7 +14,7 @@ depends_on = None
 _NOW = sa.text("now()")
 
 
-def _moment(name: str, *, null: bool = True) -> sa.Column:
+def _moment(name: str, *, null: bool = True) -> sa.Column[Any]:
     default = None if null else _NOW
     return sa.Column(name, sa.DateTime(timezone=True), server_default=default, nullable=null)
 
