@@ -33,7 +33,8 @@ _AS_TEXT = {
 async def postgres(session_servers: SessionServers) -> AsyncIterator[asyncpg.Connection]:
     """A connection to a database with the sample data; its time zone is UTC."""
     url = session_servers.create_database()
-    connection = await asyncpg.connect(url, server_settings={"TimeZone": "UTC"})
+    address = url.replace("+asyncpg", "")
+    connection = await asyncpg.connect(address, server_settings={"TimeZone": "UTC"})
     await connection.execute((DATA / "dataset.sql").read_text())
     for name, read in _AS_TEXT.items():
         await connection.set_type_codec(
@@ -47,7 +48,8 @@ async def postgres(session_servers: SessionServers) -> AsyncIterator[asyncpg.Con
 @pytest.fixture(scope="module")
 def duck() -> duckdb.DuckDBPyConnection:
     """A DuckDB with the sample data."""
-    connection = duckdb.connect(config={"TimeZone": "UTC"})
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
     text = (DATA / "dataset.sql").read_text()
     connection.execute(re.sub(r"DROP TABLE.*?;", "", text, flags=re.DOTALL))
     return connection

@@ -103,14 +103,14 @@ def normalise(query: Any, *, multi: bool = False, now: datetime | None = None) -
     if not query and not isinstance(query, dict | list):
         raise QueryError("Query param is required")
     kind, raws = _sorted(query)
+    queries = tuple(_normal(raw, now or datetime.now(UTC)) for raw in raws)
+    if kind == "blendingQuery":
+        _check_blending(queries)
     if kind != "regularQuery" and not multi:
         raise QueryError(
             f"'{kind}' query type is not supported by the client.Please update the client."
         )
-    asked = Asked(kind, tuple(_normal(raw, now or datetime.now(UTC)) for raw in raws))
-    if kind == "blendingQuery":
-        _check_blending(asked.queries)
-    return asked
+    return Asked(kind, queries)
 
 
 def _decoded(text: str) -> Any:
