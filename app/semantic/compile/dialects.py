@@ -1,0 +1,120 @@
+"""Where the SQL of the data sources differs."""
+
+from datetime import datetime
+from typing import Literal
+
+from sqlglot import exp
+
+Dialect = Literal["postgres", "duckdb", "trino"]
+DIALECTS: tuple[Dialect, ...] = ("postgres", "duckdb", "trino")
+_UNITS = {"week": (7, "DAY"), "quarter": (3, "MONTH")}
+_TYPES = {
+    name: exp.DataType.build(name, dialect="trino")
+    for name in ("timestamp(6)", "timestamp(6) with time zone", "decimal(38, 10)", "boolean")
+}
+_TIMESTAMPTZ = exp.DataType.build("timestamptz", dialect="postgres")
+_TIMESTAMP = exp.DataType.build("timestamp", dialect="postgres")
+_TEXT = exp.DataType.build("text", dialect="postgres")
+
+
+def text(value: exp.Expression) -> exp.Expression:
+    """A value as text."""
+    return _cast(value, _TEXT)
+
+
+def operand(dialect: Dialect, type: str, value: exp.Expression) -> exp.Expression:
+    """A bound text that is compared with a member of this type.
+
+    PostgreSQL and DuckDB read it as the type of the other side; Trino has to be told.
+    """
+    types = {"number": "decimal(38, 10)", "boolean": "boolean", "time": "timestamp(6)"}
+    if dialect != "trino" or type not in types:
+        return value
+    return _cast(value, _TYPES[types[type]])
+
+
+def instant(dialect: Dialect, value: exp.Expression) -> exp.Expression:
+    """A bound text in UTC as a moment."""
+    if dialect == "trino":
+        return exp.Anonymous(this="from_iso8601_timestamp", expressions=[value])
+    return _cast(value, _TIMESTAMPTZ)
+
+
+def clock(dialect: Dialect, value: exp.Expression) -> exp.Expression:
+    """A bound text as a time on a clock, without a zone."""
+    return _cast(value, _TYPES["timestamp(6)"] if dialect == "trino" else _TIMESTAMP)
+
+
+def local(dialect: Dialect, value: exp.Expression, zone: str) -> exp.Expression:
+    """A moment as the time that the clocks of a zone show. A column without a zone is in UTC."""
+    name = exp.Literal.string(zone)
+    if dialect == "trino":
+        moment = _cast(value, _TYPES["timestamp(6) with time zone"])
+        return _cast(exp.AtTimeZone(this=moment, zone=name), _TYPES["timestamp(6)"])
+    return exp.Paren(this=exp.AtTimeZone(this=_cast(value, _TIMESTAMPTZ), zone=name))
+
+
+def bucket(granularity: str, value: exp.Expression) -> exp.Expression:
+    """The start of the bucket in which a clock's time lies."""
+    return exp.Anonymous(
+        this="date_trunc", expressions=[exp.Literal.string(granularity), value]
+    )
+
+
+def interval(count: int, unit: str) -> exp.Expression:
+    """So many units of time."""
+    factor, name = _UNITS.get(unit, (1, unit.upper()))
+    return exp.Interval(this=exp.Literal.string(str(count * factor)), unit=exp.var(name))
+
+
+def series(dialect: Dialect, first: datetime, last: datetime, granularity: str) -> exp.Select:
+    """All buckets from one start to another: `date_from` and `date_to`, a millisecond less."""
+    ends = [clock(dialect, exp.Literal.string(str(one))) for one in (first, last)]
+    start, step = exp.column("date_from"), interval(1, granularity)
+    least = exp.Interval(this=exp.Literal.string("0.001"), unit=exp.var("SECOND"))
+    end = exp.Sub(this=exp.Add(this=start, expression=step), expression=least)
+    starts = _starts(dialect, [*ends, step.copy()])
+    return exp.select(start.copy(), exp.alias_(end, "date_to")).from_(starts.subquery("starts"))
+
+
+def _starts(dialect: Dialect, arguments: list[exp.Expression]) -> exp.Select:
+    if dialect == "trino":
+        made = exp.Anonymous(this="sequence", expressions=arguments)
+        named = exp.TableAlias(this=exp.to_identifier("s"), columns=[exp.to_identifier("date_from")])
+        return exp.select("date_from").from_(exp.Unnest(expressions=[made], alias=named))
+    made = exp.Anonymous(this="generate_series", expressions=arguments)
+    if dialect == "duckdb":
+        made = exp.Anonymous(this="unnest", expressions=[made])
+    return exp.select(exp.alias_(made, "date_from"))
+
+
+def same(dialect: Dialect, one: exp.Expression, other: exp.Expression) -> exp.Expression:
+    """Whether two values are equal or both NULL.
+
+    Only DuckDB can hash by that alone; the others are given an equality of texts to hash by.
+    """
+    equal = exp.NullSafeEQ(this=one, expression=other)
+    if dialect == "duckdb":
+        return equal
+    texts = [exp.func("coalesce", text(each.copy()), exp.Literal.string("")) for each in (one, other)]
+    return exp.and_(exp.EQ(this=texts[0], expression=texts[1]), equal)
+
+
+def masked(dialect: Dialect, func: str, value: exp.Expression) -> exp.Expression:
+    """What stands in place of a value that the caller may not see; NULL stays NULL."""
+    if func == "md5":
+        return _md5(dialect, text(value))
+    told = exp.Is(this=value, expression=exp.Null()).not_(copy=False)
+    return exp.Case().when(told, exp.Literal.string("--redact--"), copy=False)
+
+
+def _md5(dialect: Dialect, value: exp.Expression) -> exp.Expression:
+    if dialect != "trino":
+        return exp.Anonymous(this="md5", expressions=[value])
+    for name in ("to_utf8", "md5", "to_hex", "lower"):
+        value = exp.Anonymous(this=name, expressions=[value])
+    return value
+
+
+def _cast(value: exp.Expression, type: exp.DataType) -> exp.Expression:
+    return exp.Cast(this=value, to=type.copy())

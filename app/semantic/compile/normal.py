@@ -1,0 +1,408 @@
+"""Queries in their normal form: checked, with defaults filled in, ranges and names spelt out.
+
+The words of the errors are those that clients of Cube know.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from app.semantic.compile import dates
+from app.semantic.compile.errors import QueryError
+from app.semantic.model.nouns import GRANULARITIES
+
+DEFAULT_LIMIT = 10_000
+MAX_LIMIT = 50_000
+MAX_QUERIES = 20
+MAX_VALUES = 10_000
+MAX_DEPTH = 20
+OPERATORS = (
+    "equals notEquals contains notContains startsWith notStartsWith endsWith notEndsWith in notIn gt"
+    " gte lt lte set notSet inDateRange notInDateRange onTheDate beforeDate beforeOrOnDate afterDate"
+    " afterOrOnDate"
+).split()
+WITHOUT_VALUES = ("set", "notSet")
+Json = dict[str, Any]
+QueryType = Literal["regularQuery", "compareDateRangeQuery", "blendingQuery"]
+
+_NAME = r"^[a-zA-Z0-9_]+\.[a-zA-Z0-9_]+$"
+_NAME_OR_TIME = (
+    r"^[a-zA-Z0-9_]+\.[a-zA-Z0-9_]+(\.(second|minute|hour|day|week|month|quarter|year))?$"
+)
+
+
+@dataclass(frozen=True)
+class Test:
+    """A filter on one member. `said` is what the query says, for messages."""
+
+    member: str
+    operator: str
+    values: tuple[str | None, ...]
+    said: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Filters of which all (`and`) or one (`or`) must hold."""
+
+    kind: Literal["and", "or"]
+    filters: tuple["Test | Group", ...]
+    said: str
+
+
+Filter = Test | Group
+
+
+@dataclass(frozen=True)
+class TimeDimension:
+    """A dimension in buckets of a granularity, or, without one, only in a range."""
+
+    dimension: str
+    granularity: str | None
+    range: dates.Range | None
+
+
+@dataclass(frozen=True)
+class Normal:
+    """One query. `order` is None where the query says nothing of it; `echo` is how clients see it."""
+
+    measures: tuple[str, ...]
+    dimensions: tuple[str, ...]
+    time_dimensions: tuple[TimeDimension, ...]
+    filters: tuple[Filter, ...]
+    segments: tuple[str, ...]
+    order: tuple[tuple[str, bool], ...] | None
+    limit: int
+    offset: int | None
+    timezone: str
+    total: bool
+    ungrouped: bool
+    renew: bool
+    compact: bool
+    echo: Json
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one request asks: one query, one for each compared range, or several to blend."""
+
+    type: QueryType
+    queries: tuple[Normal, ...]
+
+
+def normalise(query: Any, *, multi: bool = False, now: datetime | None = None) -> Asked:
+    """The queries of a request's `query`, an object, a list of them, or JSON of either.
+
+    Without `multi` only one query may come of it. `now` is the time that words mean. QueryError.
+    """
+    if isinstance(query, str):
+        query = _decoded(query)
+    if not query and not isinstance(query, dict | list):
+        raise QueryError("Query param is required")
+    kind, raws = _sorted(query)
+    queries = tuple(_normal(raw, now or datetime.now(UTC)) for raw in raws)
+    if kind == "blendingQuery":
+        _check_blending(queries)
+    if kind != "regularQuery" and not multi:
+        raise QueryError(
+            f"'{kind}' query type is not supported by the client.Please update the client."
+        )
+    return Asked(kind, queries)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise QueryError(f"Unable to decode query param as JSON, error: {error}") from error
+
+
+def _sorted(query: Any) -> tuple[QueryType, list[Any]]:
+    if isinstance(query, list):
+        if len(query) > MAX_QUERIES:
+            raise QueryError(f"Data blending of more than {MAX_QUERIES} queries is not supported")
+        return "blendingQuery", query
+    if not isinstance(query, dict):
+        raise QueryError('Invalid query format: "value" must be of type object')
+    times = query.get("timeDimensions")
+    compared = [
+        number
+        for number, one in enumerate(times if isinstance(times, list) else [])
+        if isinstance(one, dict) and one.get("compareDateRange")
+    ]
+    if not compared:
+        return "regularQuery", [query]
+    if len(times) > 1:
+        raise QueryError("compareDateRange can only exist for one timeDimension")
+    ranges = times[0]["compareDateRange"]
+    if not isinstance(ranges, list) or len(ranges) > MAX_QUERIES:
+        raise _invalid('"timeDimensions[0].compareDateRange" must be an array')
+    left = {key: value for key, value in times[0].items() if key != "compareDateRange"}
+    each = [{**query, "timeDimensions": [{**left, "dateRange": one}]} for one in ranges]
+    return "compareDateRangeQuery", each
+
+
+def _check_blending(queries: tuple[Normal, ...]) -> None:
+    found = {
+        next((one.granularity for one in query.time_dimensions if one.granularity), None)
+        for query in queries
+    }
+    if not found or None in found:
+        raise QueryError("Data blending query without granularity is not supported")
+    if len(found) > 1:
+        raise QueryError("Data blending query granularities must match")
+
+
+def _normal(raw: Any, now: datetime) -> Normal:
+    if not isinstance(raw, dict):
+        raise _invalid('"value" must be of type object')
+    for key in raw:
+        if key not in _KEYS:
+            raise _invalid(f'"{key}" is not allowed')
+    query = {key: value for key, value in raw.items() if value is not None}
+    timezone = _text(query, "timezone", "UTC")
+    dates.zone(timezone)
+    measures = _names(query, "measures", _NAME)
+    dimensions, asked_times = _dimensions(query)
+    times = (*_time_dimensions(query, timezone, now), *asked_times)
+    if not measures and not dimensions and not any(one.granularity for one in times):
+        raise QueryError(
+            "Query should contain either measures, dimensions or timeDimensions with granularities "
+            "in order to be valid"
+        )
+    normal = Normal(
+        measures=measures,
+        dimensions=dimensions,
+        time_dimensions=times,
+        filters=_filters(query),
+        segments=_names(query, "segments", _NAME),
+        order=_order(query),
+        limit=_limit(query),
+        offset=_count(query, "offset"),
+        timezone=timezone,
+        total=_flag(query, "total"),
+        ungrouped=_flag(query, "ungrouped"),
+        renew=_flag(query, "renewQuery"),
+        compact=_one_of(query, "responseFormat", ("default", "compact")) == "compact",
+        echo={},
+    )
+    return replace(normal, echo=_echo(normal, query))
+
+
+def _echo(normal: Normal, query: Json) -> Json:
+    found = {
+        **query,
+        "limit": normal.limit,
+        "timezone": normal.timezone,
+        "filters": [_said(one) for one in normal.filters],
+        "dimensions": list(normal.dimensions),
+        "timeDimensions": [_time(one) for one in normal.time_dimensions],
+        "rowLimit": normal.limit,
+    }
+    if normal.order is not None:
+        found["order"] = [{"id": one, "desc": desc} for one, desc in normal.order]
+    return found
+
+
+def _said(one: Filter) -> Json:
+    if isinstance(one, Group):
+        return {one.kind: [_said(inner) for inner in one.filters]}
+    found: Json = {"member": one.member, "operator": one.operator}
+    return found if one.operator in WITHOUT_VALUES else {**found, "values": list(one.values)}
+
+
+def _time(one: TimeDimension) -> Json:
+    found: Json = {"dimension": one.dimension}
+    if one.granularity:
+        found["granularity"] = one.granularity
+    if one.range:
+        found["dateRange"] = list(one.range)
+    return found
+
+
+def _dimensions(query: Json) -> tuple[tuple[str, ...], list[TimeDimension]]:
+    """Names of dimensions, and those that are asked for as `table.member.month`."""
+    plain, times = [], []
+    for name in _names(query, "dimensions", _NAME_OR_TIME):
+        if name.count(".") == 2:
+            dimension, _, granularity = name.rpartition(".")
+            times.append(TimeDimension(dimension, granularity, None))
+        else:
+            plain.append(name)
+    return tuple(plain), times
+
+
+def _time_dimensions(query: Json, timezone: str, now: datetime) -> Iterator[TimeDimension]:
+    for number, one in enumerate(_listed(query, "timeDimensions")):
+        path = f"timeDimensions[{number}]"
+        if not isinstance(one, dict):
+            raise _invalid(f'"{path}" must be of type object')
+        for key in one:
+            if key not in ("dimension", "granularity", "dateRange", "compareDateRange"):
+                raise _invalid(f'"{path}.{key}" is not allowed')
+        if "dimension" not in one:
+            raise _invalid(f'"{path}.dimension" is required')
+        name = _named(one["dimension"], f"{path}.dimension", _NAME)
+        granularity = one.get("granularity")
+        if granularity is not None and granularity not in GRANULARITIES:
+            raise _invalid(
+                f'"{path}.granularity" must be one of '
+                "[quarter, day, month, year, week, hour, minute, second, null]"
+            )
+        said = one.get("dateRange")
+        reach = _range(said, f"{path}.dateRange", timezone, now) if said else None
+        yield TimeDimension(name, granularity, reach)
+
+
+def _range(said: Any, path: str, timezone: str, now: datetime) -> dates.Range:
+    if isinstance(said, str):
+        return dates.words(said, timezone, now)
+    texts = isinstance(said, list) and all(isinstance(one, str) for one in said)
+    if not texts or not 1 <= len(said) <= 2:
+        raise _invalid(f'"{path}" must be a text or a list of one or two')
+    return dates.widened(said[0], said[-1], timezone)
+
+
+def _filters(query: Json) -> tuple[Filter, ...]:
+    said = _listed(query, "filters")
+    found = [_filter(one, f"filters[{number}]", 1) for number, one in enumerate(said)]
+    return tuple(one for one in found if one is not None)
+
+
+def _filter(said: Any, path: str, depth: int) -> Filter | None:
+    if not isinstance(said, dict) or depth > MAX_DEPTH:
+        raise _invalid(f'"{path}" does not match any of the allowed types')
+    for kind in ("and", "or"):
+        if said.keys() == {kind} and isinstance(said[kind], list):
+            inner = [_filter(one, path, depth + 1) for one in said[kind]]
+            kept = tuple(one for one in inner if one is not None)
+            return Group(kind, kept, _compact(said)) if kept else None  # type: ignore[arg-type]
+    return _test(said, path)
+
+
+def _test(said: Json, path: str) -> Test:
+    names = said.keys() & {"member", "dimension"}
+    member = said.get("member", said.get("dimension"))
+    fits = (
+        len(names) == 1
+        and said.keys() <= {"member", "dimension", "operator", "values"}
+        and isinstance(member, str)
+        and re.match(_NAME, member)
+        and said.get("operator") in OPERATORS
+        and isinstance(said.get("values", []), list)
+        and not any(isinstance(one, dict | list) for one in said.get("values") or [])
+    )
+    if not fits:
+        raise _invalid(f'"{path}" does not match any of the allowed types')
+    operator, values = said["operator"], said.get("values") or []
+    if not values and operator not in WITHOUT_VALUES:
+        raise QueryError(f"Values required for filter: {_compact(said)}")
+    if len(values) > MAX_VALUES:
+        raise QueryError(f"A filter has at most {MAX_VALUES} values: {member}")
+    return Test(member, operator, tuple(map(_value, values)), _compact(said))
+
+
+def _value(said: Any) -> str | None:
+    if said is None or isinstance(said, str):
+        return said
+    return json.dumps(said)
+
+
+def _order(query: Json) -> tuple[tuple[str, bool], ...] | None:
+    said = query.get("order")
+    if said is None:
+        return None
+    pairs = list(said.items()) if isinstance(said, dict) else said
+    if not isinstance(pairs, list):
+        raise _invalid('"order" does not match any of the allowed types')
+    return tuple(_ordered(one) for one in pairs)
+
+
+def _ordered(pair: Any) -> tuple[str, bool]:
+    if isinstance(pair, dict) and pair.keys() == {"id", "desc"}:
+        pair = (pair["id"], "desc" if pair["desc"] else "asc")
+    whole = isinstance(pair, list | tuple) and len(pair) == 2
+    if not whole or not isinstance(pair[0], str) or pair[1] not in ("asc", "desc"):
+        raise _invalid('"order" does not match any of the allowed types')
+    return _named(pair[0], f"order.{pair[0]}", _NAME_OR_TIME), pair[1] == "desc"
+
+
+def _limit(query: Json) -> int:
+    # A number in quotes is taken and not followed, as clients are used to.
+    found = None if isinstance(query.get("limit"), str) else _count(query, "limit")
+    if found is not None and found > MAX_LIMIT:
+        raise QueryError("The query limit has been exceeded.")
+    return DEFAULT_LIMIT if found is None else found
+
+
+def _count(query: Json, key: str) -> int | None:
+    said = query.get(key)
+    if isinstance(said, str) and said.isdigit():
+        said = int(said)
+    if said is not None and (not isinstance(said, int) or isinstance(said, bool)):
+        raise _invalid(f'"{key}" must be a number')
+    if said is not None and not 0 <= said < 2**53:
+        raise _invalid(f'"{key}" must be greater than or equal to 0')
+    return said
+
+
+def _flag(query: Json, key: str) -> bool:
+    said = query.get(key, False)
+    if not isinstance(said, bool):
+        raise _invalid(f'"{key}" must be a boolean')
+    return said
+
+
+def _text(query: Json, key: str, otherwise: str) -> str:
+    said = query.get(key, otherwise)
+    if not isinstance(said, str):
+        raise _invalid(f'"{key}" must be a string')
+    return said
+
+
+def _one_of(query: Json, key: str, words: tuple[str, ...]) -> str:
+    said = query.get(key, words[0])
+    if said not in words:
+        raise _invalid(f'"{key}" must be one of [{", ".join(words)}]')
+    return str(said)
+
+
+def _listed(query: Json, key: str) -> list[Any]:
+    said = query.get(key, [])
+    if not isinstance(said, list):
+        raise _invalid(f'"{key}" must be an array')
+    return said
+
+
+def _names(query: Json, key: str, pattern: str) -> tuple[str, ...]:
+    said = _listed(query, key)
+    return tuple(
+        dict.fromkeys(_named(one, f"{key}[{number}]", pattern) for number, one in enumerate(said))
+    )
+
+
+def _named(said: Any, path: str, pattern: str) -> str:
+    if not isinstance(said, str):
+        raise _invalid(f'"{path}" must be a string')
+    if not re.match(pattern, said, re.ASCII) or said.endswith("\n"):
+        raise _invalid(
+            f'"{path}" with value "{said}" fails to match the required pattern: /{pattern}/'
+        )
+    return said
+
+
+def _compact(said: Any) -> str:
+    return json.dumps(said, separators=(",", ":"), ensure_ascii=False)
+
+
+def _invalid(what: str) -> QueryError:
+    return QueryError(f"Invalid query format: {what}")
+
+
+_KEYS = frozenset(
+    "measures dimensions timeDimensions filters segments order limit offset total timezone ungrouped"
+    " renewQuery responseFormat".split()
+)

@@ -1,0 +1,129 @@
+"""The members that a query names, found in the model."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from app.semantic.compile.errors import user_error
+from app.semantic.compile.filters import members
+from app.semantic.compile.joins import Route
+from app.semantic.compile.normal import Filter, Normal, TimeDimension
+from app.semantic.compile.scope import alias
+from app.semantic.model.nouns import (
+    Dimension,
+    Entry,
+    Field,
+    M,
+    Measure,
+    Member,
+    Model,
+    Segment,
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Fields of a query by the names it uses; `filtered` are those that filters name."""
+
+    measures: dict[str, Field[Measure]]
+    dimensions: dict[str, Field[Dimension]]
+    times: tuple[tuple[TimeDimension, Field[Dimension]], ...]
+    segments: dict[str, Field[Segment]]
+    filtered: dict[str, Field[Measure] | Field[Dimension]]
+    on_rows: tuple[Filter, ...]
+    on_results: tuple[Filter, ...]
+
+    def routes(self, model: Model) -> Iterator[Route]:
+        """The tables that are named, in the order of first use, each with its way if it has one."""
+        for field in (
+            *self.measures.values(),
+            *self.dimensions.values(),
+            *self.segments.values(),
+            *self.filtered.values(),
+            *(field for _, field in self.times),
+        ):
+            yield field.route
+            yield from ((table,) for table in model.uses[field.member.path].tables[1:])
+
+    def members(self) -> Iterator[Member]:
+        """All members that the query takes values of."""
+        for field in (*self.dimensions.values(), *self.measures.values(), *self.filtered.values()):
+            yield field.member
+        for field in (*self.segments.values(), *(field for _, field in self.times)):
+            yield field.member
+
+
+def selected(model: Model, query: Normal) -> Selection:
+    """The selection of a query. UserError for an unknown or a hidden member."""
+    measures = {name: _find(model, "measures", name) for name in query.measures}
+    dimensions = {name: _find(model, "dimensions", name) for name in query.dimensions}
+    times = tuple(
+        (one, _find(model, "dimensions", one.dimension)) for one in query.time_dimensions
+    )
+    buckets = [field for one, field in times if one.granularity]
+    for field in (*measures.values(), *dimensions.values(), *buckets):
+        _check_visible(field)
+    for one, field in times:
+        _check_time(one, field)
+    on_rows, on_results = _divided(model, query.filters)
+    names = (name for one in query.filters for name in members(one))
+    return Selection(
+        measures=measures,
+        dimensions=dimensions,
+        times=times,
+        segments={name: _find(model, "segments", name) for name in query.segments},
+        filtered={name: find(model, name) for name in names},
+        on_rows=on_rows,
+        on_results=on_results,
+    )
+
+
+def find(model: Model, path: str) -> Field[Measure] | Field[Dimension]:
+    """The measure or dimension of a path. UserError."""
+    entry, name = _entry(model, path)
+    found = entry.measures.get(name) or entry.dimensions.get(name)
+    if found is None:
+        raise user_error(f"'{name}' not found for path '{path}'")
+    return found
+
+
+def _divided(
+    model: Model, filters: tuple[Filter, ...]
+) -> tuple[tuple[Filter, ...], tuple[Filter, ...]]:
+    """Filters on rows, and those on measures, which hold for results."""
+    on_rows, on_results = [], []
+    for one in filters:
+        kinds = {isinstance(find(model, name).member, Measure) for name in members(one)}
+        if len(kinds) > 1:
+            raise user_error(
+                f"You cannot use dimension and measure in same condition: {one.said}"
+            )
+        (on_results if kinds == {True} else on_rows).append(one)
+    return tuple(on_rows), tuple(on_results)
+
+
+def _find(model: Model, kind: str, path: str) -> Field[M]:
+    entry, name = _entry(model, path)
+    fields: Mapping[str, Field[M]] = getattr(entry, kind)
+    if name not in fields:
+        raise user_error(f"'{name}' not found for path '{path}'")
+    return fields[name]
+
+
+def _entry(model: Model, path: str) -> tuple[Entry, str]:
+    table, _, name = path.partition(".")
+    if table not in model.entries:
+        raise user_error(f"Cube '{table}' not found for path '{path}'")
+    return model.entries[table], name
+
+
+def _check_visible(field: Field[M]) -> None:
+    if not field.public:
+        raise user_error(
+            f"You requested hidden member: '{alias(field.path)}'. Please make it visible using"
+            " `public: true`. Please note primaryKey fields are `public: false` by default."
+        )
+
+
+def _check_time(one: TimeDimension, field: Field[Dimension]) -> None:
+    if field.member.type != "time":
+        raise user_error(f"'{one.dimension}' is no time dimension: its type is {field.member.type}")
