@@ -27,7 +27,7 @@ COLUMNS = {
     "refunds": "id order_id amount refunded_at",
     "events": "id kind happened_at amount",
 }
-KEYS = {name: "id" for name in COLUMNS} | {"regions": "region_id", "products": "sku"}
+KEYS = dict.fromkeys(COLUMNS, "id") | {"regions": "region_id", "products": "sku"}
 DIMENSIONS = {
     "regions.region_id": "regions_region_id",
     "regions.name": "regions_name",
@@ -233,9 +233,7 @@ def _tables(question: Question) -> list[str]:
         one in VIEW for one in (*question.measures, *question.dimensions, *question.needed)
     )
     roots = [
-        name
-        for name in (["orders"] if viewed else named)
-        if set(named) <= set(_reached(name))
+        name for name in (["orders"] if viewed else named) if set(named) <= set(_reached(name))
     ]
     if not roots:
         raise NoPath

@@ -35,4 +35,6 @@ def recorded() -> dict[str, Any]:
 
 def recordings(*paths: str) -> list[Recording]:
     """The recordings of some paths, as `/v2/load`."""
-    return [one for one in recorded()["recordings"] if one["request"]["path"].split("?")[0] in paths]
+    return [
+        one for one in recorded()["recordings"] if one["request"]["path"].split("?")[0] in paths
+    ]

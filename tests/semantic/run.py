@@ -55,7 +55,9 @@ def duck() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-async def on_postgres(connection: asyncpg.Connection, compiled: Compiled) -> tuple[Rows, int | None]:
+async def on_postgres(
+    connection: asyncpg.Connection, compiled: Compiled
+) -> tuple[Rows, int | None]:
     """The rows of a query, and its total if it wants one."""
     rows = await connection.fetch(compiled.sql, *compiled.values)
     total = None

@@ -27,7 +27,10 @@ from tests.semantic.run import duck, on_duckdb, on_postgres, postgres  # noqa: F
 NOW = datetime(2026, 11, 21, 23, 40, tzinfo=UTC)
 # Where we answer another thing than the recording, with what the contract says of it, and our words.
 DEVIATIONS: dict[str, tuple[str, str | None]] = {
-    "page-limit-too-big": ("9.4: 400, and the error without its class", "The query limit has been exceeded."),
+    "page-limit-too-big": (
+        "9.4: 400, and the error without its class",
+        "The query limit has been exceeded.",
+    ),
     "t-tz-bad": ("9.4: 400, and the error without its class", "Unknown timezone: Mars/Olympus"),
     "t-granularity-on-string": (
         "3.4: before it comes to the database",
@@ -70,7 +73,8 @@ def _ids(cases: list[Recording]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("recording", **_ids(ANSWERED))
 async def test_postgres_answers_as_recorded(
-    recording: Recording, postgres: asyncpg.Connection  # noqa: F811
+    recording: Recording,
+    postgres: asyncpg.Connection,  # noqa: F811
 ) -> None:
     query, multi = _asked(recording)
     asked = normalise(query, multi=multi, now=NOW)
@@ -85,7 +89,8 @@ async def test_postgres_answers_as_recorded(
 
 @pytest.mark.parametrize("recording", **_ids(ANSWERED))
 def test_duckdb_finds_the_rows_that_were_recorded(
-    recording: Recording, duck: duckdb.DuckDBPyConnection  # noqa: F811
+    recording: Recording,
+    duck: duckdb.DuckDBPyConnection,  # noqa: F811
 ) -> None:
     query, multi = _asked(recording)
     asked = normalise(query, multi=multi, now=NOW)
@@ -229,5 +234,3 @@ def _close(one: Any, other: Any) -> bool:
     if one is None or other is None or isinstance(other, bool):
         return one is other
     return bool(_number(one) == pytest.approx(_number(other)))
-
-

@@ -18,9 +18,7 @@ def annotation(model: Model, chosen: Selection, masked: frozenset[str]) -> Json:
         "dimensions": {
             name: _dimension(model, one, masked) for name, one in chosen.dimensions.items()
         },
-        "segments": {
-            name: _named(one) for name, one in chosen.segments.items() if one.public
-        },
+        "segments": {name: _named(one) for name, one in chosen.segments.items() if one.public},
         "timeDimensions": times,
     }
 

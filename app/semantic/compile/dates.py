@@ -23,6 +23,8 @@ _MONTH_DAY = re.compile(r"([a-z]+)\.?(?:\s+(\d{1,2})(?:st|nd|rd|th)?,?)?\s+(\d{4
 _DAY_MONTH = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?\s+([a-z]+)\.?,?\s+(\d{4})")
 _NAMED = {"now": 0, "today": 0, "yesterday": -1, "tomorrow": 1}
 _FINE = ("second", "minute", "hour")
+# How much of `2024-01-31T23:59:59` says the hour, the minute, the second.
+_DIGITS = {"hour": 13, "minute": 16, "second": 19}
 _MILLISECOND = timedelta(milliseconds=1)
 _MONTHS = {
     name[:letters].lower(): number
@@ -142,14 +144,14 @@ def _as_stands(said: str, timezone: str) -> str:
 def _start(moment: datetime, unit: str) -> datetime:
     """The start of the second, ..., year that a moment lies in."""
     if unit in _FINE:
-        finer = {"second": (), "minute": ("second",), "hour": ("minute", "second")}[unit]
-        return moment.replace(microsecond=0, **dict.fromkeys(finer, 0))
-    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        return datetime.fromisoformat(moment.isoformat()[: _DIGITS[unit]])
+    day = datetime(moment.year, moment.month, moment.day)
+    if unit == "day":
+        return day
     if unit == "week":
         return day - timedelta(days=day.weekday())
-    if unit == "quarter":
-        return day.replace(day=1, month=day.month - (day.month - 1) % 3)
-    return day.replace(**{"day": {}, "month": {"day": 1}, "year": {"day": 1, "month": 1}}[unit])
+    first = {"month": day.month, "quarter": day.month - (day.month - 1) % 3, "year": 1}[unit]
+    return day.replace(day=1, month=first)
 
 
 def _added(moment: datetime, count: int, unit: str) -> datetime:

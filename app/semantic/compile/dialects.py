@@ -17,12 +17,12 @@ _TIMESTAMP = exp.DataType.build("timestamp", dialect="postgres")
 _TEXT = exp.DataType.build("text", dialect="postgres")
 
 
-def text(value: exp.Expression) -> exp.Expression:
+def text(value: exp.Expr) -> exp.Expr:
     """A value as text."""
     return _cast(value, _TEXT)
 
 
-def operand(dialect: Dialect, type: str, value: exp.Expression) -> exp.Expression:
+def operand(dialect: Dialect, type: str, value: exp.Expr) -> exp.Expr:
     """A bound text that is compared with a member of this type.
 
     PostgreSQL and DuckDB read it as the type of the other side; Trino has to be told.
@@ -33,19 +33,19 @@ def operand(dialect: Dialect, type: str, value: exp.Expression) -> exp.Expressio
     return _cast(value, _TYPES[types[type]])
 
 
-def instant(dialect: Dialect, value: exp.Expression) -> exp.Expression:
+def instant(dialect: Dialect, value: exp.Expr) -> exp.Expr:
     """A bound text in UTC as a moment."""
     if dialect == "trino":
         return exp.Anonymous(this="from_iso8601_timestamp", expressions=[value])
     return _cast(value, _TIMESTAMPTZ)
 
 
-def clock(dialect: Dialect, value: exp.Expression) -> exp.Expression:
+def clock(dialect: Dialect, value: exp.Expr) -> exp.Expr:
     """A bound text as a time on a clock, without a zone."""
     return _cast(value, _TYPES["timestamp(6)"] if dialect == "trino" else _TIMESTAMP)
 
 
-def local(dialect: Dialect, value: exp.Expression, zone: str) -> exp.Expression:
+def local(dialect: Dialect, value: exp.Expr, zone: str) -> exp.Expr:
     """A moment as the time that the clocks of a zone show. A column without a zone is in UTC."""
     name = exp.Literal.string(zone)
     if dialect == "trino":
@@ -54,14 +54,12 @@ def local(dialect: Dialect, value: exp.Expression, zone: str) -> exp.Expression:
     return exp.Paren(this=exp.AtTimeZone(this=_cast(value, _TIMESTAMPTZ), zone=name))
 
 
-def bucket(granularity: str, value: exp.Expression) -> exp.Expression:
+def bucket(granularity: str, value: exp.Expr) -> exp.Expr:
     """The start of the bucket in which a clock's time lies."""
-    return exp.Anonymous(
-        this="date_trunc", expressions=[exp.Literal.string(granularity), value]
-    )
+    return exp.Anonymous(this="date_trunc", expressions=[exp.Literal.string(granularity), value])
 
 
-def interval(count: int, unit: str) -> exp.Expression:
+def interval(count: int, unit: str) -> exp.Expr:
     """So many units of time."""
     factor, name = _UNITS.get(unit, (1, unit.upper()))
     return exp.Interval(this=exp.Literal.string(str(count * factor)), unit=exp.var(name))
@@ -77,10 +75,12 @@ def series(dialect: Dialect, first: datetime, last: datetime, granularity: str) 
     return exp.select(start.copy(), exp.alias_(end, "date_to")).from_(starts.subquery("starts"))
 
 
-def _starts(dialect: Dialect, arguments: list[exp.Expression]) -> exp.Select:
+def _starts(dialect: Dialect, arguments: list[exp.Expr]) -> exp.Select:
     if dialect == "trino":
         made = exp.Anonymous(this="sequence", expressions=arguments)
-        named = exp.TableAlias(this=exp.to_identifier("s"), columns=[exp.to_identifier("date_from")])
+        named = exp.TableAlias(
+            this=exp.to_identifier("s"), columns=[exp.to_identifier("date_from")]
+        )
         return exp.select("date_from").from_(exp.Unnest(expressions=[made], alias=named))
     made = exp.Anonymous(this="generate_series", expressions=arguments)
     if dialect == "duckdb":
@@ -88,7 +88,7 @@ def _starts(dialect: Dialect, arguments: list[exp.Expression]) -> exp.Select:
     return exp.select(exp.alias_(made, "date_from"))
 
 
-def same(dialect: Dialect, one: exp.Expression, other: exp.Expression) -> exp.Expression:
+def same(dialect: Dialect, one: exp.Expr, other: exp.Expr) -> exp.Expr:
     """Whether two values are equal or both NULL.
 
     Only DuckDB can hash by that alone; the others are given an equality of texts to hash by.
@@ -96,11 +96,13 @@ def same(dialect: Dialect, one: exp.Expression, other: exp.Expression) -> exp.Ex
     equal = exp.NullSafeEQ(this=one, expression=other)
     if dialect == "duckdb":
         return equal
-    texts = [exp.func("coalesce", text(each.copy()), exp.Literal.string("")) for each in (one, other)]
+    texts = [
+        exp.func("coalesce", text(each.copy()), exp.Literal.string("")) for each in (one, other)
+    ]
     return exp.and_(exp.EQ(this=texts[0], expression=texts[1]), equal)
 
 
-def masked(dialect: Dialect, func: str, value: exp.Expression) -> exp.Expression:
+def masked(dialect: Dialect, func: str, value: exp.Expr) -> exp.Expr:
     """What stands in place of a value that the caller may not see; NULL stays NULL."""
     if func == "md5":
         return _md5(dialect, text(value))
@@ -108,7 +110,7 @@ def masked(dialect: Dialect, func: str, value: exp.Expression) -> exp.Expression
     return exp.Case().when(told, exp.Literal.string("--redact--"), copy=False)
 
 
-def _md5(dialect: Dialect, value: exp.Expression) -> exp.Expression:
+def _md5(dialect: Dialect, value: exp.Expr) -> exp.Expr:
     if dialect != "trino":
         return exp.Anonymous(this="md5", expressions=[value])
     for name in ("to_utf8", "md5", "to_hex", "lower"):
@@ -116,5 +118,5 @@ def _md5(dialect: Dialect, value: exp.Expression) -> exp.Expression:
     return value
 
 
-def _cast(value: exp.Expression, type: exp.DataType) -> exp.Expression:
+def _cast(value: exp.Expr, type: exp.DataType) -> exp.Expr:
     return exp.Cast(this=value, to=type.copy())

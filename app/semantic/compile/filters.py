@@ -10,7 +10,7 @@ from app.semantic.compile.normal import Filter, Test
 from app.semantic.compile.scope import Scope, closed
 
 # The value and the type of the member that a filter names.
-Typed = Callable[[str], tuple[exp.Expression, str]]
+Typed = Callable[[str], tuple[exp.Expr, str]]
 _COMPARED = {"gt": exp.GT, "gte": exp.GTE, "lt": exp.LT, "lte": exp.LTE}
 _DATED = {
     "beforeDate": exp.LT,
@@ -22,7 +22,7 @@ _AROUND = {"contains": ("%", "%"), "startsWith": ("", "%"), "endsWith": ("%", ""
 _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\%_"})
 
 
-def condition(scope: Scope, one: Filter, typed: Typed) -> exp.Expression:
+def condition(scope: Scope, one: Filter, typed: Typed) -> exp.Expr:
     """The condition of a filter or of a group of them."""
     if isinstance(one, Test):
         return _test(scope, one, *typed(one.member))
@@ -37,9 +37,7 @@ def members(one: Filter) -> list[str]:
     return [name for inner in one.filters for name in members(inner)]
 
 
-def in_range(
-    scope: Scope, value: exp.Expression, ends: dates.Range, outside: bool = False
-) -> exp.Expression:
+def in_range(scope: Scope, value: exp.Expr, ends: dates.Range, outside: bool = False) -> exp.Expr:
     """Whether a moment lies in a range, or outside of it."""
     first, last = (_instant(scope, one) for one in ends)
     if outside:
@@ -49,8 +47,12 @@ def in_range(
     return exp.and_(behind, exp.LTE(this=value.copy(), expression=last), copy=False)
 
 
-def _test(scope: Scope, test: Test, value: exp.Expression, type: str) -> exp.Expression:
-    value, operator, texts = closed(value), test.operator, [one for one in test.values if one is not None]
+def _test(scope: Scope, test: Test, value: exp.Expr, type: str) -> exp.Expr:
+    value, operator, texts = (
+        closed(value),
+        test.operator,
+        [one for one in test.values if one is not None],
+    )
     null = exp.Is(this=value, expression=exp.Null())
     if operator in ("set", "notSet"):
         return null.not_(copy=False) if operator == "set" else null
@@ -71,9 +73,7 @@ def _test(scope: Scope, test: Test, value: exp.Expression, type: str) -> exp.Exp
     return _like(scope, value, operator, texts)
 
 
-def _any(
-    scope: Scope, value: exp.Expression, type: str, texts: list[str], with_null: bool
-) -> exp.Expression:
+def _any(scope: Scope, value: exp.Expr, type: str, texts: list[str], with_null: bool) -> exp.Expr:
     null = exp.Is(this=value.copy(), expression=exp.Null())
     if not texts:
         return null
@@ -81,9 +81,7 @@ def _any(
     return exp.or_(found, null, copy=False) if with_null else found
 
 
-def _none(
-    scope: Scope, value: exp.Expression, type: str, texts: list[str], with_null: bool
-) -> exp.Expression:
+def _none(scope: Scope, value: exp.Expr, type: str, texts: list[str], with_null: bool) -> exp.Expr:
     null = exp.Is(this=value.copy(), expression=exp.Null())
     if not texts:
         return null.not_(copy=False)
@@ -96,36 +94,32 @@ def _none(
     return other if with_null else exp.or_(other, null, copy=False)
 
 
-def _listed(scope: Scope, value: exp.Expression, type: str, texts: list[str]) -> exp.Expression:
+def _listed(scope: Scope, value: exp.Expr, type: str, texts: list[str]) -> exp.Expr:
     bound = [_operand(scope, type, one) for one in texts]
     if len(bound) == 1:
         return exp.EQ(this=value, expression=bound[0])
     return exp.In(this=value, expressions=bound)
 
 
-def _like(scope: Scope, value: exp.Expression, operator: str, texts: list[str]) -> exp.Expression:
+def _like(scope: Scope, value: exp.Expr, operator: str, texts: list[str]) -> exp.Expr:
     negated = operator.startswith("not")
     name = operator.removeprefix("not")
     before, behind = _AROUND[name[0].lower() + name[1:]]
-    found = [
-        _one_like(scope, value, f"{before}{one.translate(_ESCAPED)}{behind}") for one in texts
-    ]
+    found = [_one_like(scope, value, f"{before}{one.translate(_ESCAPED)}{behind}") for one in texts]
     if not negated:
         return exp.or_(*found, copy=False)
     none = exp.and_(*(one.not_(copy=False) for one in found), copy=False)
     return exp.or_(none, exp.Is(this=value.copy(), expression=exp.Null()), copy=False)
 
 
-def _one_like(scope: Scope, value: exp.Expression, pattern: str) -> exp.Expression:
+def _one_like(scope: Scope, value: exp.Expr, pattern: str) -> exp.Expr:
     like = exp.ILike(this=value.copy(), expression=scope.bind(pattern))
     return exp.Escape(this=like, expression=exp.Literal.string("\\"))
 
 
-def _operand(scope: Scope, type: str, text: str) -> exp.Expression:
+def _operand(scope: Scope, type: str, text: str) -> exp.Expr:
     return dialects.operand(scope.dialect, type, scope.bind(text))
 
 
-def _instant(scope: Scope, moment: str) -> exp.Expression:
+def _instant(scope: Scope, moment: str) -> exp.Expr:
     return dialects.instant(scope.dialect, scope.bind(dates.in_utc(moment, scope.timezone)))
-
-

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from app.semantic.compile.errors import user_error
 from app.semantic.model.nouns import Join, Model
@@ -70,7 +71,7 @@ def _path(model: Model, root: str, route: Route) -> tuple[Join, ...] | None:
     start = model.paths[root].get(route[0])
     if start is None:
         return None
-    steps = zip(route, route[1:], strict=False)
+    steps = pairwise(route)
     return (*start, *(model.tables[source].joins[target] for source, target in steps))
 
 

@@ -11,11 +11,17 @@ from app.semantic.model.fragments import name_in
 from app.semantic.model.keys import AGGREGATES
 from app.semantic.model.nouns import Measure
 
-Terms = list[exp.Expression]
-Values = Mapping[str, exp.Expression]
+Terms = list[exp.Expr]
+Values = Mapping[str, exp.Expr]
 # What repeated rows do not change.
 _STEADY = ("count_distinct", "count_distinct_approx", "min", "max")
-_AGAIN = {"count": exp.Sum, "sum": exp.Sum, "running_total": exp.Sum, "min": exp.Min, "max": exp.Max}
+_AGAIN = {
+    "count": exp.Sum,
+    "sum": exp.Sum,
+    "running_total": exp.Sum,
+    "min": exp.Min,
+    "max": exp.Max,
+}
 
 
 @dataclass(frozen=True)
@@ -24,13 +30,13 @@ class Leaf:
 
     measure: Measure
     terms: Terms
-    combine: Callable[[Terms], exp.Expression]
+    combine: Callable[[Terms], exp.Expr]
 
-    def of_rows(self) -> exp.Expression:
+    def of_rows(self) -> exp.Expr:
         """The aggregate over the rows of the same select."""
         return self.combine(self.terms)
 
-    def of_one_row(self) -> exp.Expression:
+    def of_one_row(self) -> exp.Expr:
         """What a query without groups shows: a count is 1 or NULL."""
         if self.measure.type != "count" or not self.terms:
             return self.terms[0] if self.measure.type in AGGREGATES else self.of_rows()
@@ -48,7 +54,7 @@ def is_additive(measure: Measure) -> bool:
     return measure.type in _AGAIN
 
 
-def again(measure: Measure, value: exp.Expression) -> exp.Expression:
+def again(measure: Measure, value: exp.Expr) -> exp.Expr:
     """The aggregate of aggregates."""
     return _AGAIN[measure.type](this=value)
 
@@ -64,14 +70,12 @@ def leaf(scope: Scope, measure: Measure, repeated: bool = False) -> Leaf:
     return Leaf(measure, [term], lambda terms: _aggregate(measure.type, terms[0].copy()))
 
 
-def express(scope: Scope, measure: Measure, leaves: Values) -> exp.Expression:
+def express(scope: Scope, measure: Measure, leaves: Values) -> exp.Expr:
     """A measure over the aggregates of its leaves, which go by their paths."""
     if measure.path in leaves:
         return leaves[measure.path].copy()
     assert measure.sql is not None
-    return scope.fragment(
-        measure.table, measure.sql, lambda inner: express(scope, inner, leaves)
-    )
+    return scope.fragment(measure.table, measure.sql, lambda inner: express(scope, inner, leaves))
 
 
 def check_pure(measure: Measure, scope: Scope) -> None:
@@ -102,7 +106,7 @@ def _count(scope: Scope, measure: Measure, repeated: bool) -> Leaf:
     return Leaf(measure, [term], lambda terms: _counted(terms[0].copy(), repeated))
 
 
-def _key(keys: list[exp.Expression], repeated: bool) -> exp.Expression:
+def _key(keys: list[exp.Expr], repeated: bool) -> exp.Expr:
     """A value that is there for each row, and, if rows are repeated, another for each."""
     if not keys:
         return exp.Literal.number(1)
@@ -112,21 +116,27 @@ def _key(keys: list[exp.Expression], repeated: bool) -> exp.Expression:
     return exp.Case().when(there, exp.Tuple(expressions=keys), copy=False)
 
 
-def _filtered(scope: Scope, measure: Measure, term: exp.Expression) -> exp.Expression:
+def _filtered(scope: Scope, measure: Measure, term: exp.Expr) -> exp.Expr:
     if not measure.filters:
         return term
     conditions = [scope.fragment(measure.table, one) for one in measure.filters]
     return exp.Case().when(exp.and_(*conditions, copy=False), term, copy=False)
 
 
-def _counted(term: exp.Expression, distinct: bool) -> exp.Expression:
+def _counted(term: exp.Expr, distinct: bool) -> exp.Expr:
     return exp.Count(this=exp.Distinct(expressions=[term]) if distinct else term)
 
 
-def _aggregate(type: str, term: exp.Expression) -> exp.Expression:
+def _aggregate(type: str, term: exp.Expr) -> exp.Expr:
     if type in ("count", "count_distinct", "count_distinct_approx"):
         return _counted(term, type != "count")
-    plain = {"sum": exp.Sum, "running_total": exp.Sum, "avg": exp.Avg, "min": exp.Min, "max": exp.Max}
+    plain = {
+        "sum": exp.Sum,
+        "running_total": exp.Sum,
+        "avg": exp.Avg,
+        "min": exp.Min,
+        "max": exp.Max,
+    }
     return plain[type](this=term)
 
 
@@ -135,7 +145,7 @@ def _written(scope: Scope, measure: Measure) -> Leaf:
     assert measure.sql is not None
     whole = exp.Paren(this=scope.fragment(measure.table, measure.sql))
 
-    def combine(terms: Terms) -> exp.Expression:
+    def combine(terms: Terms) -> exp.Expr:
         copy = whole.copy()
         for found, term in zip(list(copy.find_all(exp.Column)), terms, strict=True):
             found.replace(term.copy())

@@ -19,11 +19,31 @@ MAX_LIMIT = 50_000
 MAX_QUERIES = 20
 MAX_VALUES = 10_000
 MAX_DEPTH = 20
-OPERATORS = (
-    "equals notEquals contains notContains startsWith notStartsWith endsWith notEndsWith in notIn gt"
-    " gte lt lte set notSet inDateRange notInDateRange onTheDate beforeDate beforeOrOnDate afterDate"
-    " afterOrOnDate"
-).split()
+OPERATORS = [
+    "equals",
+    "notEquals",
+    "contains",
+    "notContains",
+    "startsWith",
+    "notStartsWith",
+    "endsWith",
+    "notEndsWith",
+    "in",
+    "notIn",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "set",
+    "notSet",
+    "inDateRange",
+    "notInDateRange",
+    "onTheDate",
+    "beforeDate",
+    "beforeOrOnDate",
+    "afterDate",
+    "afterOrOnDate",
+]
 WITHOUT_VALUES = ("set", "notSet")
 Json = dict[str, Any]
 QueryType = Literal["regularQuery", "compareDateRangeQuery", "blendingQuery"]
@@ -127,13 +147,9 @@ def _sorted(query: Any) -> tuple[QueryType, list[Any]]:
         return "blendingQuery", query
     if not isinstance(query, dict):
         raise QueryError('Invalid query format: "value" must be of type object')
-    times = query.get("timeDimensions")
-    compared = [
-        number
-        for number, one in enumerate(times if isinstance(times, list) else [])
-        if isinstance(one, dict) and one.get("compareDateRange")
-    ]
-    if not compared:
+    times: Any = query.get("timeDimensions")
+    listed = times if isinstance(times, list) else []
+    if not any(isinstance(one, dict) and one.get("compareDateRange") for one in listed):
         return "regularQuery", [query]
     if len(times) > 1:
         raise QueryError("compareDateRange can only exist for one timeDimension")
@@ -285,7 +301,7 @@ def _filter(said: Any, path: str, depth: int) -> Filter | None:
 
 def _test(said: Json, path: str) -> Test:
     names = said.keys() & {"member", "dimension"}
-    member = said.get("member", said.get("dimension"))
+    member: Any = said.get("member", said.get("dimension"))
     fits = (
         len(names) == 1
         and said.keys() <= {"member", "dimension", "operator", "values"}
@@ -403,6 +419,19 @@ def _invalid(what: str) -> QueryError:
 
 
 _KEYS = frozenset(
-    "measures dimensions timeDimensions filters segments order limit offset total timezone ungrouped"
-    " renewQuery responseFormat".split()
+    [
+        "measures",
+        "dimensions",
+        "timeDimensions",
+        "filters",
+        "segments",
+        "order",
+        "limit",
+        "offset",
+        "total",
+        "timezone",
+        "ungrouped",
+        "renewQuery",
+        "responseFormat",
+    ]
 )

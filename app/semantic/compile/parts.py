@@ -11,7 +11,7 @@ from app.semantic.compile.measures import Leaf, leaf
 from app.semantic.compile.scope import Scope, alias, closed, column, derived, named
 from app.semantic.model.nouns import Dimension, Measure
 
-Conditions = list[exp.Expression]
+Conditions = list[exp.Expr]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Shown:
     """A dimension, or a bucket of one, under its column's name."""
 
     name: str
-    value: exp.Expression
+    value: exp.Expr
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Frame:
             made.where(*(closed(one.copy()) for one in conditions), copy=False)
         return made
 
-    def _table(self, name: str) -> exp.Expression:
+    def _table(self, name: str) -> exp.Expr:
         table = self.scope.model.tables[name]
         source = table.source.copy()
         if isinstance(source, exp.Query) and not isinstance(source, exp.Table):
@@ -55,7 +55,7 @@ class Frame:
         source.set("alias", exp.TableAlias(this=exp.Identifier(this=table.alias, quoted=True)))
         return source
 
-    def _keyed(self, dimension: Dimension, name: str) -> exp.Expression:
+    def _keyed(self, dimension: Dimension, name: str) -> exp.Expr:
         keys = self.scope.model.tables[dimension.table].keys
         pairs = (
             exp.EQ(this=column(name, key_name(number)), expression=self.scope.unmasked(key))
@@ -69,11 +69,11 @@ class Part:
     """A select that shows nothing yet, and what it can show: dimensions, and leaves by their paths."""
 
     select: exp.Select
-    shown: list[exp.Expression]
-    leaves: dict[str, exp.Expression]
+    shown: list[exp.Expr]
+    leaves: dict[str, exp.Expr]
     grouped: bool = True
 
-    def showing(self, frame: Frame, columns: Iterable[exp.Expression]) -> exp.Select:
+    def showing(self, frame: Frame, columns: Iterable[exp.Expr]) -> exp.Select:
         """The select with its dimensions and these columns, grouped by the dimensions."""
         dimensions = [
             named(value.copy(), one.name)
@@ -99,9 +99,7 @@ def key_name(number: int) -> str:
 def plain(frame: Frame, conditions: Conditions, measures: Iterable[Measure]) -> Part:
     """Leaves over all joined rows. A row that comes several times must not matter to them."""
     repeated = frame.tree.multiplied
-    leaves = {
-        one.path: leaf(frame.scope, one, one.table in repeated).of_rows() for one in measures
-    }
+    leaves = {one.path: leaf(frame.scope, one, one.table in repeated).of_rows() for one in measures}
     return Part(frame.select(conditions), _values(frame), leaves)
 
 
@@ -116,7 +114,7 @@ def distinct(frame: Frame, conditions: Conditions, measures: Iterable[Measure]) 
     leaves = [leaf(frame.scope, one) for one in measures]
     rows = distinct_rows(frame, conditions, leaves)
     made = exp.Select().from_(derived(rows, "keys"), copy=False)
-    shown: list[exp.Expression] = [column("keys", one.name) for one in frame.shown]
+    shown: list[exp.Expr] = [column("keys", one.name) for one in frame.shown]
     return Part(made, shown, over_rows(leaves, "keys"))
 
 
@@ -132,15 +130,12 @@ def distinct_rows(frame: Frame, conditions: Conditions, leaves: list[Leaf]) -> e
         named(frame.scope.unmasked(one), key_name(number)) for number, one in enumerate(table.keys)
     ]
     dimensions = [named(one.value.copy(), one.name) for one in frame.shown]
-    terms = [
-        named(term.copy(), _term_name(*place))
-        for place, term in _numbered(leaves)
-    ]
+    terms = [named(term.copy(), _term_name(*place)) for place, term in _numbered(leaves)]
     made = frame.select(conditions).select(*dimensions, *keys, *terms, copy=False)
     return made.distinct(copy=False)
 
 
-def over_rows(leaves: list[Leaf], rows: str) -> dict[str, exp.Expression]:
+def over_rows(leaves: list[Leaf], rows: str) -> dict[str, exp.Expr]:
     """The leaves over such rows, which go by a name."""
     return {
         one.measure.path: one.combine(
@@ -150,11 +145,11 @@ def over_rows(leaves: list[Leaf], rows: str) -> dict[str, exp.Expression]:
     }
 
 
-def _values(frame: Frame) -> list[exp.Expression]:
+def _values(frame: Frame) -> list[exp.Expr]:
     return [one.value for one in frame.shown]
 
 
-def _numbered(leaves: list[Leaf]) -> Iterable[tuple[tuple[int, int], exp.Expression]]:
+def _numbered(leaves: list[Leaf]) -> Iterable[tuple[tuple[int, int], exp.Expr]]:
     for number, one in enumerate(leaves):
         for place, term in enumerate(one.terms):
             yield (number, place), term

@@ -18,7 +18,7 @@ from app.semantic.compile.rolling import Unfolded
 from app.semantic.compile.scope import alias, closed, column, derived, named
 from app.semantic.model.nouns import Measure
 
-OfMeasure = Callable[[Measure], exp.Expression]
+OfMeasure = Callable[[Measure], exp.Expr]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _needs_distinct(frame: Frame, measure: Measure) -> bool:
 
 
 def _alone(frame: Frame, ask: Ask, part: Part) -> exp.Select:
-    def value(measure: Measure) -> exp.Expression:
+    def value(measure: Measure) -> exp.Expr:
         return express(frame.scope, measure, part.leaves)
 
     columns = [named(value(one), name) for name, one in ask.measures.items()]
@@ -97,7 +97,7 @@ def _joined(frame: Frame, ask: Ask, made: list[Part]) -> exp.Select:
         for path in part.leaves
     }
 
-    def value(measure: Measure) -> exp.Expression:
+    def value(measure: Measure) -> exp.Expr:
         return express(frame.scope, measure, leaves)
 
     selects = [part.with_leaves(frame) for part in made]

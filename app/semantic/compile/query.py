@@ -14,7 +14,7 @@ from app.semantic.compile.normal import Json, Normal
 from app.semantic.compile.parts import Conditions, Frame, Shown
 from app.semantic.compile.plan import Ask, OfMeasure, check_range, planned
 from app.semantic.compile.rolling import Unfolded
-from app.semantic.compile.scope import Scope, alias, named
+from app.semantic.compile.scope import Scope, alias, derived, named
 from app.semantic.compile.selection import Selection, selected
 from app.semantic.model.groups import group_of
 from app.semantic.model.links import counted
@@ -68,13 +68,14 @@ def compile_query(
     `ungrouped_without_keys` lets queries without groups leave out primary keys.
     """
     chosen = selected(model, normal)
-    group = group_of(model, caller)
-    scope = Scope(model, dialect, normal.timezone, policies.masked(model, group and group.name))
-    whole, added = _tree(model, chosen.routes(model), group and group.name)
+    found = group_of(model, caller)
+    group = found.name if found else None
+    scope = Scope(model, dialect, normal.timezone, policies.masked(model, group))
+    whole, added = _tree(model, chosen.routes(model), group)
     source = _data_source(model, whole)
     if normal.ungrouped and not ungrouped_without_keys:
         _check_keys(model, whole, chosen)
-    built = _Query(scope, chosen, normal, whole, added, group and group.name)
+    built = _Query(scope, chosen, normal, whole, added, group)
     select, columns = built.select(), built.columns()
     total = _counted(select.copy()) if normal.total else None
     order = _order(normal, chosen)
@@ -126,9 +127,7 @@ class _Query:
         frame = Frame(self._scope, self._tree, self._sub_queries(), self._shown())
         along = self._along()
         ask = Ask(
-            measures={
-                alias(name): field.member for name, field in self._chosen.measures.items()
-            },
+            measures={alias(name): field.member for name, field in self._chosen.measures.items()},
             conditions=[*self._conditions(), *self._ranges(but=along)],
             in_range=self._ranges(only=along),
             tested=self._tested(),
@@ -151,7 +150,9 @@ class _Query:
             for name, field in self._chosen.dimensions.items()
         ]
         times = [
-            OutputColumn(alias(f"{name}_{granularity}"), name, (f"{name}.{granularity}", name), "time")
+            OutputColumn(
+                alias(f"{name}_{granularity}"), name, (f"{name}.{granularity}", name), "time"
+            )
             for name, granularity, _ in self._buckets()
         ]
         measures = [
@@ -178,7 +179,7 @@ class _Query:
     def _conditions(self) -> Conditions:
         """Filters on rows, and segments: those that are asked for and those that are added."""
 
-        def typed(name: str) -> tuple[exp.Expression, str]:
+        def typed(name: str) -> tuple[exp.Expr, str]:
             member = self._chosen.filtered[name].member
             assert isinstance(member, Dimension)
             return self._scope.dimension(member), member.type
@@ -187,11 +188,12 @@ class _Query:
         segments = [field.member for field in self._chosen.segments.values()]
         return [*found, *_of_segments(self._scope, dict.fromkeys([*segments, *self._added]))]
 
-    def _ranges(
-        self, but: Unfolded | None = None, only: Unfolded | None = None
-    ) -> Conditions:
+    def _ranges(self, but: Unfolded | None = None, only: Unfolded | None = None) -> Conditions:
         found = [
-            (field.member, filters.in_range(self._scope, self._scope.dimension(field.member), one.range))
+            (
+                field.member,
+                filters.in_range(self._scope, self._scope.dimension(field.member), one.range),
+            )
             for one, field in self._chosen.times
             if one.range
         ]
@@ -223,7 +225,7 @@ class _Query:
     def _tests(self, value: OfMeasure) -> Conditions:
         """Filters on results, over the measures as the plan has them."""
 
-        def typed(name: str) -> tuple[exp.Expression, str]:
+        def typed(name: str) -> tuple[exp.Expr, str]:
             member = self._chosen.filtered[name].member
             assert isinstance(member, Measure)
             return value(member), "number"
@@ -271,7 +273,7 @@ def _pushed(scope: Scope, chosen: Selection, dimension: Dimension) -> Conditions
     if not dimension.propagate_filters:
         return []
 
-    def typed(name: str) -> tuple[exp.Expression, str]:
+    def typed(name: str) -> tuple[exp.Expr, str]:
         member = chosen.filtered[name].member
         assert isinstance(member, Dimension)
         return scope.dimension(member), member.type
@@ -331,7 +333,7 @@ def _check_keys(model: Model, whole: Tree, chosen: Selection) -> None:
 
 def _counted(select: exp.Select) -> exp.Select:
     count = named(exp.Count(this=exp.Star()), "total")
-    return exp.Select().select(count, copy=False).from_(parts.derived(select, "counted"), copy=False)
+    return exp.Select().select(count, copy=False).from_(derived(select, "counted"), copy=False)
 
 
 def _order(normal: Normal, chosen: Selection) -> tuple[tuple[str, bool], ...]:
@@ -363,9 +365,7 @@ def _ordered(
         select.order_by(*keys, copy=False)
 
 
-def _secured(
-    model: Model, scope: Scope, chosen: Selection, added: list[Segment]
-) -> Json:
+def _secured(model: Model, scope: Scope, chosen: Selection, added: list[Segment]) -> Json:
     """What policies did to the query, as its echo tells; nothing for a model without any."""
     if not model.has_policies:
         return {}

@@ -42,9 +42,7 @@ def _aggregated(frame: Frame, conditions: Conditions, measure: Measure) -> Part:
     return make(frame, conditions, [measure])
 
 
-def _along_series(
-    frame: Frame, conditions: Conditions, measure: Measure, along: Unfolded
-) -> Part:
+def _along_series(frame: Frame, conditions: Conditions, measure: Measure, along: Unfolded) -> Part:
     assert along.granularity and along.place is not None and measure.window
     first, last, count = dates.buckets(along.range, along.granularity)
     if count > MAX_BUCKETS:
@@ -62,15 +60,15 @@ def _along_series(
     series = dialects.series(frame.scope.dialect, first, last, along.granularity)
     made = exp.Select().from_(derived(series, "series"), copy=False)
     made.join(derived(base, "base"), on=near or exp.true(), join_type="left", copy=False)
-    shown: list[exp.Expression] = [column("base", one.name) for one in frame.shown]
+    shown: list[exp.Expr] = [column("base", one.name) for one in frame.shown]
     shown[along.place] = column("series", "date_from")
     return Part(made, shown, {measure.path: value})
 
 
 def _within(
     window: Window,
-    value: exp.Expression,
-    ends: tuple[exp.Expression, exp.Expression],
+    value: exp.Expr,
+    ends: tuple[exp.Expr, exp.Expr],
     whole: bool,
 ) -> Conditions:
     """Whether a time lies in the window around a bucket, or around a `whole` range of buckets."""
@@ -78,18 +76,16 @@ def _within(
     found: Conditions = []
     if window.trailing != "unbounded":
         start = _moved(ends[0 if whole or from_start else 1], window.trailing, exp.Sub)
-        compare = exp.GTE if from_start else exp.GT
-        found.append(compare(this=value.copy(), expression=start))
+        after = exp.GTE if from_start else exp.GT
+        found.append(after(this=value.copy(), expression=start))
     if window.leading != "unbounded":
         end = _moved(ends[0 if from_start and not whole else 1], window.leading, exp.Add)
-        compare = exp.LT if from_start else exp.LTE
-        found.append(compare(this=value.copy(), expression=end))
+        before = exp.LT if from_start else exp.LTE
+        found.append(before(this=value.copy(), expression=end))
     return found
 
 
-def _moved(
-    value: exp.Expression, interval: str | None, way: type[exp.Add] | type[exp.Sub]
-) -> exp.Expression:
+def _moved(value: exp.Expr, interval: str | None, way: type[exp.Add] | type[exp.Sub]) -> exp.Expr:
     if interval is None:
         return value.copy()
     count, unit = interval.split(" ")

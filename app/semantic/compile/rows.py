@@ -22,9 +22,7 @@ def shape_rows(compiled: Compiled, rows: Iterable[Row], extra: dict[str, str] | 
     places |= {key: places[value] for key, value in (extra or {}).items() if value in places}
     pairs = list(places.items())
     if compiled.normal.compact:
-        dataset = [
-            [*(_plain(row[place]) for _, place in pairs), *fixed.values()] for row in rows
-        ]
+        dataset = [[*(_plain(row[place]) for _, place in pairs), *fixed.values()] for row in rows]
         return {"members": [*places, *fixed], "dataset": dataset}
     return [{**{key: _plain(row[place]) for key, place in pairs}, **fixed} for row in rows]
 

@@ -19,7 +19,7 @@ from app.semantic.model.nouns import (
     Table,
 )
 
-OfMeasure = Callable[[Measure], exp.Expression]
+OfMeasure = Callable[[Measure], exp.Expr]
 # Longer names are cut by PostgreSQL.
 _LONGEST = 60
 # A bound value in the tree and in its text: private characters that no name and no SQL has.
@@ -39,12 +39,12 @@ class Scope:
         self.masked = masked
         self._values: list[str] = []
 
-    def bind(self, value: str) -> exp.Expression:
+    def bind(self, value: str) -> exp.Expr:
         """A request's value. It never becomes part of the SQL's text."""
         self._values.append(value)
         return exp.Var(this=f"\ue000{len(self._values) - 1}\ue001")
 
-    def text(self, tree: exp.Expression) -> tuple[str, list[str]]:
+    def text(self, tree: exp.Expr) -> tuple[str, list[str]]:
         """The SQL of a tree, and its values in the order of their places in it."""
         numbers: dict[int, int] = {}
         order: list[str] = []
@@ -58,34 +58,34 @@ class Scope:
 
         return _BOUND.sub(place, tree.sql(self.dialect, comments=False, copy=False)), order
 
-    def dimension(self, dimension: Dimension) -> exp.Expression:
+    def dimension(self, dimension: Dimension) -> exp.Expr:
         """A dimension's value, as the caller may see it."""
         plain = self.unmasked(dimension)
         if dimension.mask is None or dimension.path not in self.masked:
             return plain
         return dialects.masked(self.dialect, dimension.mask.func, plain)
 
-    def unmasked(self, dimension: Dimension) -> exp.Expression:
+    def unmasked(self, dimension: Dimension) -> exp.Expr:
         """A dimension's value as it is: for joins and keys, never to be shown."""
         if dimension.sub_query:
             return column(alias(dimension.path), "value")
         return self.fragment(dimension.table, dimension.sql)
 
-    def bucket(self, dimension: Dimension, granularity: str) -> exp.Expression:
+    def bucket(self, dimension: Dimension, granularity: str) -> exp.Expr:
         """The start of the bucket that a moment lies in, on the clock of the query's zone."""
         return dialects.bucket(granularity, self.local(dimension))
 
-    def local(self, dimension: Dimension) -> exp.Expression:
+    def local(self, dimension: Dimension) -> exp.Expr:
         """A moment on the clock of the query's zone."""
         return dialects.local(self.dialect, self.dimension(dimension), self.timezone)
 
     def fragment(
         self, home: str, fragment: Fragment, of_measure: OfMeasure | None = None
-    ) -> exp.Expression:
+    ) -> exp.Expr:
         """The SQL that an author wrote in the table `home`, with every reference in its place."""
         return self._filled(home, fragment, self.dimension, of_measure)
 
-    def join(self, home: str, fragment: Fragment) -> exp.Expression:
+    def join(self, home: str, fragment: Fragment) -> exp.Expr:
         """The condition of a join: by the values as they are, masked or not."""
         return self._filled(home, fragment, self.unmasked, None)
 
@@ -93,9 +93,9 @@ class Scope:
         self,
         home: str,
         fragment: Fragment,
-        of_dimension: Callable[[Dimension], exp.Expression],
+        of_dimension: Callable[[Dimension], exp.Expr],
         of_measure: OfMeasure | None,
-    ) -> exp.Expression:
+    ) -> exp.Expr:
         # A root cannot be replaced; what hangs under one can.
         root = exp.Paren(this=fragment.tree.copy())
         for found in list(root.find_all(exp.Column)):
@@ -107,7 +107,7 @@ class Scope:
                 found.set("table", _quoted(self.model.tables[home].alias))
             else:
                 self._place(home, found)
-        filled: exp.Expression = root.this
+        filled: exp.Expr = root.this
         return filled.pop()
 
     def _place(self, home: str, found: exp.Column) -> None:
@@ -122,9 +122,9 @@ class Scope:
     def _of(
         self,
         found: Reference,
-        of_dimension: Callable[[Dimension], exp.Expression],
+        of_dimension: Callable[[Dimension], exp.Expr],
         of_measure: OfMeasure | None,
-    ) -> exp.Expression:
+    ) -> exp.Expr:
         if isinstance(found, Dimension):
             return closed(of_dimension(found))
         if isinstance(found, Column):
@@ -146,7 +146,7 @@ def column(table: str, name: str) -> exp.Column:
     return exp.Column(this=_quoted(name), table=_quoted(table))
 
 
-def named(value: exp.Expression, name: str) -> exp.Expression:
+def named(value: exp.Expr, name: str) -> exp.Expr:
     """A value under a quoted name."""
     return exp.Alias(this=value, alias=_quoted(name))
 
@@ -156,7 +156,7 @@ def derived(query: exp.Query, name: str) -> exp.Subquery:
     return exp.Subquery(this=query, alias=exp.TableAlias(this=_quoted(name)))
 
 
-def closed(value: exp.Expression) -> exp.Expression:
+def closed(value: exp.Expr) -> exp.Expr:
     """A value that can stand anywhere: in parentheses where it needs them."""
     return value if isinstance(value, _CLOSED) else exp.Paren(this=value)
 

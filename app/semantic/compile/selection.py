@@ -1,7 +1,9 @@
 """The members that a query names, found in the model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 from app.semantic.compile.errors import user_error
 from app.semantic.compile.filters import members
@@ -19,6 +21,10 @@ from app.semantic.model.nouns import (
     Segment,
 )
 
+_MEASURES: Callable[[Entry], Mapping[str, Field[Measure]]] = attrgetter("measures")
+_DIMENSIONS: Callable[[Entry], Mapping[str, Field[Dimension]]] = attrgetter("dimensions")
+_SEGMENTS: Callable[[Entry], Mapping[str, Field[Segment]]] = attrgetter("segments")
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -34,43 +40,44 @@ class Selection:
 
     def routes(self, model: Model) -> Iterator[Route]:
         """The tables that are named, in the order of first use, each with its way if it has one."""
-        for field in (
+        fields: tuple[Field[Measure] | Field[Dimension] | Field[Segment], ...] = (
             *self.measures.values(),
             *self.dimensions.values(),
             *self.segments.values(),
             *self.filtered.values(),
             *(field for _, field in self.times),
-        ):
+        )
+        for field in fields:
             yield field.route
             yield from ((table,) for table in model.uses[field.member.path].tables[1:])
 
     def members(self) -> Iterator[Member]:
         """All members that the query takes values of."""
-        for field in (*self.dimensions.values(), *self.measures.values(), *self.filtered.values()):
-            yield field.member
-        for field in (*self.segments.values(), *(field for _, field in self.times)):
-            yield field.member
+        yield from (one.member for one in self.measures.values())
+        yield from (one.member for one in self.dimensions.values())
+        yield from (one.member for one in self.segments.values())
+        yield from (one.member for one in self.filtered.values())
+        yield from (one.member for _, one in self.times)
 
 
 def selected(model: Model, query: Normal) -> Selection:
     """The selection of a query. UserError for an unknown or a hidden member."""
-    measures = {name: _find(model, "measures", name) for name in query.measures}
-    dimensions = {name: _find(model, "dimensions", name) for name in query.dimensions}
-    times = tuple(
-        (one, _find(model, "dimensions", one.dimension)) for one in query.time_dimensions
-    )
+    measures = {name: _find(model, _MEASURES, name) for name in query.measures}
+    dimensions = {name: _find(model, _DIMENSIONS, name) for name in query.dimensions}
+    times = tuple((one, _find(model, _DIMENSIONS, one.dimension)) for one in query.time_dimensions)
     buckets = [field for one, field in times if one.granularity]
-    for field in (*measures.values(), *dimensions.values(), *buckets):
+    shown: list[Field[Any]] = [*measures.values(), *dimensions.values(), *buckets]
+    for field in shown:
         _check_visible(field)
-    for one, field in times:
-        _check_time(one, field)
+    for one, found in times:
+        _check_time(one, found)
     on_rows, on_results = _divided(model, query.filters)
     names = (name for one in query.filters for name in members(one))
     return Selection(
         measures=measures,
         dimensions=dimensions,
         times=times,
-        segments={name: _find(model, "segments", name) for name in query.segments},
+        segments={name: _find(model, _SEGMENTS, name) for name in query.segments},
         filtered={name: find(model, name) for name in names},
         on_rows=on_rows,
         on_results=on_results,
@@ -80,30 +87,30 @@ def selected(model: Model, query: Normal) -> Selection:
 def find(model: Model, path: str) -> Field[Measure] | Field[Dimension]:
     """The measure or dimension of a path. UserError."""
     entry, name = _entry(model, path)
-    found = entry.measures.get(name) or entry.dimensions.get(name)
-    if found is None:
-        raise user_error(f"'{name}' not found for path '{path}'")
-    return found
+    if name in entry.measures:
+        return entry.measures[name]
+    if name in entry.dimensions:
+        return entry.dimensions[name]
+    raise user_error(f"'{name}' not found for path '{path}'")
 
 
 def _divided(
     model: Model, filters: tuple[Filter, ...]
 ) -> tuple[tuple[Filter, ...], tuple[Filter, ...]]:
     """Filters on rows, and those on measures, which hold for results."""
-    on_rows, on_results = [], []
+    on_rows: list[Filter] = []
+    on_results: list[Filter] = []
     for one in filters:
         kinds = {isinstance(find(model, name).member, Measure) for name in members(one)}
         if len(kinds) > 1:
-            raise user_error(
-                f"You cannot use dimension and measure in same condition: {one.said}"
-            )
+            raise user_error(f"You cannot use dimension and measure in same condition: {one.said}")
         (on_results if kinds == {True} else on_rows).append(one)
     return tuple(on_rows), tuple(on_results)
 
 
-def _find(model: Model, kind: str, path: str) -> Field[M]:
+def _find(model: Model, kind: Callable[[Entry], Mapping[str, Field[M]]], path: str) -> Field[M]:
     entry, name = _entry(model, path)
-    fields: Mapping[str, Field[M]] = getattr(entry, kind)
+    fields = kind(entry)
     if name not in fields:
         raise user_error(f"'{name}' not found for path '{path}'")
     return fields[name]
@@ -116,7 +123,7 @@ def _entry(model: Model, path: str) -> tuple[Entry, str]:
     return model.entries[table], name
 
 
-def _check_visible(field: Field[M]) -> None:
+def _check_visible(field: Field[Any]) -> None:
     if not field.public:
         raise user_error(
             f"You requested hidden member: '{alias(field.path)}'. Please make it visible using"

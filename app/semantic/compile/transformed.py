@@ -1,8 +1,8 @@
 """What clients of Cube are told of a query's shape: whether stored roll-ups could answer it."""
 
-from app.semantic.compile.normal import Json, Normal, Test
 from app.semantic.compile.joins import tree
 from app.semantic.compile.measures import is_additive
+from app.semantic.compile.normal import Json, Normal, Test
 from app.semantic.compile.selection import Selection, selected
 from app.semantic.model.nouns import Measure, Model
 
@@ -22,14 +22,18 @@ def transformed(model: Model, query: Normal) -> Json:
     filtered = set(chosen.filtered) | {one.dimension for one in query.time_dimensions}
     within = filtered <= {*dimensions, *(one.dimension for one in query.time_dimensions)}
     multiplied = tree(model, chosen.routes(model)).multiplied
-    everything = [one for field in chosen.measures.values() for one in model.leaves[field.member.path]]
+    everything = [
+        one for field in chosen.measures.values() for one in model.leaves[field.member.path]
+    ]
     return {
         "sortedDimensions": dimensions,
         "sortedTimeDimensions": times,
         "timeDimensions": times,
         "measures": list(query.measures),
         "leafMeasureAdditive": additive,
-        "leafMeasures": list(dict.fromkeys(one["measure"] for found in leaves.values() for one in found)),
+        "leafMeasures": list(
+            dict.fromkeys(one["measure"] for found in leaves.values() for one in found)
+        ),
         "measureToLeafMeasures": leaves,
         "hasNoTimeDimensionsWithoutGranularity": all(
             one.granularity for one in query.time_dimensions
@@ -65,6 +69,8 @@ def _single_values(query: Normal, chosen: Selection) -> Json:
     return {
         one.member: one.values[0]
         for one in query.filters
-        if isinstance(one, Test) and one.operator == "equals" and len(one.values) == 1
+        if isinstance(one, Test)
+        and one.operator == "equals"
+        and len(one.values) == 1
         and one.member in chosen.filtered
     }

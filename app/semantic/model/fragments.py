@@ -13,8 +13,16 @@ _REFERENCE = re.compile(r"(?<!\\)\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)\s*\}")
 _BRACE = re.compile(r"\\([{}])")
 # Words that SQL reads as calls although they look like columns.
 _CALLS = frozenset(
-    "current_catalog current_role current_schema current_user localtime localtimestamp session_user"
-    " user".split()
+    [
+        "current_catalog",
+        "current_role",
+        "current_schema",
+        "current_user",
+        "localtime",
+        "localtimestamp",
+        "session_user",
+        "user",
+    ]
 )
 
 
@@ -40,7 +48,7 @@ def expression(text: str, dialect: str, place: Place) -> Fragment:
     return Fragment(tree, tuple(dict.fromkeys(names)), nested is None, text, place)
 
 
-def source(text: str, dialect: str) -> exp.Expression:
+def source(text: str, dialect: str) -> exp.Expr:
     """What rows come from: a table for `select * from t`, else the select. Raises NotSql."""
     query = _statement(text, dialect)
     if not isinstance(query, exp.Query):
@@ -48,7 +56,7 @@ def source(text: str, dialect: str) -> exp.Expression:
     return _plain_table(query) or query
 
 
-def table(text: str, dialect: str) -> exp.Expression:
+def table(text: str, dialect: str) -> exp.Expr:
     """A table's name, with its schema if it is written. Raises NotSql."""
     found = _statement(f"SELECT * FROM {text}", dialect)
     plain = _plain_table(found) if isinstance(found, exp.Query) else None
@@ -62,19 +70,19 @@ def is_call(column: exp.Column) -> bool:
     return column.name.lower() in _CALLS and not column.this.quoted
 
 
-def _only_projection(text: str, dialect: str) -> exp.Expression:
+def _only_projection(text: str, dialect: str) -> exp.Expr:
     query = _statement(f"SELECT {text}\n", dialect)
     parts = {key for key, value in query.args.items() if value and key != "kind"}
     if not isinstance(query, exp.Select) or parts != {"expressions"}:
         raise NotSql("it is not an expression")
     if len(query.expressions) != 1 or isinstance(query.expressions[0], exp.Alias):
         raise NotSql("it is not one expression")
-    found = query.expressions[0]
+    found: exp.Expr = query.expressions[0]
     found.pop()
     return found
 
 
-def _statement(text: str, dialect: str) -> exp.Expression:
+def _statement(text: str, dialect: str) -> exp.Expr:
     try:
         found = sqlglot.parse(text, dialect=dialect)
     except SqlglotError as error:
@@ -102,7 +110,12 @@ def _plain_table(query: exp.Query) -> exp.Table | None:
     shown = parts.pop("expressions", None)
     if parts or origin is None or not isinstance(origin.this, exp.Table):
         return None
-    if not shown or len(shown) != 1 or type(shown[0]) is not exp.Star or any(shown[0].args.values()):
+    if (
+        not shown
+        or len(shown) != 1
+        or type(shown[0]) is not exp.Star
+        or any(shown[0].args.values())
+    ):
         return None
     plain = {key for key, value in origin.this.args.items() if value} <= {"this", "db", "catalog"}
     return origin.this if plain else None

@@ -72,7 +72,9 @@ class Links:
         for path in measure.drill_members:
             table, _, name = path.partition(".")
             if table not in self._tables or _member(self._tables[table], name) is None:
-                self._faults.add(measure.place, f"{measure.path}.drill_members", f"no member {path}")
+                self._faults.add(
+                    measure.place, f"{measure.path}.drill_members", f"no member {path}"
+                )
 
     def _placed(self, home: Table, column: exp.Column, fragment: Fragment, path: str) -> None:
         """A table's name must stand before a column, a member's name alone."""
@@ -127,7 +129,9 @@ class Links:
             words = f"{{{found.path}}} is a measure; a dimension needs sub_query: true to count one"
             self._faults.add(member.place, member.path, words)
         elif member.type in AGGREGATES:
-            words = f"{{{found.path}}} is a measure, and a measure of type {member.type} counts rows"
+            words = (
+                f"{{{found.path}}} is a measure, and a measure of type {member.type} counts rows"
+            )
             self._faults.add(member.place, member.path, words)
 
     def _leaves(self, measure: Measure) -> tuple[Measure, ...]:
@@ -144,7 +148,7 @@ class Links:
         measure = counted(dimension)
         self.leaves[dimension.path] = self._leaves(measure)
         if self.leaves[dimension.path] == (measure,):
-            words = "a sub_query counts a measure: write sql: \"{other_table.measure}\""
+            words = 'a sub_query counts a measure: write sql: "{other_table.measure}"'
             self._faults.add(dimension.place, dimension.path, words)
         reached = self._paths[dimension.table]
         for leaf in self.leaves[dimension.path]:

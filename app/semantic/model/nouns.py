@@ -27,7 +27,7 @@ class Fragment:
     without them. `bare` says that a column without a table is one of the author's own table.
     """
 
-    tree: exp.Expression
+    tree: exp.Expr
     names: tuple[str, ...]
     bare: bool
     text: str
@@ -154,7 +154,7 @@ class Table:
     name: str
     place: Place
     alias: str
-    source: exp.Expression
+    source: exp.Expr
     text: str
     title: str
     description: str | None

@@ -73,12 +73,16 @@ class Tables:
             measures=members[1],
             segments=members[2],
             pre_aggregations=tuple(
-                plain(keys.checked(one, keys.PRE_AGGREGATION, f"{name}.pre_aggregations", self._faults))
+                plain(
+                    keys.checked(
+                        one, keys.PRE_AGGREGATION, f"{name}.pre_aggregations", self._faults
+                    )
+                )
                 for one in said.get("pre_aggregations", ())
             ),
         )
 
-    def _source(self, said: Said, path: str) -> exp.Expression | None:
+    def _source(self, said: Said, path: str) -> exp.Expr | None:
         if ("sql" in said) == ("sql_table" in said):
             self._faults.add(said.place, path, "give one of sql and sql_table")
             return None
@@ -139,7 +143,9 @@ class Tables:
         if ways == ["case"]:
             return self._case(said["case"], f"{path}.case")
         if ways == ["latitude"]:
-            sides = [self._sql(said[key], "sql", f"{path}.{key}") for key in ("latitude", "longitude")]
+            sides = [
+                self._sql(said[key], "sql", f"{path}.{key}") for key in ("latitude", "longitude")
+            ]
             return _joined(said.place, sides, _with_comma)
         return self._sql(said, ways[0], path)
 
@@ -208,14 +214,15 @@ class Tables:
         if sql is None or "name" not in said:
             return None
         secure = self._secure(said, keys.SECURE_SEGMENT, path)
-        return Segment(
-            **_common(said, table, path), sql=sql, groups=secure and self._groups(secure, path)
-        )
+        groups = None if secure is None else self._groups(secure, path)
+        return Segment(**_common(said, table, path), sql=sql, groups=groups)
 
     def _mask(self, said: Said, path: str) -> Mask | None:
         secure = self._secure(said, keys.MASK, path)
-        groups = secure and self._groups(secure, path)
-        return Mask(secure["func"], groups) if secure and groups and "func" in secure else None
+        groups = None if secure is None else self._groups(secure, path)
+        if secure is None or groups is None or "func" not in secure:
+            return None
+        return Mask(secure["func"], groups)
 
     def _secure(self, said: Said, known: dict[str, keys.Kind], path: str) -> Said | None:
         """The policy in a member's `meta`. A broken one is a fault, never no policy."""
@@ -318,7 +325,9 @@ def _common(said: Said, table: str, path: str, public: bool = True) -> dict[str,
 
 
 def _joined(
-    place: Place, parts: list[Fragment | None], make: Callable[[list[exp.Expression]], exp.Expression]
+    place: Place,
+    parts: list[Fragment | None],
+    make: Callable[[list[exp.Expr]], exp.Expr],
 ) -> Fragment | None:
     """One fragment of several; None if one of them is broken, which has been said."""
     whole = [part for part in parts if part is not None]
@@ -331,16 +340,14 @@ def _joined(
     )
 
 
-def _labelled(
-    labels: list[str], last: str | None, conditions: list[exp.Expression]
-) -> exp.Expression:
+def _labelled(labels: list[str], last: str | None, conditions: list[exp.Expr]) -> exp.Expr:
     case = exp.Case()
     for condition, label in zip(conditions, labels, strict=True):
         case = case.when(condition, exp.Literal.string(label), copy=False)
     return case if last is None else case.else_(exp.Literal.string(last), copy=False)
 
 
-def _with_comma(sides: list[exp.Expression]) -> exp.Expression:
+def _with_comma(sides: list[exp.Expr]) -> exp.Expr:
     texts = [exp.cast(side, "text") for side in sides]
     comma = exp.Literal.string(",")
     return exp.DPipe(this=exp.DPipe(this=texts[0], expression=comma), expression=texts[1])

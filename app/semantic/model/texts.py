@@ -71,7 +71,9 @@ def _read_one(path: str, text: str, sqls: Mapping[str, str], faults: Faults) -> 
     else:
         if isinstance(value, Said) or value is None:
             return value
-        faults.add(Place(path, 1), "", "a file of a model begins with tables:, views: or user_groups:")
+        faults.add(
+            Place(path, 1), "", "a file of a model begins with tables:, views: or user_groups:"
+        )
     return None
 
 

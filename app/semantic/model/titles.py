@@ -3,7 +3,30 @@
 import re
 
 _LOW = frozenset(
-    "a an and at but by for from in into nor of off on onto or out over so the to with".split()
+    [
+        "a",
+        "an",
+        "and",
+        "at",
+        "but",
+        "by",
+        "for",
+        "from",
+        "in",
+        "into",
+        "nor",
+        "of",
+        "off",
+        "on",
+        "onto",
+        "or",
+        "out",
+        "over",
+        "so",
+        "the",
+        "to",
+        "with",
+    ]
 )
 
 

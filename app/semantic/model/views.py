@@ -1,6 +1,8 @@
 """Entries that callers see: tables under their own names, views under the names they give."""
 
 from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
 
 from app.semantic.model import keys
 from app.semantic.model.nouns import (
@@ -29,9 +31,7 @@ def of_table(table: Table) -> Entry:
         description=table.description,
         public=table.public,
         meta=table.meta,
-        measures={
-            one.name: _own(table, one, one.drill_members) for one in table.measures.values()
-        },
+        measures={one.name: _own(table, one, one.drill_members) for one in table.measures.values()},
         dimensions={one.name: _own(table, one) for one in table.dimensions.values()},
         segments={one.name: _own(table, one) for one in table.segments.values()},
     )
@@ -63,7 +63,7 @@ class Views:
         if "name" not in said:
             return None
         name, shown = said["name"], said.get("title") or title(said["name"])
-        fields: dict[str, Field[Dimension] | Field[Measure] | Field[Segment]] = {}
+        fields: dict[str, Field[Any]] = {}
         for part in said.get("tables", said.get("cubes", ())):
             route = self._route(part, name)
             for called, member in self._picked(part, route, name) if route else ():
@@ -81,7 +81,9 @@ class Views:
             public=bool(said.get("public", said.get("shown", True))),
             meta=plain(said.get("meta")),
             measures={key: one for key, one in fields.items() if isinstance(one.member, Measure)},
-            dimensions={key: one for key, one in fields.items() if isinstance(one.member, Dimension)},
+            dimensions={
+                key: one for key, one in fields.items() if isinstance(one.member, Dimension)
+            },
             segments={key: one for key, one in fields.items() if isinstance(one.member, Segment)},
         )
 
@@ -94,7 +96,7 @@ class Views:
             if name not in self._tables:
                 self._faults.add(part.at("join_path"), path, f"there is no table {name}")
                 return ()
-        for source, target in zip(route, route[1:], strict=False):
+        for source, target in pairwise(route):
             if target not in self._tables[source].joins:
                 words = f"{source} has no join to {target}"
                 self._faults.add(part.at("join_path"), path, words)
