@@ -37,6 +37,7 @@ from rest_compat.olake.routes import dialect as olake
 log = structlog.get_logger()
 
 GRAPHQL = "/v2/graphql"
+GRAPHQL_OF_LENS = "/lens2/api/{lens}/v2/graphql"
 
 
 class Isthmus(Starlette):
@@ -88,7 +89,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
     door = settings.door
     endpoint = GraphQLEndpoint(
         schema,
-        identify_request=identify.from_request,
+        identify_request=_identify,
         identify_init=identify.from_init_payload,
         make_context=_context,
         settings=GraphQLSettings(
@@ -112,6 +113,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         Mount("/assets", app=ui.assets_app()),
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, endpoint),
+        Route(GRAPHQL_OF_LENS, endpoint),
         *dialects,
     ]
     return Isthmus(
@@ -141,11 +143,20 @@ def create_app(settings: Settings | None = None) -> Isthmus:
     )
 
 
+async def _identify(connection: HTTPConnection, *, again: bool = True) -> Subject:
+    """The caller, bound to the project that Lens's path names."""
+    subject = await identify.from_request(connection, again=again)
+    lens_named = connection.path_params.get("lens")
+    if lens_named is None:
+        return subject
+    return await identify.within(subject, lens_named.rpartition(":")[2])
+
+
 def _context(connection: HTTPConnection, subject: Subject, request_id: str) -> Context:
     return Context(
         subject=subject.at(address=identify.address_of(connection), request_id=request_id),
         request_id=request_id,
-        identify=partial(identify.from_request, connection),
+        identify=partial(_identify, connection),
     )
 
 

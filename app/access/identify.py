@@ -209,6 +209,15 @@ async def _within(subject: Subject, project_id: int | None) -> Subject:
     )
 
 
+async def within(subject: Subject, uuid: str) -> Subject:
+    """The caller bound to the project of that uuid, as by a key of it; NotFound where it has no part."""
+    subject.require_known()
+    row = await db.fetch_row("SELECT id FROM projects WHERE uuid = $1", uuid)
+    if row is None:
+        raise NotFound("There is no such project.")
+    return await _within(subject, row["id"])
+
+
 async def from_request(connection: HTTPConnection, *, again: bool = True) -> Subject:
     """The caller of a GraphQL request: Authorization, X-API-Key, OAUTH-TOKEN, apikey, or cookie.
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from app.semantic.model import Caller, scopes_of
 from sqlalchemy import select
 
 from app.core import db
@@ -13,6 +12,7 @@ from app.projects.inputs import ProjectBy
 from app.projects.queries import project_key
 from app.projects.tables import projects
 from app.semantic.loaded import Loaded, current
+from app.semantic.model import Caller, scopes_of
 
 PERMISSION = "semantic.read"
 

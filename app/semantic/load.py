@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from app.semantic.compile import Asked, Compiled, Normal, QueryError
 
 from app.core.errors import Invalid
 from app.semantic import compile as compiler
 from app.semantic import model as models
 from app.semantic.asker import Asker
 from app.semantic.asking import Answer, Statement, Wanted, answer
+from app.semantic.compile import Asked, Compiled, Normal, QueryError
 from app.semantic.refresh import Key, value_of
 from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from app.semantic.model import Model, ModelErrors, load
 from sqlalchemy import select
 
 from app.core import db, events
+from app.semantic.model import Model, ModelErrors, load
 from app.semantic.sources import DataSources, dialects, resolve
 from app.semantic.tables import semantic_models
 

@@ -1,7 +1,6 @@
 """Root fields that change models and end queries."""
 
 import strawberry
-from app.semantic.model import ModelErrors
 
 from app.graphql.context import Info
 from app.graphql.payloads import int_key, mutation
@@ -15,6 +14,7 @@ from app.semantic.inputs import (
     SemanticModelCreateInput,
     SemanticQueryCancelInput,
 )
+from app.semantic.model import ModelErrors
 from app.semantic.types import SemanticModel, SemanticQuery
 
 ERRORS = "Faults that the sender of the input can correct."

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import strawberry
-from app.semantic.model import ModelErrors
 from sqlalchemy import func, select
 from strawberry.scalars import JSON
 
@@ -28,6 +27,7 @@ from app.semantic.inputs import (
     SemanticQueryOrder,
 )
 from app.semantic.load import dry_run, load, meta, sql
+from app.semantic.model import ModelErrors
 from app.semantic.types import SemanticAnswer, SemanticModel, SemanticModelFault, SemanticQuery
 from app.settings import get_settings
 

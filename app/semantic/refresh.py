@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from app.semantic.model import RefreshKey
 from cronsim import CronSim
 
 from app.semantic.asking import Statement, Wanted, answer
+from app.semantic.model import RefreshKey
 
 EVERY_S = 10
 """Where a key does not say how often it may change."""

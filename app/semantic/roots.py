@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.semantic.model import Dimension, Entry, Field, Measure
 from graphql import (
     GraphQLArgument,
     GraphQLBoolean,
@@ -29,6 +28,7 @@ from graphql import (
 from strawberry import Schema
 
 from app.semantic.loaded import Loaded
+from app.semantic.model import Dimension, Entry, Field, Measure
 from app.semantic.selected import Row, ask, float_of, moment_of, text_of, time_of
 
 GRANULARITIES = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 from joserfc import jwt
 from joserfc.jwk import OctKey
+
 from tests.semantic.places import files
 
 JWT_KEY = "a key that the operator shares with its callers"

@@ -8,7 +8,6 @@ import httpx2
 import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
-from tests.semantic.places import recorded
 
 from app.core.rules import SYSTEM
 from app.semantic.actions.models import push_model
@@ -21,6 +20,7 @@ from tests.rest_compat.lens_questions import (
     model_files,
     plain,
 )
+from tests.semantic.places import recorded
 from workers.semantic.lane import Lane
 
 BY_CLAIMS = "claims rewrote the query there; here user groups do"

@@ -80,7 +80,7 @@ class _Statement:
             auth=BasicAuthentication(user, password) if password else None,
             catalog=str(settings.get("catalog") or "") or None,
             schema=str(settings.get("schema") or "") or None,
-            http_scheme="https" if settings.get("ssl") else "http",
+            http_scheme="https" if settings.get("use_tls") else "http",
             http_session=session,
             request_timeout=(CONNECT_S, ANSWER_S),
             source="isthmus",

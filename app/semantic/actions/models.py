@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from app.semantic.model import load
 from sqlalchemy import delete, select
 
 from app.core import db
@@ -13,6 +12,7 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.core.rules import Subject
 from app.projects.actions import lock_project
 from app.semantic.loaded import TOPIC
+from app.semantic.model import load
 from app.semantic.sources import dialects, resolve
 from app.semantic.tables import semantic_models
 
