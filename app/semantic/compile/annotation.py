@@ -1,6 +1,6 @@
 """What an answer tells of the members in it."""
 
-from app.semantic.compile.normal import Json
+from app.semantic.compile.asked import Json
 from app.semantic.compile.selection import Selection
 from app.semantic.model.meta import drill, given, open_meta, type_of
 from app.semantic.model.nouns import Dimension, Field, M, Measure, Model

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from app.semantic.compile import dates
+from app.semantic.compile.asked import Asked, Json
 from app.semantic.compile.blend import extra_keys, pivot
-from app.semantic.compile.normal import Asked, Json
 from app.semantic.compile.query import Compiled
 from app.semantic.compile.rows import Row, shape_rows
 from app.semantic.compile.transformed import transformed

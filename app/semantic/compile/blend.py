@@ -1,6 +1,6 @@
 """Answers of requests that ask several queries at once: compared ranges, and blended ones."""
 
-from app.semantic.compile.normal import Asked, Json, Normal
+from app.semantic.compile.asked import Asked, Json, Normal
 
 
 def extra_keys(asked: Asked, query: Normal) -> dict[str, str]:

@@ -27,22 +27,23 @@ def operand(dialect: Dialect, type: str, value: exp.Expr) -> exp.Expr:
 
     PostgreSQL and DuckDB read it as the type of the other side; Trino has to be told.
     """
-    types = {"number": "decimal(38, 10)", "boolean": "boolean", "time": "timestamp(6)"}
-    if dialect != "trino" or type not in types:
+    if dialect != "trino" or type not in ("number", "boolean", "time"):
         return value
-    return _cast(value, _TYPES[types[type]])
+    if type == "time":
+        return clock(dialect, value)
+    return _cast(value, _TYPES["boolean" if type == "boolean" else "decimal(38, 10)"])
 
 
 def instant(dialect: Dialect, value: exp.Expr) -> exp.Expr:
     """A bound text in UTC as a moment."""
-    if dialect == "trino":
-        return exp.Anonymous(this="from_iso8601_timestamp", expressions=[value])
-    return _cast(value, _TIMESTAMPTZ)
+    return _of_iso(value) if dialect == "trino" else _cast(value, _TIMESTAMPTZ)
 
 
 def clock(dialect: Dialect, value: exp.Expr) -> exp.Expr:
     """A bound text as a time on a clock, without a zone."""
-    return _cast(value, _TYPES["timestamp(6)"] if dialect == "trino" else _TIMESTAMP)
+    if dialect == "trino":
+        return _cast(_of_iso(value), _TYPES["timestamp(6)"])
+    return _cast(value, _TIMESTAMP)
 
 
 def local(dialect: Dialect, value: exp.Expr, zone: str) -> exp.Expr:
@@ -67,7 +68,7 @@ def interval(count: int, unit: str) -> exp.Expr:
 
 def series(dialect: Dialect, first: datetime, last: datetime, granularity: str) -> exp.Select:
     """All buckets from one start to another: `date_from` and `date_to`, a millisecond less."""
-    ends = [clock(dialect, exp.Literal.string(str(one))) for one in (first, last)]
+    ends = [clock(dialect, exp.Literal.string(one.isoformat())) for one in (first, last)]
     start, step = exp.column("date_from"), interval(1, granularity)
     least = exp.Interval(this=exp.Literal.string("0.001"), unit=exp.var("SECOND"))
     end = exp.Sub(this=exp.Add(this=start, expression=step), expression=least)
@@ -116,6 +117,11 @@ def _md5(dialect: Dialect, value: exp.Expr) -> exp.Expr:
     for name in ("to_utf8", "md5", "to_hex", "lower"):
         value = exp.Anonymous(this=name, expressions=[value])
     return value
+
+
+def _of_iso(value: exp.Expr) -> exp.Expr:
+    """A text as Trino reads moments; its own casts know no `T` between day and time."""
+    return exp.Anonymous(this="from_iso8601_timestamp", expressions=[value])
 
 
 def _cast(value: exp.Expr, type: exp.DataType) -> exp.Expr:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from app.semantic.compile import dates, dialects
+from app.semantic.compile.asked import Filter, Test
 from app.semantic.compile.errors import user_error
-from app.semantic.compile.normal import Filter, Test
 from app.semantic.compile.scope import Scope, closed
 
 # The value and the type of the member that a filter names.

@@ -1,116 +1,39 @@
-"""Queries in their normal form: checked, with defaults filled in, ranges and names spelt out.
-
-The words of the errors are those that clients of Cube know.
-"""
+"""Queries in their normal form: checked, with defaults filled in, ranges and names spelt out."""
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from app.semantic.compile import dates
+from app.semantic.compile import dates, formats
+from app.semantic.compile.asked import (
+    Asked,
+    Filter,
+    Group,
+    Json,
+    Normal,
+    QueryType,
+    Test,
+    TimeDimension,
+)
 from app.semantic.compile.errors import QueryError
 from app.semantic.model.nouns import GRANULARITIES
 
-DEFAULT_LIMIT = 10_000
-MAX_LIMIT = 50_000
 MAX_QUERIES = 20
 MAX_VALUES = 10_000
 MAX_DEPTH = 20
-OPERATORS = [
-    "equals",
-    "notEquals",
-    "contains",
-    "notContains",
-    "startsWith",
-    "notStartsWith",
-    "endsWith",
-    "notEndsWith",
-    "in",
-    "notIn",
-    "gt",
-    "gte",
-    "lt",
-    "lte",
-    "set",
-    "notSet",
-    "inDateRange",
-    "notInDateRange",
-    "onTheDate",
-    "beforeDate",
-    "beforeOrOnDate",
-    "afterDate",
-    "afterOrOnDate",
-]
+OPERATORS = (
+    "equals", "notEquals", "in", "notIn", "contains", "notContains", "startsWith", "notStartsWith",
+    "endsWith", "notEndsWith", "gt", "gte", "lt", "lte", "set", "notSet", "inDateRange",
+    "notInDateRange", "onTheDate", "beforeDate", "beforeOrOnDate", "afterDate", "afterOrOnDate",
+)  # fmt: skip
 WITHOUT_VALUES = ("set", "notSet")
-Json = dict[str, Any]
-QueryType = Literal["regularQuery", "compareDateRangeQuery", "blendingQuery"]
-
-_NAME = r"^[a-zA-Z0-9_]+\.[a-zA-Z0-9_]+$"
-_NAME_OR_TIME = (
-    r"^[a-zA-Z0-9_]+\.[a-zA-Z0-9_]+(\.(second|minute|hour|day|week|month|quarter|year))?$"
-)
-
-
-@dataclass(frozen=True)
-class Test:
-    """A filter on one member. `said` is what the query says, for messages."""
-
-    member: str
-    operator: str
-    values: tuple[str | None, ...]
-    said: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """Filters of which all (`and`) or one (`or`) must hold."""
-
-    kind: Literal["and", "or"]
-    filters: tuple["Test | Group", ...]
-    said: str
-
-
-Filter = Test | Group
-
-
-@dataclass(frozen=True)
-class TimeDimension:
-    """A dimension in buckets of a granularity, or, without one, only in a range."""
-
-    dimension: str
-    granularity: str | None
-    range: dates.Range | None
-
-
-@dataclass(frozen=True)
-class Normal:
-    """One query. `order` is None where the query says nothing of it; `echo` is how clients see it."""
-
-    measures: tuple[str, ...]
-    dimensions: tuple[str, ...]
-    time_dimensions: tuple[TimeDimension, ...]
-    filters: tuple[Filter, ...]
-    segments: tuple[str, ...]
-    order: tuple[tuple[str, bool], ...] | None
-    limit: int
-    offset: int | None
-    timezone: str
-    total: bool
-    ungrouped: bool
-    renew: bool
-    compact: bool
-    echo: Json
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What one request asks: one query, one for each compared range, or several to blend."""
-
-    type: QueryType
-    queries: tuple[Normal, ...]
+_KEYS = (
+    "measures", "dimensions", "timeDimensions", "filters", "segments", "order", "limit", "offset",
+    "total", "timezone", "ungrouped", "renewQuery", "responseFormat",
+)  # fmt: skip
 
 
 def normalise(query: Any, *, multi: bool = False, now: datetime | None = None) -> Asked:
@@ -155,7 +78,7 @@ def _sorted(query: Any) -> tuple[QueryType, list[Any]]:
         raise QueryError("compareDateRange can only exist for one timeDimension")
     ranges = times[0]["compareDateRange"]
     if not isinstance(ranges, list) or len(ranges) > MAX_QUERIES:
-        raise _invalid('"timeDimensions[0].compareDateRange" must be an array')
+        raise formats.invalid('"timeDimensions[0].compareDateRange" must be an array')
     left = {key: value for key, value in times[0].items() if key != "compareDateRange"}
     each = [{**query, "timeDimensions": [{**left, "dateRange": one}]} for one in ranges]
     return "compareDateRangeQuery", each
@@ -174,14 +97,14 @@ def _check_blending(queries: tuple[Normal, ...]) -> None:
 
 def _normal(raw: Any, now: datetime) -> Normal:
     if not isinstance(raw, dict):
-        raise _invalid('"value" must be of type object')
+        raise formats.invalid('"value" must be of type object')
     for key in raw:
         if key not in _KEYS:
-            raise _invalid(f'"{key}" is not allowed')
+            raise formats.invalid(f'"{key}" is not allowed')
     query = {key: value for key, value in raw.items() if value is not None}
-    timezone = _text(query, "timezone", "UTC")
+    timezone = formats.text(query, "timezone", "UTC")
     dates.zone(timezone)
-    measures = _names(query, "measures", _NAME)
+    measures = formats.names(query, "measures", formats.NAME)
     dimensions, asked_times = _dimensions(query)
     times = (*_time_dimensions(query, timezone, now), *asked_times)
     if not measures and not dimensions and not any(one.granularity for one in times):
@@ -194,15 +117,15 @@ def _normal(raw: Any, now: datetime) -> Normal:
         dimensions=dimensions,
         time_dimensions=times,
         filters=_filters(query),
-        segments=_names(query, "segments", _NAME),
+        segments=formats.names(query, "segments", formats.NAME),
         order=_order(query),
-        limit=_limit(query),
-        offset=_count(query, "offset"),
+        limit=formats.limit(query),
+        offset=formats.count(query, "offset"),
         timezone=timezone,
-        total=_flag(query, "total"),
-        ungrouped=_flag(query, "ungrouped"),
-        renew=_flag(query, "renewQuery"),
-        compact=_one_of(query, "responseFormat", ("default", "compact")) == "compact",
+        total=formats.flag(query, "total"),
+        ungrouped=formats.flag(query, "ungrouped"),
+        renew=formats.flag(query, "renewQuery"),
+        compact=formats.one_of(query, "responseFormat", ("default", "compact")) == "compact",
         echo={},
     )
     return replace(normal, echo=_echo(normal, query))
@@ -242,7 +165,7 @@ def _time(one: TimeDimension) -> Json:
 def _dimensions(query: Json) -> tuple[tuple[str, ...], list[TimeDimension]]:
     """Names of dimensions, and those that are asked for as `table.member.month`."""
     plain, times = [], []
-    for name in _names(query, "dimensions", _NAME_OR_TIME):
+    for name in formats.names(query, "dimensions", formats.NAME_OR_TIME):
         if name.count(".") == 2:
             dimension, _, granularity = name.rpartition(".")
             times.append(TimeDimension(dimension, granularity, None))
@@ -252,19 +175,19 @@ def _dimensions(query: Json) -> tuple[tuple[str, ...], list[TimeDimension]]:
 
 
 def _time_dimensions(query: Json, timezone: str, now: datetime) -> Iterator[TimeDimension]:
-    for number, one in enumerate(_listed(query, "timeDimensions")):
+    for number, one in enumerate(formats.listed(query, "timeDimensions")):
         path = f"timeDimensions[{number}]"
         if not isinstance(one, dict):
-            raise _invalid(f'"{path}" must be of type object')
+            raise formats.invalid(f'"{path}" must be of type object')
         for key in one:
             if key not in ("dimension", "granularity", "dateRange", "compareDateRange"):
-                raise _invalid(f'"{path}.{key}" is not allowed')
+                raise formats.invalid(f'"{path}.{key}" is not allowed')
         if "dimension" not in one:
-            raise _invalid(f'"{path}.dimension" is required')
-        name = _named(one["dimension"], f"{path}.dimension", _NAME)
+            raise formats.invalid(f'"{path}.dimension" is required')
+        name = formats.named(one["dimension"], f"{path}.dimension", formats.NAME)
         granularity = one.get("granularity")
         if granularity is not None and granularity not in GRANULARITIES:
-            raise _invalid(
+            raise formats.invalid(
                 f'"{path}.granularity" must be one of '
                 "[quarter, day, month, year, week, hour, minute, second, null]"
             )
@@ -278,24 +201,24 @@ def _range(said: Any, path: str, timezone: str, now: datetime) -> dates.Range:
         return dates.words(said, timezone, now)
     texts = isinstance(said, list) and all(isinstance(one, str) for one in said)
     if not texts or not 1 <= len(said) <= 2:
-        raise _invalid(f'"{path}" must be a text or a list of one or two')
+        raise formats.invalid(f'"{path}" must be a text or a list of one or two')
     return dates.widened(said[0], said[-1], timezone)
 
 
 def _filters(query: Json) -> tuple[Filter, ...]:
-    said = _listed(query, "filters")
+    said = formats.listed(query, "filters")
     found = [_filter(one, f"filters[{number}]", 1) for number, one in enumerate(said)]
     return tuple(one for one in found if one is not None)
 
 
 def _filter(said: Any, path: str, depth: int) -> Filter | None:
     if not isinstance(said, dict) or depth > MAX_DEPTH:
-        raise _invalid(f'"{path}" does not match any of the allowed types')
+        raise formats.invalid(f'"{path}" does not match any of the allowed types')
     for kind in ("and", "or"):
         if said.keys() == {kind} and isinstance(said[kind], list):
             inner = [_filter(one, path, depth + 1) for one in said[kind]]
             kept = tuple(one for one in inner if one is not None)
-            return Group(kind, kept, _compact(said)) if kept else None  # type: ignore[arg-type]
+            return Group(kind, kept, formats.compact(said)) if kept else None  # type: ignore[arg-type]
     return _test(said, path)
 
 
@@ -306,19 +229,19 @@ def _test(said: Json, path: str) -> Test:
         len(names) == 1
         and said.keys() <= {"member", "dimension", "operator", "values"}
         and isinstance(member, str)
-        and re.match(_NAME, member)
+        and re.match(formats.NAME, member)
         and said.get("operator") in OPERATORS
         and isinstance(said.get("values", []), list)
         and not any(isinstance(one, dict | list) for one in said.get("values") or [])
     )
     if not fits:
-        raise _invalid(f'"{path}" does not match any of the allowed types')
+        raise formats.invalid(f'"{path}" does not match any of the allowed types')
     operator, values = said["operator"], said.get("values") or []
     if not values and operator not in WITHOUT_VALUES:
-        raise QueryError(f"Values required for filter: {_compact(said)}")
+        raise QueryError(f"Values required for filter: {formats.compact(said)}")
     if len(values) > MAX_VALUES:
         raise QueryError(f"A filter has at most {MAX_VALUES} values: {member}")
-    return Test(member, operator, tuple(map(_value, values)), _compact(said))
+    return Test(member, operator, tuple(map(_value, values)), formats.compact(said))
 
 
 def _value(said: Any) -> str | None:
@@ -333,7 +256,7 @@ def _order(query: Json) -> tuple[tuple[str, bool], ...] | None:
         return None
     pairs = list(said.items()) if isinstance(said, dict) else said
     if not isinstance(pairs, list):
-        raise _invalid('"order" does not match any of the allowed types')
+        raise formats.invalid('"order" does not match any of the allowed types')
     return tuple(_ordered(one) for one in pairs)
 
 
@@ -342,96 +265,5 @@ def _ordered(pair: Any) -> tuple[str, bool]:
         pair = (pair["id"], "desc" if pair["desc"] else "asc")
     whole = isinstance(pair, list | tuple) and len(pair) == 2
     if not whole or not isinstance(pair[0], str) or pair[1] not in ("asc", "desc"):
-        raise _invalid('"order" does not match any of the allowed types')
-    return _named(pair[0], f"order.{pair[0]}", _NAME_OR_TIME), pair[1] == "desc"
-
-
-def _limit(query: Json) -> int:
-    # A number in quotes is taken and not followed, as clients are used to.
-    found = None if isinstance(query.get("limit"), str) else _count(query, "limit")
-    if found is not None and found > MAX_LIMIT:
-        raise QueryError("The query limit has been exceeded.")
-    return DEFAULT_LIMIT if found is None else found
-
-
-def _count(query: Json, key: str) -> int | None:
-    said = query.get(key)
-    if isinstance(said, str) and said.isdigit():
-        said = int(said)
-    if said is not None and (not isinstance(said, int) or isinstance(said, bool)):
-        raise _invalid(f'"{key}" must be a number')
-    if said is not None and not 0 <= said < 2**53:
-        raise _invalid(f'"{key}" must be greater than or equal to 0')
-    return said
-
-
-def _flag(query: Json, key: str) -> bool:
-    said = query.get(key, False)
-    if not isinstance(said, bool):
-        raise _invalid(f'"{key}" must be a boolean')
-    return said
-
-
-def _text(query: Json, key: str, otherwise: str) -> str:
-    said = query.get(key, otherwise)
-    if not isinstance(said, str):
-        raise _invalid(f'"{key}" must be a string')
-    return said
-
-
-def _one_of(query: Json, key: str, words: tuple[str, ...]) -> str:
-    said = query.get(key, words[0])
-    if said not in words:
-        raise _invalid(f'"{key}" must be one of [{", ".join(words)}]')
-    return str(said)
-
-
-def _listed(query: Json, key: str) -> list[Any]:
-    said = query.get(key, [])
-    if not isinstance(said, list):
-        raise _invalid(f'"{key}" must be an array')
-    return said
-
-
-def _names(query: Json, key: str, pattern: str) -> tuple[str, ...]:
-    said = _listed(query, key)
-    return tuple(
-        dict.fromkeys(_named(one, f"{key}[{number}]", pattern) for number, one in enumerate(said))
-    )
-
-
-def _named(said: Any, path: str, pattern: str) -> str:
-    if not isinstance(said, str):
-        raise _invalid(f'"{path}" must be a string')
-    if not re.match(pattern, said, re.ASCII) or said.endswith("\n"):
-        raise _invalid(
-            f'"{path}" with value "{said}" fails to match the required pattern: /{pattern}/'
-        )
-    return said
-
-
-def _compact(said: Any) -> str:
-    return json.dumps(said, separators=(",", ":"), ensure_ascii=False)
-
-
-def _invalid(what: str) -> QueryError:
-    return QueryError(f"Invalid query format: {what}")
-
-
-_KEYS = frozenset(
-    [
-        "measures",
-        "dimensions",
-        "timeDimensions",
-        "filters",
-        "segments",
-        "order",
-        "limit",
-        "offset",
-        "total",
-        "timezone",
-        "ungrouped",
-        "renewQuery",
-        "responseFormat",
-    ]
-)
+        raise formats.invalid('"order" does not match any of the allowed types')
+    return formats.named(pair[0], f"order.{pair[0]}", formats.NAME_OR_TIME), pair[1] == "desc"

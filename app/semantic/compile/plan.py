@@ -5,8 +5,8 @@ its own; so is each rolling one. All parts have the same joins and conditions, h
 of the dimensions, so that joining them loses nothing.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -25,15 +25,17 @@ OfMeasure = Callable[[Measure], exp.Expr]
 class Ask:
     """Measures under the names of their columns, and the conditions on rows and on results.
 
-    `along` is the time dimension for rolling measures; `in_range` its condition, which they leave out.
+    `along` is the time dimension for rolling measures, and `in_range` its condition, which they leave
+    out; `endless` says that there are buckets, but no range to unfold them over.
     """
 
     measures: dict[str, Measure]
     conditions: Conditions
-    in_range: Conditions
+    in_range: Conditions = field(default_factory=list)
     tested: tuple[Measure, ...] = ()
     tests: Callable[[OfMeasure], Conditions] = lambda _: []
     along: Unfolded | None = None
+    endless: bool = False
     ungrouped: bool = False
 
 
@@ -47,7 +49,7 @@ def planned(frame: Frame, ask: Ask) -> exp.Select:
 
 
 def _parts(frame: Frame, ask: Ask) -> list[Part]:
-    leaves = _leaves(frame, (*ask.measures.values(), *ask.tested))
+    leaves = _leaves(frame, ask)
     conditions = [*ask.conditions, *ask.in_range]
     if ask.ungrouped:
         return [parts.ungrouped(frame, conditions, leaves)]
@@ -67,9 +69,13 @@ def _parts(frame: Frame, ask: Ask) -> list[Part]:
     return made
 
 
-def _leaves(frame: Frame, measures: Iterable[Measure]) -> list[Measure]:
-    found = (leaf for one in measures for leaf in frame.scope.model.leaves[one.path])
-    return list(dict.fromkeys(found))
+def _leaves(frame: Frame, ask: Ask) -> list[Measure]:
+    model = frame.scope.model
+    measures = (*ask.measures.values(), *ask.tested)
+    found = dict.fromkeys(leaf for one in measures for leaf in model.leaves[one.path])
+    if ask.endless and any(one.window for one in found):
+        raise user_error("Time series queries without dateRange aren't supported")
+    return list(found)
 
 
 def _needs_distinct(frame: Frame, measure: Measure) -> bool:
@@ -117,9 +123,3 @@ def _joined(frame: Frame, ask: Ask, made: list[Part]) -> exp.Select:
     whole.select(*shown, *columns, copy=False)
     tests = [closed(one) for one in ask.tests(value)]
     return whole.where(*tests, copy=False) if tests else whole
-
-
-def check_range(measures: Iterable[Measure], frame: Frame, has_bucket: bool) -> None:
-    """Refuse rolling measures by buckets of no range: there would be no end to them."""
-    if has_bucket and any(one.window for one in _leaves(frame, measures)):
-        raise user_error("Time series queries without dateRange aren't supported")

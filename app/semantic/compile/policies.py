@@ -1,5 +1,8 @@
 """What a model's policies do to a caller's query: masks on dimensions, segments that are added."""
 
+from collections.abc import Iterable
+
+from app.semantic.compile.joins import Route, Tree, tree
 from app.semantic.model.nouns import Model, Segment
 
 
@@ -13,8 +16,26 @@ def masked(model: Model, group: str | None) -> frozenset[str]:
     )
 
 
-def segments(model: Model, group: str | None, table: str) -> list[Segment]:
-    """The segments of a table that every query of the group on it has."""
+def with_policies(
+    model: Model, routes: Iterable[Route], group: str | None, root: str | None = None
+) -> tuple[Tree, list[Segment]]:
+    """The tree over the named tables, and the segments that callers of a group get on all of them.
+
+    Those may name further tables, which bring theirs.
+    """
+    wanted = list(routes)
+    added: dict[Segment, None] = {}
+    while True:
+        whole = tree(model, wanted, root)
+        found = [one for table in whole.tables for one in _segments(model, group, table)]
+        if len(found) == len(added):
+            return whole, list(added)
+        added = dict.fromkeys(found)
+        root = whole.root
+        wanted += [(table,) for one in added for table in model.uses[one.path].tables]
+
+
+def _segments(model: Model, group: str | None, table: str) -> list[Segment]:
     return [
         one
         for one in model.tables[table].segments.values()

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
+from app.semantic.compile.asked import Filter, Normal, TimeDimension
 from app.semantic.compile.errors import user_error
 from app.semantic.compile.filters import members
 from app.semantic.compile.joins import Route
-from app.semantic.compile.normal import Filter, Normal, TimeDimension
 from app.semantic.compile.scope import alias
 from app.semantic.model.nouns import (
     Dimension,
@@ -37,6 +38,15 @@ class Selection:
     filtered: dict[str, Field[Measure] | Field[Dimension]]
     on_rows: tuple[Filter, ...]
     on_results: tuple[Filter, ...]
+
+    @cached_property
+    def buckets(self) -> dict[tuple[str, str], Dimension]:
+        """Time dimensions in buckets, by their names and granularities."""
+        return {
+            (one.dimension, one.granularity): field.member
+            for one, field in self.times
+            if one.granularity
+        }
 
     def routes(self, model: Model) -> Iterator[Route]:
         """The tables that are named, in the order of first use, each with its way if it has one."""

@@ -1,8 +1,8 @@
 """What clients of Cube are told of a query's shape: whether stored roll-ups could answer it."""
 
+from app.semantic.compile.asked import Json, Normal, Test
 from app.semantic.compile.joins import tree
 from app.semantic.compile.measures import is_additive
-from app.semantic.compile.normal import Json, Normal, Test
 from app.semantic.compile.selection import Selection, selected
 from app.semantic.model.nouns import Measure, Model
 

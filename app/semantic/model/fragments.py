@@ -12,18 +12,10 @@ from app.semantic.model.nouns import Fragment, Place
 _REFERENCE = re.compile(r"(?<!\\)\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)\s*\}")
 _BRACE = re.compile(r"\\([{}])")
 # Words that SQL reads as calls although they look like columns.
-_CALLS = frozenset(
-    [
-        "current_catalog",
-        "current_role",
-        "current_schema",
-        "current_user",
-        "localtime",
-        "localtimestamp",
-        "session_user",
-        "user",
-    ]
-)
+_CALLS = (
+    "current_catalog", "current_role", "current_schema", "current_user", "localtime",
+    "localtimestamp", "session_user", "user",
+)  # fmt: skip
 
 
 class NotSql(Exception):
@@ -91,6 +83,8 @@ def _statement(text: str, dialect: str) -> exp.Expr:
         raise NotSql("it is nested too deeply") from error
     if len(found) != 1 or found[0] is None:
         raise NotSql("it is not one statement")
+    if found[0].find(exp.Parameter, exp.Placeholder):
+        raise NotSql("it has a parameter; nobody would bind it")
     return found[0]
 
 

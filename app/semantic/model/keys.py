@@ -9,16 +9,9 @@ from app.semantic.model.texts import Faults, Said
 
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 DIMENSION_TYPES = ("string", "number", "boolean", "time", "geo")
-AGGREGATES = [
-    "count",
-    "count_distinct",
-    "count_distinct_approx",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "running_total",
-]
+AGGREGATES = (
+    "count", "count_distinct", "count_distinct_approx", "sum", "avg", "min", "max", "running_total",
+)  # fmt: skip
 MEASURE_TYPES = (*AGGREGATES, "number", "string", "time", "boolean")
 RELATIONSHIPS = {
     "one_to_one": "one_to_one", "has_one": "one_to_one", "hasOne": "one_to_one",

@@ -42,6 +42,7 @@ class Links:
         for table in self._tables.values():
             for join in table.joins.values():
                 self._refer(table, join.sql, f"{table.name}.{join.target}")
+            self._check_roll_ups(table)
             for member in table.members.values():
                 for fragment in _fragments(member):
                     self._refer(table, fragment, member.path)
@@ -67,6 +68,15 @@ class Links:
                 self.references[home.name, name] = found
         for column in fragment.tree.find_all(exp.Column):
             self._placed(home, column, fragment, path)
+
+    def _check_roll_ups(self, table: Table) -> None:
+        """The members that `pre_aggregations` name are there."""
+        for one in table.pre_aggregations:
+            listed = [*one.get("measures", ()), *one.get("dimensions", ())]
+            for name in filter(None, [*listed, one.get("time_dimension")]):
+                if not isinstance(_resolve(self._tables, table, name), Dimension | Measure):
+                    path = f"{table.name}.pre_aggregations.{one.get('name')}"
+                    self._faults.add(table.place, path, f"no member {name}")
 
     def _drill(self, measure: Measure) -> None:
         for path in measure.drill_members:

@@ -99,7 +99,7 @@ def _over(said: Said, base: Said) -> Said:
 
 
 def _by_name(base: list[Said], over: list[Said]) -> list[Said]:
-    return list({**{m.get("name"): m for m in base}, **{m.get("name"): m for m in over}}.values())
+    return list({str(one.get("name")): one for one in (*base, *over)}.values())
 
 
 def _views(

@@ -95,7 +95,12 @@ def _written(model: Model, name: str) -> Json:
     ]
     key = table.refresh_key
     told = given(every=key.every, cron=key.cron, sql=key.sql, immutable=key.immutable or None)
-    return {"sql": table.text, "joins": joins, "refreshKey": told}
+    return {
+        "sql": table.text,
+        "joins": joins,
+        "refreshKey": told,
+        "preAggregations": list(table.pre_aggregations),
+    }
 
 
 def _measure(model: Model, field: Field[Measure], extended: bool) -> Json:

@@ -2,32 +2,10 @@
 
 import re
 
-_LOW = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "at",
-        "but",
-        "by",
-        "for",
-        "from",
-        "in",
-        "into",
-        "nor",
-        "of",
-        "off",
-        "on",
-        "onto",
-        "or",
-        "out",
-        "over",
-        "so",
-        "the",
-        "to",
-        "with",
-    ]
-)
+_LOW = (
+    "a", "an", "and", "at", "but", "by", "for", "from", "in", "into", "nor", "of", "off", "on",
+    "onto", "or", "out", "over", "so", "the", "to", "with",
+)  # fmt: skip
 
 
 def title(name: str) -> str:
