@@ -71,8 +71,8 @@ __all__ = [
 ]
 
 log = structlog.get_logger("graphql")
-Served = Callable[[Subject], Awaitable[Schema]]
-"""Which schema a caller is served: the one that all share, or one with more."""
+Served = Callable[[Subject, str], Awaitable[Schema]]
+"""Which schema a caller is served for a document: the one that all share, or one with more."""
 MOST_SCHEMAS = 16
 DEFAULTS = GraphQLSettings()
 READS = Counter("isthmus_graphql_reads", "Operations by how what they read was read.", ["tier"])
@@ -282,9 +282,9 @@ class Door:
         self._served = served
         self._others: OrderedDict[int, tuple[Schema, Documents]] = OrderedDict()
 
-    async def documents_of(self, subject: Subject) -> Documents:
+    async def documents_of(self, subject: Subject, text: str) -> Documents:
         """The documents of the schema that the caller is served; Forbidden where there is none."""
-        schema = self.schema if self._served is None else await self._served(subject)
+        schema = self.schema if self._served is None else await self._served(subject, text)
         if schema is self.schema:
             return self.documents
         found = self._others.get(id(schema))
@@ -300,7 +300,7 @@ class Door:
         digest = requested_hash(request.extensions)
         text = await self.persisted.text(request.query, digest)
         assert text is not None
-        document = (await self.documents_of(subject)).get(text)
+        document = (await self.documents_of(subject, text)).get(text)
         operation = document.operation(request.operation_name)
         if operation.introspects and self.settings.introspection != "open":
             if self.settings.introspection == "off":

@@ -1,6 +1,7 @@
 """The schema that a caller is served: with the roots of its project's model, if that has one."""
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -16,6 +17,8 @@ from app.semantic.roots import with_roots
 log = structlog.get_logger()
 
 MOST = 16
+_OF_ROOTS = re.compile(r"\b(table|cube|__schema|__type)\b")
+"""Words without which a document names nothing that a model adds."""
 BOUND = ("key", "jwt")
 
 
@@ -27,9 +30,14 @@ class ServedSchemas:
         self._made: OrderedDict[int, Schema] = OrderedDict()
         self._lock = asyncio.Lock()
 
-    async def of(self, subject: Subject) -> Schema:
-        """The caller's schema. Forbidden for one that is bound to user groups without GraphQL."""
+    async def of(self, subject: Subject, document: str) -> Schema:
+        """The caller's schema. Forbidden for one that is bound to user groups without GraphQL.
+
+        It is the static one for all documents that have no word of the roots.
+        """
         if not subject.is_known or subject.project_id is None:
+            return self._base
+        if subject.groups is None and _OF_ROOTS.search(document) is None:
             return self._base
         try:
             loaded = await current(subject.project_id)
@@ -57,6 +65,6 @@ class ServedSchemas:
         return found
 
 
-def served(base: Schema) -> Callable[[Subject], Awaitable[Schema]]:
+def served(base: Schema) -> Callable[[Subject, str], Awaitable[Schema]]:
     """For the endpoint: which schema a caller is served."""
     return ServedSchemas(base).of

@@ -213,11 +213,9 @@ class Opened:
 def answer(wire: Wire, opened: Opened, asked: Mapping[str, Any]) -> None:
     """Run one query and send its rows."""
     opened.refresh(asked["sql"])
-    cursor = opened.con.cursor()
-    cursor.execute("SET TimeZone = 'UTC'")
-    wire.interrupt = cursor.interrupt
+    wire.interrupt = opened.con.interrupt
     try:
-        found = cursor.execute(asked["sql"], asked["values"])
+        found = opened.con.execute(asked["sql"], asked["values"])
         columns = [(str(column[0]), str(column[1])) for column in found.description or ()]
         makers = [_maker(type_) for _, type_ in columns]
         rows = [
@@ -226,7 +224,6 @@ def answer(wire: Wire, opened: Opened, asked: Mapping[str, Any]) -> None:
         ]
     finally:
         wire.interrupt = lambda: None
-        cursor.close()
     content = orjson.dumps({"columns": [name for name, _ in columns], "rows": rows}, default=str)
     if len(content) > MOST_BYTES:
         raise SyncError(f"The answer is larger than {MOST_BYTES // 1024**2} MiB. Ask for less.")

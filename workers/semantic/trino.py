@@ -92,7 +92,7 @@ class _Statement:
         """Execute and fetch all; QueryError in Trino's own words."""
         import requests
         from trino.exceptions import Error as TrinoError
-        from trino.exceptions import TrinoQueryError, TrinoUserError
+        from trino.exceptions import HttpError, TrinoQueryError, TrinoUserError
 
         self._cursor = self._connection.cursor()
         try:
@@ -103,8 +103,8 @@ class _Statement:
             raise QueryError(str(error.message)) from None
         except TrinoError as error:
             raise QueryError(f"Trino says: {str(error)[:300]}") from None
-        except requests.RequestException:
-            raise QueryError("The Trino server cannot be reached.") from None
+        except (requests.RequestException, HttpError):
+            raise QueryError("The Trino server cannot be reached, or refuses us.") from None
         return packed(columns, [[_plain(value) for value in row] for row in rows])
 
     def cancel(self) -> None:

@@ -19,7 +19,7 @@ CREATE TABLE sales (id int PRIMARY KEY, n bigint, amount numeric(10,2), city tex
 INSERT INTO sales SELECT i, i * 1000000000000, i * 1.25, CASE WHEN i % 2 = 0 THEN 'Lyon' ELSE 'Porto' END,
   timestamp '2024-01-01' + i * interval '1 day', i % 3 = 0 FROM generate_series(1, 40) i;
 """
-FIRST = "SELECT id, n, amount, city, at, ok FROM sales ORDER BY id LIMIT 1"
+FIRST = 'SELECT id, n, amount, city, "at", ok FROM sales ORDER BY id LIMIT 1'
 ROW = [1, "1000000000000", "1.25", "Porto", "2024-01-02T00:00:00.000", False]
 COUNTED = "SELECT city, count(*), sum(amount) FROM sales WHERE city = $1 GROUP BY 1"
 

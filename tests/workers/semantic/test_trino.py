@@ -14,7 +14,7 @@ from workers.semantic.base import QueryError
 from workers.semantic.trino import TrinoEngine
 
 COLUMNS = [
-    ("city", "varchar"),
+    ("city", "varchar(20)"),
     ("n", "bigint"),
     ("revenue", "decimal(10,2)"),
     ("month", "timestamp(3)"),
@@ -157,6 +157,6 @@ async def test_a_server_that_is_not_there_is_said_so() -> None:
         raise QueryError("The host's name has no address.")
 
     engine = TrinoEngine({"host": "nowhere.example", "port": 1, "username": "ana"}, nowhere)
-    with pytest.raises(QueryError, match=r"has no address|cannot be reached"):
+    with pytest.raises(QueryError, match="cannot be reached"):
         await engine.run("SELECT 1", [], 30)
     await engine.close()
