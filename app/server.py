@@ -136,6 +136,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
                     "OAUTH-TOKEN",
                     "X-API-KEY",
                     "Idempotency-Key",
+                    "apikey",
                 ],
                 expose_headers=["Content-Disposition"],
             ),

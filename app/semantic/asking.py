@@ -7,6 +7,7 @@ that run, though the refresh key may have moved on meanwhile.
 
 import asyncio
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.core import db, events
-from app.core.errors import DomainError, Unavailable
+from app.core.errors import DomainError, RateLimited, Unavailable
 from app.core.files import Storage, StorageError
 from app.core.rules import SYSTEM
 from app.settings import get_settings
@@ -28,6 +29,10 @@ WAITED_S = 30
 """For so long after its end a run's answer is for those who were told to come again."""
 GAP_S = 2
 """Between two calls of one who waits: a failure in it is told, and not tried again."""
+MOST_WAITING = 1000
+RETRY_S = 5
+GOOD_S = 1.0
+"""For so long an answer that was good is handed out without a look: others may renew it meanwhile."""
 KEPT_BYTES = 64 * 1024**2
 
 
@@ -81,9 +86,11 @@ class Wanted:
 _LOOK = f"""
 SELECT id, state, run, finished_at, error, result_key,
   asked_at < now() - interval '1 minute' AS is_forgotten,
-  (state = 'done' AND ($3::float8 IS NULL OR finished_at >= now() - make_interval(secs => $3))
-    AND (refresh_key = $2
-      OR (was_waited AND finished_at > now() - interval '{WAITED_S} s'))) AS is_fresh,
+  (state = 'done' AND (
+    (was_waited AND finished_at > now() - interval '{WAITED_S} s')
+    OR (refresh_key = $2
+      AND ($3::float8 IS NULL OR finished_at >= now() - make_interval(secs => $3)))
+  )) AS is_fresh,
   (state = 'failed' AND was_waited AND finished_at > now() - interval '{GAP_S} s') AS is_told,
   CASE WHEN run = $4::int THEN NULL ELSE result END AS result
 FROM semantic_queries WHERE key = $1"""
@@ -108,6 +115,12 @@ UPDATE semantic_queries SET state = 'queued', run = run + 1, refresh_key = :refr
 WHERE key = :key RETURNING run
 """)
 
+_WAITING = text("""
+SELECT count(*) AS n FROM semantic_queries
+WHERE project_id = :project_id AND state IN ('queued', 'running')
+  AND asked_at > now() - make_interval(secs => :orphan_s)
+""")
+
 _ASK = text("UPDATE semantic_queries SET asked_at = now() WHERE key = :key")
 
 _WAITED = text("""
@@ -121,11 +134,13 @@ async def answer(statement: Statement, wanted: Wanted, wait_s: float) -> Answer 
 
     Raises QueryFailed where the run that was waited for has failed.
     """
+    if wanted.since_s is None and (kept := _kept.good(statement.key, wanted.refresh_key)):
+        return kept
     found = await _look(statement, wanted)
     if found is not None and found["is_fresh"]:
         if found["is_forgotten"]:
             await _note(_ASK, key=statement.key)
-        return await _content(statement, found)
+        return await _content(statement, found, wanted)
     if found is not None and found["is_told"]:
         raise QueryFailed(found["error"])
     with events.Waiter(f"query:{statement.key}") as waiter:
@@ -172,7 +187,10 @@ async def _look(
 
 
 async def _join(statement: Statement, wanted: Wanted) -> int:
-    """Ask for the run that is queued or goes on, or queue one; its number."""
+    """Ask for the run that is queued or goes on, or queue one; its number.
+
+    RateLimited where too many of the project wait already.
+    """
     own = {
         "key": statement.key,
         "refresh_key": wanted.refresh_key,
@@ -182,6 +200,7 @@ async def _join(statement: Statement, wanted: Wanted) -> int:
     async with db.transaction(SYSTEM) as tx:
         made = await tx.one(_INSERT, {**whole, **own, "values": list(statement.values)})
         if made is not None:
+            await _refuse_more(tx, statement.project_id)
             tx.look()
             return int(made["run"])
         present = await tx.one(_LOCK, own)
@@ -195,15 +214,30 @@ async def _join(statement: Statement, wanted: Wanted) -> int:
         return int(present["run"])
 
 
+async def _refuse_more(tx: db.Tx, project_id: int) -> None:
+    orphan_s = get_settings().semantic.query_orphan_s
+    waiting = await tx.one(_WAITING, {"project_id": project_id, "orphan_s": orphan_s})
+    if waiting is not None and waiting["n"] > MOST_WAITING:
+        text = f"{MOST_WAITING} queries of this project wait already. Come again later."
+        raise RateLimited(text, RETRY_S)
+
+
 async def _note(statement: Any, **values: Any) -> None:
     async with db.transaction(SYSTEM) as tx:
         await tx.execute(statement, values)
 
 
-async def _content(statement: Statement, found: Mapping[str, Any]) -> Answer:
-    kept = _kept.get(statement.key, found["run"])
-    if kept is not None:
-        return kept
+async def _content(
+    statement: Statement, found: Mapping[str, Any], wanted: Wanted | None = None
+) -> Answer:
+    """The answer of a row; where it is good for `wanted`, that is remembered for a moment."""
+    made = _kept.get(statement.key, found["run"]) or await _read_content(statement, found)
+    if wanted is not None:
+        _kept.note_good(statement.key, wanted.refresh_key)
+    return made
+
+
+async def _read_content(statement: Statement, found: Mapping[str, Any]) -> Answer:
     if found["result"] is None and found["result_key"] is None:
         # It was kept a moment ago.
         fresh = await _look(statement, Wanted(""), known=0)
@@ -233,11 +267,23 @@ class _Kept:
         self._most = most_bytes
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._bytes = 0
+        self._good: dict[str, tuple[str, float]] = {}
 
     def run(self, key: str) -> int:
         """The run whose answer is kept; 0 for none."""
         found = self._answers.get(key)
         return 0 if found is None else found.run
+
+    def good(self, key: str, refresh_key: str) -> Answer | None:
+        """The answer that was good for this refresh key a moment ago."""
+        noted = self._good.get(key)
+        if noted is None or noted[0] != refresh_key or time.monotonic() > noted[1]:
+            return None
+        return self._answers.get(key)
+
+    def note_good(self, key: str, refresh_key: str) -> None:
+        """The answer was good for this refresh key when the database was asked just now."""
+        self._good[key] = refresh_key, time.monotonic() + GOOD_S
 
     def get(self, key: str, run: int) -> Answer | None:
         """The answer of that run."""
@@ -256,6 +302,7 @@ class _Kept:
             self._drop(next(iter(self._answers)))
 
     def _drop(self, key: str) -> None:
+        self._good.pop(key, None)
         old = self._answers.pop(key, None)
         self._bytes -= 0 if old is None else len(old.content)
 

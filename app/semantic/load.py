@@ -23,6 +23,7 @@ Json = dict[str, Any]
 KEPT_S = 1.0
 """How long a compiled query is kept: words such as `today` mean another time a moment later."""
 MOST_KEPT = 500
+LONGEST_KEPT = 256 * 1024
 SHAPED_BYTES = 32 * 1024**2
 USER_ERROR = "USER_ERROR"
 
@@ -35,23 +36,44 @@ class Ready:
     answer: Answer
     total: Answer | None
 
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Which runs the answers are of."""
+        return [(one.key, one.run) for one in (self.answer, self.total) if one is not None]
 
-async def load(who: Asker, query: Any, query_type: str | None, wait_s: float) -> Json | None:
-    """The answer of /v2/load; None where the asker must come again."""
+
+@dataclass
+class Question:
+    """What a request asks, compiled, and its answer by the runs that it is made of."""
+
+    asked: Asked
+    compiled: list[Compiled]
+    until: float
+    answer: tuple[Any, bytes] | None = None
+
+
+async def load(
+    who: Asker, query: Any, query_type: str | None, wait_s: float
+) -> orjson.Fragment | None:
+    """The answer of /v2/load, as JSON; None where the asker must come again."""
     is_multi = query_type == "multi"
-    asked, compiled = _compiled(who, query, is_multi)
-    ready = await _ready(who, compiled, wait_s)
+    question = _question(who, query, is_multi)
+    ready = await _ready(who, question.compiled, wait_s)
     if ready is None:
         return None
-    results = [_result(who, asked, one) for one in ready]
-    told: Json = compiler.load_answer(asked, results, multi=is_multi)
-    return told
+    runs = tuple(run for one in ready for run in one.runs)
+    if question.answer is not None and question.answer[0] == runs:
+        return orjson.Fragment(question.answer[1])
+    results = [_result(who, question.asked, one) for one in ready]
+    text = orjson.dumps(compiler.load_answer(question.asked, results, multi=is_multi))
+    if len(text) <= LONGEST_KEPT:
+        question.answer = runs, text
+    return orjson.Fragment(text)
 
 
 async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None:
     """The rows of one query by members; None where the asker must come again."""
-    _, compiled = _compiled(who, query, False)
-    ready = await _ready(who, compiled, wait_s)
+    ready = await _ready(who, _question(who, query, False).compiled, wait_s)
     if ready is None:
         return None
     # A time and its periods have keys of their own here; in other answers they share one.
@@ -61,14 +83,14 @@ async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None
 
 def sql(who: Asker, query: Any) -> Any:
     """The answer of /v2/sql: a list for a list."""
-    asked, compiled = _compiled(who, query, True)
-    return compiler.sql_answer(who.loaded.model, asked, compiled)
+    question = _question(who, query, True)
+    return compiler.sql_answer(who.loaded.model, question.asked, question.compiled)
 
 
 def dry_run(who: Asker, query: Any) -> Json:
     """The answer of /v2/dry-run."""
-    asked, compiled = _compiled(who, query, True)
-    told: Json = compiler.dry_run_answer(who.loaded.model, asked, compiled)
+    question = _question(who, query, True)
+    told: Json = compiler.dry_run_answer(who.loaded.model, question.asked, question.compiled)
     return told
 
 
@@ -148,19 +170,19 @@ def _result(who: Asker, asked: Asked, ready: Ready) -> Json:
     return {**told([]), "data": data}
 
 
-def _compiled(who: Asker, query: Any, is_multi: bool) -> tuple[Asked, list[Compiled]]:
+def _question(who: Asker, query: Any, is_multi: bool) -> "Question":
     """The queries as SQL; Invalid, in the words that clients know, for those that cannot be."""
-    model = who.loaded.model
-    key = (id(model), who.caller, is_multi, orjson.dumps(query))
+    loaded = who.loaded
+    key = (loaded.id, id(loaded.model), who.caller, is_multi, orjson.dumps(query))
     found = _kept.get(key)
-    if found is not None and found[0] is model and time.monotonic() < found[1]:
-        known: tuple[Asked, list[Compiled]] = found[2]
-        return known
+    if found is not None and time.monotonic() < found.until:
+        return found
     try:
-        made = _compile(who, query, is_multi)
+        asked, compiled = _compile(who, query, is_multi)
     except QueryError as error:
         raise Invalid(error.message, USER_ERROR if error.type else "INVALID") from error
-    _kept[key] = (model, time.monotonic() + KEPT_S, made)
+    made = _kept[key] = Question(asked, compiled, time.monotonic() + KEPT_S)
+    _kept.move_to_end(key)
     if len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)
     return made
@@ -196,7 +218,7 @@ def _dialect(who: Asker, normal: Normal) -> Any:
     return "postgres"
 
 
-_kept: OrderedDict[Any, Any] = OrderedDict()
+_kept: OrderedDict[Any, Question] = OrderedDict()
 
 
 class _Shaped:

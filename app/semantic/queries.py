@@ -46,13 +46,13 @@ QueryType = Annotated[
 ]
 
 
-def _wait(info: Info, asked_s: float | None) -> float:
+def _wait(info: Info, asked_s: int | None) -> float:
     """How long an answer is waited for: never longer than the operation may take."""
     settings = get_settings()
     longest = settings.semantic.continue_wait_s
     if not info.context.by_rest:
         longest = min(longest, settings.door.operation_timeout_s * 0.8)
-    return longest if asked_s is None else max(0.0, min(asked_s, longest))
+    return longest if asked_s is None else max(0, min(asked_s, longest))
 
 
 def _newest(given: Mapping[str, Any]) -> Scoped:
@@ -124,8 +124,10 @@ class SemanticRootQuery:
         query_type: QueryType = None,
         project: Lens = None,
         wait_s: Annotated[
-            float | None,
-            strawberry.argument(description="How long to wait at most; as the installation says."),
+            int | None,
+            strawberry.argument(
+                description="How many seconds to wait at most; as the installation says."
+            ),
         ] = None,
     ) -> SemanticAnswer:
         """Ask."""

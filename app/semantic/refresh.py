@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
@@ -15,8 +15,6 @@ from app.semantic.model import RefreshKey
 
 EVERY_S = 10
 """Where a key does not say how often it may change."""
-RENEWED_S = 2.0
-"""With renewQuery the value of a key's SQL may be so old; it is asked again at each call of a wait."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,8 @@ async def _value(one: Key, renew: bool, wait_s: float) -> str | None:
     period = _period(one.key, time.time())
     if one.statement is None:
         return period
-    since_s = RENEWED_S if renew else None
-    found = await answer(one.statement, Wanted(period, since_s), wait_s)
+    # Where its asker was told to come again, the run that is waited for counts as new.
+    found = await answer(one.statement, Wanted(period, 0 if renew else None), wait_s)
     return None if found is None else sha256(found.content).hexdigest()
 
 
@@ -50,5 +48,6 @@ def _period(key: RefreshKey, now: float) -> str:
     if key.cron is not None:
         zone = ZoneInfo(key.timezone)
         local = datetime.fromtimestamp(now, UTC).astimezone(zone)
-        return next(CronSim(key.cron, local, reverse=True)).isoformat()
+        # Its last time up to now, which the reverse search leaves out.
+        return next(CronSim(key.cron, local + timedelta(seconds=1), reverse=True)).isoformat()
     return str(int(now // (key.every or EVERY_S)))

@@ -128,6 +128,7 @@ class Opened:
             my.open()
             my.close()
             self.con.execute(f"USE {MYSQL}.{quote(my.text('database'))}")
+            self._confine()
         elif self._type == "iceberg":
             from workers.connectors import iceberg_catalog
 
@@ -135,12 +136,23 @@ class Opened:
             duck.load(self.con, "avro")
             duck.load(self.con, "iceberg")
             self._catalog = iceberg_catalog.connect(self._session, self._writer, self._door)
+            if "s3" not in str(self._writer.get("iceberg_s3_path") or "")[:3]:
+                self._confine(str(self._session.data_root.resolve()))
         elif self._type == "parquet":
             if self._writer.get("s3_bucket"):
                 self._door = Door(self._session.address)
                 self._s3().attach(self.con)
+                self._confine(f"s3://{self._writer['s3_bucket']}")
+            else:
+                self._confine(str(self._base()))
         else:
             raise SyncError(f"Data sources of type {self._type} cannot be asked by a model.")
+
+    def _confine(self, *folders: str) -> None:
+        """Let no statement read files elsewhere; nothing can undo it."""
+        listed = ", ".join(literal(folder) for folder in folders)
+        self.con.execute(f"SET allowed_directories = [{listed}]")
+        self.con.execute("SET enable_external_access = false")
 
     def _s3(self) -> s3.S3:
         writer = self._writer

@@ -17,7 +17,7 @@ from workers.semantic.duck import DuckEngine, DuckProcesses
 from workers.semantic.postgres import PostgresEngine, tls
 from workers.semantic.trino import TrinoEngine
 
-MOST_ENGINES = 32
+MOST_ENGINES = 128
 WAREHOUSE = "warehouse"
 NO_WAREHOUSE = (
     "There is no built-in database here (ISTHMUS_WAREHOUSE_URL): give the table a data_source."

@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from app.core import db
+from app.core.errors import RateLimited
 from app.core.files import Storage
 from app.core.rules import SYSTEM
+from app.semantic import asking
 from app.semantic.actions import work
 from app.semantic.actions.queries import CANCELLED, cancel_query
 from app.semantic.asking import QueryFailed, Wanted, answer
@@ -188,3 +190,15 @@ async def test_what_nobody_asks_for_is_forgotten(lane: Lane) -> None:
         assert (await connection.execute(wanted)).all() == []
     storage = Storage(get_settings().places.storage_dir)
     assert not storage.path(kept["result_key"]).exists()
+
+
+async def test_only_so_many_queries_of_a_project_wait(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "MOST_WAITING", 0)
+    refused = statement("SELECT 'one more' AS word")
+    with pytest.raises(RateLimited, match="wait already"):
+        await answer(refused, KEY, 0)
+    async with db.reading() as connection:
+        wanted = select(semantic_queries.c.id).where(semantic_queries.c.key == refused.key)
+        assert (await connection.execute(wanted)).all() == []

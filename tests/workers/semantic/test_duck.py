@@ -53,7 +53,7 @@ async def rows(of: DuckEngine, sql: str, *values: Any) -> list[list[Any]]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["parquet", "iceberg"])
+@pytest.mark.parametrize("kind", ["parquet", pytest.param("iceberg", marks=pytest.mark.long)])
 async def test_tables_of_jobs_are_asked_as_they_are_committed(
     kind: str, rig: Rig, processes: DuckProcesses
 ) -> None:
@@ -79,6 +79,21 @@ async def test_faults_are_told_in_the_words_of_duckdb(rig: Rig, processes: DuckP
     assert await rows(asked, "SELECT 1") == [[1]]
 
 
+async def test_a_statement_reads_no_file_of_the_machine(
+    rig: Rig, processes: DuckProcesses, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.csv").write_text("word\nhidden\n")
+    for destination in (rig.parquet, rig.iceberg):
+        for sql in (
+            f"SELECT * FROM read_csv('{tmp_path / 'secret.csv'}')",
+            f"SELECT * FROM '{tmp_path / 'secret.csv'}'",
+            "SELECT * FROM read_text('/etc/hostname')",
+        ):
+            with pytest.raises(QueryError) as refused:
+                await rows(engine(processes, destination), sql)
+            assert "disabled" in str(refused.value) or "Permission" in str(refused.value)
+
+
 async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(
     rig: Rig, processes: DuckProcesses
 ) -> None:
@@ -90,12 +105,14 @@ async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(
     assert await rows(asked, "SELECT 2") == [[2]]
 
 
+@pytest.mark.long
 async def test_two_queries_have_two_processes(rig: Rig, processes: DuckProcesses) -> None:
     asked = engine(processes, rig.parquet)
     found = await asyncio.gather(rows(asked, "SELECT 1"), rows(asked, "SELECT 2"))
     assert found == [[[1]], [[2]]] and len(processes._free) == 2
 
 
+@pytest.mark.long
 @pytest.mark.mariadb
 async def test_mysql_is_attached(
     processes: DuckProcesses,
