@@ -141,7 +141,7 @@ async def execute(
         operation = choose(schema, document, operation_name, settings)
         if operation.is_subscription:
             raise Refused.because("A subscription needs a stream of answers.", BAD_USER_INPUT)
-        if settings.compile and not operation.is_mutation:
+        if settings.compile and not operation.is_mutation and not operation.plans.is_hopeless:
             compiled = await _compiled(schema, operation, variables, context, settings, timeout_s)
             if compiled is not None:
                 return compiled

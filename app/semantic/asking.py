@@ -283,7 +283,8 @@ class _Kept:
 
     def note_good(self, key: str, refresh_key: str) -> None:
         """The answer was good for this refresh key when the database was asked just now."""
-        self._good[key] = refresh_key, time.monotonic() + GOOD_S
+        if key in self._answers:
+            self._good[key] = refresh_key, time.monotonic() + GOOD_S
 
     def get(self, key: str, run: int) -> Answer | None:
         """The answer of that run."""

@@ -22,7 +22,7 @@ import psutil
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from sides import HEADERS, KEY, Side, isthmus  # noqa: E402
+from sides import HEADERS, Side, isthmus  # noqa: E402
 
 from app.embedded import EmbeddedServers  # noqa: E402
 from app.semantic.compile import compile_query, normalise  # noqa: E402
@@ -64,6 +64,7 @@ CREATE TABLE sales AS SELECT n AS id, 1 + n % 200 AS shop_id, 'status ' || n % 5
   FROM generate_series(1, {rows}) n;
 ANALYZE sales;
 """
+CALLER = {"Content-Type": "application/json"}
 PUSH = """mutation($f: JSON!) { semanticModelCreate(input: {files: $f}) { errors { message } } }"""
 KEPT = {
     "measures": ["sales.revenue", "sales.count"],
@@ -98,9 +99,10 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="isthmus-bench-") as name,
         isthmus(Path(name), asked.port, Path()) as side,
     ):
-        url = EmbeddedServers(Path(name) / "home").urls.warehouse_url or ""
+        url = str(EmbeddedServers(Path(name) / "home").urls.warehouse_url).replace("+asyncpg", "")
         asyncio.run(fill(url, asked.rows))
         push(side)
+        make_key(side)
         kept(side, Path(name), asked.requests, asked.port + 1)
         uncached(side, url, asked.queries)
 
@@ -134,11 +136,20 @@ def push(side: Side) -> None:
     assert answer["data"]["semanticModelCreate"]["errors"] == [], answer
 
 
+def make_key(side: Side) -> None:
+    """Ask as a client does: with a key of a user."""
+    query = 'mutation { apiKeyCreate(input: {name: "bench"}) { token } }'
+    connection = side.connect()
+    connection.request("POST", "/v2/graphql", json.dumps({"query": query}), HEADERS)
+    CALLER["Authorization"] = json.loads(connection.getresponse().read())["data"]["apiKeyCreate"][
+        "token"
+    ]
+
+
 def question(connection: HTTPConnection, query: Any) -> bytes:
     """An answer of /v2/load, waited for."""
-    headers = {"Content-Type": "application/json", "Authorization": KEY}
     while True:
-        connection.request("POST", "/v2/load", json.dumps({"query": query}), headers)
+        connection.request("POST", "/v2/load", json.dumps({"query": query}), CALLER)
         body = connection.getresponse().read()
         if b"Continue wait" not in body:
             assert b'"data"' in body, body[:500]
