@@ -1,7 +1,7 @@
 """Selects that give dimensions with some measures: over all rows, or over distinct rows of a table."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -9,7 +9,7 @@ from app.semantic.compile.errors import user_error
 from app.semantic.compile.joins import Tree
 from app.semantic.compile.measures import Leaf, leaf
 from app.semantic.compile.scope import Scope, alias, closed, column, derived, named
-from app.semantic.model.nouns import Dimension, Measure
+from app.semantic.model.nouns import Dimension, Measure, Member
 
 Conditions = list[exp.Expr]
 
@@ -24,12 +24,24 @@ class Shown:
 
 @dataclass(frozen=True)
 class Frame:
-    """What all selects of a query have in common: joined tables, and dimensions to group by."""
+    """What all selects of a query have in common: joined tables, and dimensions to group by.
+
+    `grounds` are the members of which the dimensions and the conditions are made.
+    """
 
     scope: Scope
     tree: Tree
     sub_queries: dict[Dimension, exp.Query]
     shown: tuple[Shown, ...]
+    grounds: tuple[Member, ...]
+
+    def narrowed(self, measures: Iterable[Measure]) -> "Frame":
+        """The frame with only those joins that measures, dimensions and conditions need."""
+        uses = [self.scope.model.uses[one.path] for one in (*self.grounds, *measures)]
+        tables = {table for one in uses for table in one.tables}
+        needed = {dimension for one in uses for dimension in one.sub_queries}
+        sub_queries = {one: query for one, query in self.sub_queries.items() if one in needed}
+        return replace(self, tree=self.tree.narrowed(tables), sub_queries=sub_queries)
 
     def select(self, conditions: Conditions) -> exp.Select:
         """A select from the joined tables that shows nothing yet."""

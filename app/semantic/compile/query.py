@@ -19,7 +19,7 @@ from app.semantic.compile.scope import Scope, derived, named
 from app.semantic.compile.selection import Selection, selected
 from app.semantic.compile.sub_queries import sub_queries
 from app.semantic.model.groups import group_of
-from app.semantic.model.nouns import Caller, Measure, Model, RefreshKey, Segment
+from app.semantic.model.nouns import Caller, Model, RefreshKey, Segment
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,10 @@ def compile_query(
     tree, added = policies.with_policies(model, chosen.routes(model), group)
     if normal.ungrouped and not ungrouped_without_keys:
         _check_keys(model, tree, chosen)
-    members = (*chosen.members(), *added)
-    frame = Frame(scope, tree, sub_queries(scope, group, members, chosen), _shown(scope, chosen))
+    grounds = (*chosen.grounds(), *added)
+    measures = (*(one.member for one in chosen.measures.values()), *chosen.tested())
+    inner = sub_queries(scope, group, (*grounds, *measures), chosen)
+    frame = Frame(scope, tree, inner, _shown(scope, chosen), grounds)
     select = planned(frame, _ask(scope, normal, chosen, added))
     total_sql, total_values = scope.text(_counted(select.copy())) if normal.total else (None, [])
     sql, values = scope.text(page(select, normal, chosen))
@@ -95,7 +97,7 @@ def _ask(scope: Scope, normal: Normal, chosen: Selection, added: list[Segment]) 
     along = _along(chosen)
     others, own = conditions.in_ranges(scope, chosen, along)
     segments = [*(field.member for field in chosen.segments.values()), *added]
-    tested = (field.member for field in chosen.filtered.values())
+
     names = [column.alias for column in columns(chosen)][-len(chosen.measures) :]
     measures = [field.member for field in chosen.measures.values()]
     return Ask(
@@ -106,7 +108,7 @@ def _ask(scope: Scope, normal: Normal, chosen: Selection, added: list[Segment]) 
             *others,
         ],
         in_range=own,
-        tested=tuple(one for one in tested if isinstance(one, Measure)),
+        tested=chosen.tested(),
         tests=partial(conditions.on_results, scope, chosen),
         along=along,
         endless=along is None and bool(chosen.buckets),

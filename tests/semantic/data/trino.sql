@@ -95,19 +95,11 @@ FROM (
 ) AS "q_0"
 INNER JOIN (
   SELECT
-    "keys"."customers__name" AS "customers__name",
-    SUM("keys"."term_0_0") AS "orders__shipping_total"
-  FROM (
-    SELECT DISTINCT
-      "customers".name AS "customers__name",
-      "orders".id AS "key_0",
-      "orders".shipping AS "term_0_0"
-    FROM orders AS "orders"
-    LEFT JOIN order_items AS "order_items"
-      ON "orders".id = "order_items".order_id
-    LEFT JOIN customers AS "customers"
-      ON "orders".customer_id = "customers".id
-  ) AS "keys"
+    "customers".name AS "customers__name",
+    SUM("orders".shipping) AS "orders__shipping_total"
+  FROM orders AS "orders"
+  LEFT JOIN customers AS "customers"
+    ON "orders".customer_id = "customers".id
   GROUP BY
     1
 ) AS "q_1"
@@ -134,17 +126,9 @@ FROM (
 ) AS "q_0"
 INNER JOIN (
   SELECT
-    "keys"."orders__status" AS "orders__status",
-    SUM("keys"."term_0_0") AS "orders__shipping_total"
-  FROM (
-    SELECT DISTINCT
-      "orders".status AS "orders__status",
-      "orders".id AS "key_0",
-      "orders".shipping AS "term_0_0"
-    FROM orders AS "orders"
-    LEFT JOIN order_items AS "order_items"
-      ON "orders".id = "order_items".order_id
-  ) AS "keys"
+    "orders".status AS "orders__status",
+    SUM("orders".shipping) AS "orders__shipping_total"
+  FROM orders AS "orders"
   GROUP BY
     1
 ) AS "q_1"
