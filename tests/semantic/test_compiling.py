@@ -86,10 +86,12 @@ async def test_an_average_rolls_over_rows_and_not_over_averages(
         "orders",
         "      - {name: avg_so_far, sql: shipping, type: avg, rolling_window: {trailing: unbounded}}\n"
         "      - {name: buyers, sql: customer_id, type: count_distinct,"
-        " rolling_window: {trailing: 1 month, leading: 1 month}}\n",
+        " rolling_window: {trailing: 1 month, leading: 1 month}}\n"
+        "      - {name: of_all, sql: shipping, type: max,"
+        " rolling_window: {trailing: unbounded, leading: unbounded}}\n",
     )
     query = {
-        "measures": ["orders.avg_so_far", "orders.buyers"],
+        "measures": ["orders.avg_so_far", "orders.buyers", "orders.of_all"],
         "timeDimensions": [
             {
                 "dimension": "orders.placed_at",
@@ -99,7 +101,9 @@ async def test_an_average_rolls_over_rows_and_not_over_averages(
         ],
     }
     for connection in (postgres, duck):
-        found = [(float(row[2]), int(row[3])) for row in await _rows(connection, query, rolling)]
+        rows = await _rows(connection, query, rolling)
+        assert [row[4] for row in rows] == ["9.90"] * 3
+        found = [(float(row[2]), int(row[3])) for row in rows]
         assert [(round(avg, 4), buyers) for avg, buyers in found] == [
             (6.25, 4),
             (5.28, 4),

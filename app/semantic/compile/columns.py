@@ -70,5 +70,5 @@ def page(select: exp.Select, query: Normal, chosen: Selection) -> exp.Select:
             for place, desc in found
         ]
         select.order_by(*keys, copy=False)
-    select.limit(query.limit, copy=False)
-    return select.offset(query.offset, copy=False) if query.offset else select
+    select.limit(exp.Literal.number(query.limit), copy=False)
+    return select.offset(exp.Literal.number(query.offset), copy=False) if query.offset else select

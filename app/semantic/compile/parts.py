@@ -8,7 +8,7 @@ from sqlglot import exp
 from app.semantic.compile.errors import user_error
 from app.semantic.compile.joins import Tree
 from app.semantic.compile.measures import Leaf, leaf
-from app.semantic.compile.scope import Scope, alias, closed, column, derived, named
+from app.semantic.compile.scope import Scope, alias, closed, column, derived, join, named
 from app.semantic.model.nouns import Dimension, Measure, Member
 
 Conditions = list[exp.Expr]
@@ -46,15 +46,12 @@ class Frame:
     def select(self, conditions: Conditions) -> exp.Select:
         """A select from the joined tables that shows nothing yet."""
         made = exp.Select().from_(self._table(self.tree.root), copy=False)
-        for join in self.tree.joins:
-            on = self.scope.join(join.source, join.sql)
-            made.join(self._table(join.target), on=on, join_type="left", copy=False)
+        for one in self.tree.joins:
+            on = self.scope.join(one.source, one.sql)
+            join(made, self._table(one.target), on)
         for dimension, query in self.sub_queries.items():
             name = alias(dimension.path)
-            made.join(
-                derived(query.copy(), name), on=self._keyed(dimension, name), join_type="left",
-                copy=False,
-            )  # fmt: skip
+            join(made, derived(query.copy(), name), self._keyed(dimension, name))
         if conditions:
             made.where(*(closed(one.copy()) for one in conditions), copy=False)
         return made

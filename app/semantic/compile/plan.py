@@ -16,7 +16,7 @@ from app.semantic.compile.errors import user_error
 from app.semantic.compile.measures import express, is_pure, is_steady
 from app.semantic.compile.parts import Conditions, Frame, Part
 from app.semantic.compile.rolling import Unfolded
-from app.semantic.compile.scope import alias, closed, column, derived, named
+from app.semantic.compile.scope import alias, closed, column, derived, join, named
 from app.semantic.model.nouns import Measure
 
 OfMeasure = Callable[[Measure], exp.Expr]
@@ -147,11 +147,7 @@ def _joined(frame: Frame, ask: Ask, made: list[Part]) -> exp.Select:
             dialects.same(frame.scope.dialect, column(names[0], one.name), column(name, one.name))
             for one in frame.shown
         ]
-        kind = "inner" if on else "cross"
-        whole.join(
-            derived(select, name), on=exp.and_(*on, copy=False) if on else None, join_type=kind,
-            copy=False,
-        )  # fmt: skip
+        join(whole, derived(select, name), exp.and_(*on, copy=False) if on else None, side=None)
     shown = [named(column(names[0], one.name), one.name) for one in frame.shown]
     columns = [named(value(one), name) for name, one in ask.measures.items()]
     whole.select(*shown, *columns, copy=False)

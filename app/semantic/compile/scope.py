@@ -156,6 +156,14 @@ def derived(query: exp.Query, name: str) -> exp.Subquery:
     return exp.Subquery(this=query, alias=exp.TableAlias(this=_quoted(name)))
 
 
+def join(
+    select: exp.Select, table: exp.Expr, on: exp.Expr | None, side: str | None = "LEFT"
+) -> None:
+    """Join a table to a select: on the left side if nothing else is said, crosswise without `on`."""
+    kind = "CROSS" if on is None else None
+    select.append("joins", exp.Join(this=table, on=on, side=on and side, kind=kind))
+
+
 def closed(value: exp.Expr) -> exp.Expr:
     """A value that can stand anywhere: in parentheses where it needs them."""
     return value if isinstance(value, _CLOSED) else exp.Paren(this=value)

@@ -93,7 +93,7 @@ FROM (
   GROUP BY
     1
 ) AS "q_0"
-INNER JOIN (
+JOIN (
   SELECT
     "customers".name AS "customers__name",
     SUM("orders".shipping) AS "orders__shipping_total"
@@ -124,7 +124,7 @@ FROM (
   GROUP BY
     1
 ) AS "q_0"
-INNER JOIN (
+JOIN (
   SELECT
     "orders".status AS "orders__status",
     SUM("orders".shipping) AS "orders__shipping_total"
@@ -189,7 +189,7 @@ FROM (
   GROUP BY
     1
 ) AS "q_0"
-INNER JOIN (
+JOIN (
   SELECT
     "series"."date_from" AS "orders__placed_at_month",
     SUM("base"."orders__trailing_month_shipping") AS "orders__trailing_month_shipping"
@@ -232,7 +232,7 @@ INNER JOIN (
 ) AS "q_1"
   ON COALESCE(CAST("q_0"."orders__placed_at_month" AS VARCHAR), '') = COALESCE(CAST("q_1"."orders__placed_at_month" AS VARCHAR), '')
   AND "q_0"."orders__placed_at_month" IS NOT DISTINCT FROM "q_1"."orders__placed_at_month"
-INNER JOIN (
+JOIN (
   SELECT
     "series"."date_from" AS "orders__placed_at_month",
     SUM("base"."orders__previous_month_shipping") AS "orders__previous_month_shipping"
