@@ -213,6 +213,29 @@ async def test_filters_go_into_a_sub_query_only_when_it_says_so(
         assert compiled.sql.count('"regions".name = $') == 1 + shared
 
 
+async def test_a_reference_keeps_its_meaning_beside_what_binds_stronger(
+    postgres: asyncpg.Connection,  # noqa: F811
+) -> None:
+    near = (
+        "      - {name: near, sql: \"{TABLE}.city = 'Lyon' or {TABLE}.city = 'Porto'\", type: boolean}\n"
+        '      - {name: rest, sql: "{TABLE}.credit - 10", type: number}\n'
+        '      - {name: twice, sql: "100 - {rest}", type: number}\n'
+        "      - {name: later, sql: \"{TABLE}.signed_up + interval '1 day'\", type: time}\n"
+    )
+    text = files()["tables/customers.yml"].replace("    dimensions:\n", f"    dimensions:\n{near}")
+    far = '    segments:\n      - {name: far, sql: "not {near}"}\n'
+    changed = load({**files(), "tables/customers.yml": text.replace("    segments:\n", far)})
+    count = {"measures": ["customers.count"]}
+    assert await _rows(postgres, {**count, "segments": ["customers.far"]}, changed) == [("1",)]
+    is_near = {"member": "customers.near", "operator": "equals", "values": ["true"]}
+    vip = {"member": "customers.vip", "operator": "equals", "values": ["true"]}
+    assert await _rows(postgres, {**count, "filters": [is_near, vip]}, changed) == [("1",)]
+    rich = {"member": "customers.twice", "operator": "lt", "values": ["0"]}
+    assert await _rows(postgres, {**count, "filters": [rich]}, changed) == [("2",)]
+    day = {"dimension": "customers.later", "dateRange": "2024-01-16"}
+    assert await _rows(postgres, {**count, "timeDimensions": [day]}, changed) == [("1",)]
+
+
 async def test_one_day_as_a_range_is_that_day(postgres: asyncpg.Connection) -> None:  # noqa: F811
     for operator in ("inDateRange", "onTheDate"):
         one_day = {"member": "orders.placed_at", "operator": operator, "values": ["2024-03-10"]}

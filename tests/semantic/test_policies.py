@@ -173,6 +173,24 @@ async def test_a_redacted_value_is_one_constant_and_null_stays_null(
     assert ("Lyon", "2") in await _rows(postgres, query, ANA, model)
 
 
+async def test_a_dimension_made_of_a_masked_one_is_masked_with_it(
+    postgres: asyncpg.Connection,  # noqa: F811
+) -> None:
+    texts = files()
+    made = """
+      - name: greeting
+        sql: "'Dear ' || {name}"
+        type: string
+"""
+    customers = texts["tables/customers.yml"].replace("meta:\n          pii: true", SECURED)
+    customers = customers.replace("    dimensions:\n", f"    dimensions:{made}")
+    model = load({**texts, "tables/customers.yml": customers})
+    query = {"dimensions": ["customers.greeting"], "limit": 1, "segments": ["customers.vips"]}
+    query["filters"] = [{"member": "customers.city", "operator": "equals", "values": ["Lyon"]}]
+    assert await _rows(postgres, query, BOB, model) == [("Dear Alma Reyes",)]
+    assert await _rows(postgres, query, ANA, model) == [(f"Dear {_md5('Alma Reyes')}",)]
+
+
 async def test_a_policy_holds_inside_a_sub_query(postgres: asyncpg.Connection) -> None:  # noqa: F811
     small = """
     segments:

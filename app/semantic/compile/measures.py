@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from app.semantic.compile.errors import user_error
-from app.semantic.compile.scope import Scope
+from app.semantic.compile.scope import Scope, closed
 from app.semantic.model.fragments import name_in
 from app.semantic.model.keys import AGGREGATES
 from app.semantic.model.nouns import Measure
@@ -107,7 +107,7 @@ def _key(keys: list[exp.Expr], repeated: bool) -> exp.Expr:
         return exp.Literal.number(1)
     if len(keys) == 1 or not repeated:
         return keys[0]
-    there = exp.Is(this=keys[0].copy(), expression=exp.Null()).not_(copy=False)
+    there = exp.Is(this=closed(keys[0].copy()), expression=exp.Null()).not_(copy=False)
     return exp.Case().when(there, exp.Tuple(expressions=keys), copy=False)
 
 

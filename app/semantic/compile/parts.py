@@ -67,7 +67,7 @@ class Frame:
     def _keyed(self, dimension: Dimension, name: str) -> exp.Expr:
         keys = self.scope.model.tables[dimension.table].keys
         pairs = (
-            exp.EQ(this=column(name, key_name(number)), expression=self.scope.unmasked(key))
+            exp.EQ(this=column(name, key_name(number)), expression=closed(self.scope.unmasked(key)))
             for number, key in enumerate(keys)
         )
         return exp.and_(*pairs, copy=False)

@@ -17,8 +17,10 @@ SELECT
   "orders".id AS "orders__id"
 FROM orders AS "orders"
 WHERE
-  "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
-  AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+  (
+    "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
+    AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+  )
 GROUP BY
   1
 ORDER BY
@@ -46,7 +48,9 @@ SELECT
   "customers".name AS "customers__name"
 FROM customers AS "customers"
 WHERE
-  NOT LOWER("customers".city) LIKE LOWER(?) ESCAPE '\' OR "customers".city IS NULL
+  (
+    NOT LOWER("customers".city) LIKE LOWER(?) ESCAPE '\' OR "customers".city IS NULL
+  )
 GROUP BY
   1
 ORDER BY
@@ -60,13 +64,15 @@ SELECT
 FROM customers AS "customers"
 WHERE
   (
-    "customers".city = ?
-  )
-  OR (
     (
       "customers".city = ?
-    ) AND (
-      "customers".vip = CAST(? AS BOOLEAN)
+    )
+    OR (
+      (
+        "customers".city = ?
+      ) AND (
+        "customers".vip = CAST(? AS BOOLEAN)
+      )
     )
   )
 GROUP BY
@@ -184,8 +190,10 @@ FROM (
     SUM("orders".shipping) AS "orders__shipping_total"
   FROM orders AS "orders"
   WHERE
-    "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
-    AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+    (
+      "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
+      AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+    )
   GROUP BY
     1
 ) AS "q_0"
@@ -315,8 +323,10 @@ SELECT
   COUNT("orders".id) AS "orders__count"
 FROM orders AS "orders"
 WHERE
-  "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
-  AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+  (
+    "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
+    AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+  )
 GROUP BY
   1
 ORDER BY
