@@ -288,6 +288,23 @@ async def test_ungrouped_rows_can_be_asked_for_without_keys_where_that_is_allowe
     assert [row[0] for row in rows].count("completed") == 6
 
 
+async def test_sql_is_read_in_the_dialect_of_its_data_source(
+    duck: duckdb.DuckDBPyConnection,  # noqa: F811
+) -> None:
+    text = """
+tables:
+  - name: items
+    sql: from order_items select * exclude (sku)
+    dimensions:
+      - {name: dozens, sql: "{TABLE}.quantity // 12", type: number}
+    measures:
+      - {name: most, sql: "list_max([{TABLE}.quantity, 7])", type: max}
+"""
+    own = load({"a.yml": text}, {"default": "duckdb"})
+    query = {"dimensions": ["items.dozens"], "measures": ["items.most"]}
+    assert await _rows(duck, query, own) == [(8, 100), (0, 10)]
+
+
 def test_long_names_stay_apart() -> None:
     long = "a" * 70
     text = files()["tables/refunds.yml"] + "".join(

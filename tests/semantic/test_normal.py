@@ -14,7 +14,8 @@ COUNT = {"measures": ["orders.count"]}
 TIME = {"dimension": "orders.placed_at", "granularity": "month"}
 REFUSED: dict[str, tuple[Any, str]] = {
     "no query": (None, "Query param is required"),
-    "empty text": ("", "Unable to decode query param as JSON, error: Expecting value: line 1"),
+    "empty text": ("", "Unable to decode query param as JSON, error: "),
+    "half a character": ('{"measures":["\\ud800"]}', "Unable to decode query param as JSON"),
     "unknown key": ({**COUNT, "bogus": 1}, 'Invalid query format: "bogus" is not allowed'),
     "no list": ({"measures": "orders.count"}, 'Invalid query format: "measures" must be an array'),
     "no name": (

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from app.semantic.compile import dates, formats
 from app.semantic.compile.asked import (
     Asked,
@@ -58,8 +60,8 @@ def normalise(query: Any, *, multi: bool = False, now: datetime | None = None) -
 
 def _decoded(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise QueryError(f"Unable to decode query param as JSON, error: {error}") from error
 
 
