@@ -220,6 +220,28 @@ def test_the_echo_and_the_annotation_tell_what_policies_did() -> None:
     assert bob.sql != ana.sql
 
 
+def test_what_is_remembered_is_no_others() -> None:
+    """Equal queries of callers of one group are compiled once, and echoed as each worded its own."""
+    first = normalise(COUNT).queries[0]
+    again = normalise({**COUNT, "total": False}).queries[0]
+    bob, other = (compile_query(MODEL, one, BOB) for one in (first, again))
+    assert bob.sql is other.sql
+    assert "total" in other.query
+    assert "total" not in bob.query
+    assert compile_query(MODEL, first, ANA).sql != bob.sql
+    assert compile_query(_model(), first, BOB).sql is not bob.sql
+    for limit in range(600):
+        compile_query(MODEL, normalise({**COUNT, "limit": limit}).queries[0], BOB)
+    assert len(MODEL.memo) <= 500
+    many = {
+        "member": "customers.name",
+        "operator": "equals",
+        "values": [str(n) for n in range(200)],
+    }
+    asked = normalise({**COUNT, "filters": [many]}).queries[0]
+    assert compile_query(MODEL, asked, BOB).sql is not compile_query(MODEL, asked, BOB).sql
+
+
 def test_a_policy_on_rows_that_cannot_be_reached_refuses_the_query() -> None:
     text = files()["tables/refunds.yml"] + (
         "    segments:\n      - name: near\n        sql: \"{customers.city} = 'Lyon'\"\n"

@@ -1,11 +1,11 @@
 """One query as SQL for one caller, with everything that its answer needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlglot import exp
 
-from app.semantic.compile import conditions, policies
+from app.semantic.compile import conditions, filters, policies
 from app.semantic.compile.annotation import annotation
 from app.semantic.compile.asked import Json, Normal
 from app.semantic.compile.columns import Order, OutputColumn, columns, order, page
@@ -21,12 +21,16 @@ from app.semantic.compile.sub_queries import sub_queries
 from app.semantic.model.groups import group_of
 from app.semantic.model.nouns import Caller, Model, RefreshKey, Segment
 
+MOST_REMEMBERED = 500
+MOST_REMEMBERED_VALUES = 100
+
 
 @dataclass(frozen=True)
 class Compiled:
     """A query's SQL with its bound values, all texts, in the order of `$1`, `$2` or of the `?`.
 
     `total_sql` counts all rows, with values of its own; None where the query wants no total.
+    `secured` is what policies did, as `query`, the echo for clients, tells it.
     """
 
     sql: str
@@ -39,6 +43,7 @@ class Compiled:
     refresh_keys: tuple[RefreshKey, ...]
     order: Order
     annotation: Json
+    secured: Json
     query: Json
     normal: Normal
 
@@ -53,11 +58,27 @@ def compile_query(
 ) -> Compiled:
     """The SQL of a query as this caller may ask it. Raises QueryError.
 
-    `ungrouped_without_keys` lets queries without groups leave out primary keys.
+    `ungrouped_without_keys` lets queries without groups leave out primary keys. The model remembers
+    what has been compiled: callers of one user group are given the same.
     """
-    chosen = selected(model, normal)
     found = group_of(model, caller)
     group = found.name if found else None
+    key = (normal, group, dialect, ungrouped_without_keys)
+    compiled = model.memo.get(key)
+    if compiled is None:
+        compiled = _compiled(model, *key)
+        if _size(normal) <= MOST_REMEMBERED_VALUES:
+            if len(model.memo) >= MOST_REMEMBERED:
+                model.memo.clear()
+            model.memo[key] = compiled
+    # Queries that are equal can be worded otherwise.
+    return replace(compiled, normal=normal, query={**normal.echo, **compiled.secured})
+
+
+def _compiled(
+    model: Model, normal: Normal, group: str | None, dialect: Dialect, ungrouped_without_keys: bool
+) -> Compiled:
+    chosen = selected(model, normal)
     scope = Scope(model, dialect, normal.timezone, policies.masked(model, group))
     tree, added = policies.with_policies(model, chosen.routes(model), group)
     if normal.ungrouped and not ungrouped_without_keys:
@@ -80,9 +101,15 @@ def compile_query(
         refresh_keys=tuple(model.tables[name].refresh_key for name in tree.tables),
         order=order(normal, chosen),
         annotation=annotation(model, chosen, scope.masked),
-        query={**normal.echo, **_secured(model, scope, chosen, added)},
+        secured=_secured(model, scope, chosen, added),
+        query=normal.echo,
         normal=normal,
     )
+
+
+def _size(normal: Normal) -> int:
+    """How many values its filters have."""
+    return sum(len(one.values) for outer in normal.filters for one in filters.tests(outer))
 
 
 def _shown(scope: Scope, chosen: Selection) -> tuple[Shown, ...]:
