@@ -158,6 +158,10 @@ FAULTS = {
         PLAIN.replace("type: count", "type: count\n        rolling_window: {trailing: a month}"),
         "tables/a.yml:16: orders.count.rolling_window.trailing: 'a month' is neither an interval",
     ),
+    "window without reach": (
+        PLAIN.replace("type: count", "type: count\n        rolling_window: {offset: end}"),
+        "tables/a.yml:16: orders.count.rolling_window: say trailing or leading",
+    ),
     "filters of a ratio": (
         PLAIN.replace("type: count", 'type: number\n        sql: "1"\n        filters: [{sql: "2"}]'),
         "tables/a.yml:17: orders.count.filters: a measure of type number has no filters",
