@@ -332,6 +332,26 @@ def test_tables_of_two_data_sources_are_not_joined() -> None:
     assert own.data_source == "crm"
 
 
+def test_the_refresh_keys_of_all_tables_that_are_read_count() -> None:
+    text = files()["tables/order_items.yml"].replace(
+        "    joins:", "    refresh_key: {every: 1 hour}\n    joins:", 1
+    )
+    kept = load({**files(), "tables/order_items.yml": text})
+    asked = normalise({"dimensions": ["orders.id", "orders.items_revenue"]}).queries[0]
+    compiled = compile_query(kept, asked, Caller())
+    assert set(compiled.tables) == {"orders", "order_items"}
+    assert {key.every for key in compiled.refresh_keys} == {10, 3600}
+
+
+@pytest.mark.parametrize("order", [{}, [], {"orders.status": "asc"}], ids=str)
+async def test_no_order_is_no_order(order: Any, postgres: asyncpg.Connection) -> None:  # noqa: F811
+    """An empty one, or one by what is not selected."""
+    query = {"dimensions": ["orders.id"], "order": order}
+    compiled = compile_query(model(), normalise(query).queries[0], Caller())
+    assert "ORDER BY" not in compiled.sql
+    assert len(await _rows(postgres, query)) == 10
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a hidden dimension": (
         {"dimensions": ["regions.manager"]},

@@ -69,6 +69,7 @@ def page(select: exp.Select, query: Normal, chosen: Selection) -> exp.Select:
             exp.Ordered(this=exp.Literal.number(place), desc=desc, nulls_first=desc)
             for place, desc in found
         ]
-        select.order_by(*keys, copy=False)
+        if keys:
+            select.order_by(*keys, copy=False)
     select.limit(exp.Literal.number(query.limit), copy=False)
     return select.offset(exp.Literal.number(query.offset), copy=False) if query.offset else select

@@ -58,6 +58,7 @@ class Frame:
 
     def _table(self, name: str) -> exp.Expr:
         table = self.scope.model.tables[name]
+        self.scope.tables[name] = None
         source = table.source.copy()
         if isinstance(source, exp.Query) and not isinstance(source, exp.Table):
             return derived(source, table.alias)

@@ -1,5 +1,6 @@
 """One query as SQL for one caller, with everything that its answer needs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,6 +31,7 @@ class Compiled:
     """A query's SQL with its bound values, all texts, in the order of `$1`, `$2` or of the `?`.
 
     `total_sql` counts all rows, with values of its own; None where the query wants no total.
+    `tables` are all that it reads, those of sub-queries too; their `refresh_keys` all count.
     `secured` is what policies did, as `query`, the echo for clients, tells it.
     """
 
@@ -96,9 +98,9 @@ def _compiled(
         total_sql=total_sql,
         total_values=total_values,
         columns=columns(chosen),
-        tables=tree.tables,
-        data_source=_data_source(model, tree),
-        refresh_keys=tuple(model.tables[name].refresh_key for name in tree.tables),
+        tables=tuple(scope.tables),
+        data_source=_data_source(model, scope.tables),
+        refresh_keys=tuple(model.tables[name].refresh_key for name in scope.tables),
         order=order(normal, chosen),
         annotation=annotation(model, chosen, scope.masked),
         secured=_secured(model, scope, chosen, added),
@@ -158,8 +160,8 @@ def _along(chosen: Selection) -> Unfolded | None:
     return Unfolded(member, one.granularity, one.range, place)
 
 
-def _data_source(model: Model, tree: Tree) -> str:
-    sources = {model.tables[name].data_source: name for name in tree.tables}
+def _data_source(model: Model, tables: Iterable[str]) -> str:
+    sources = {model.tables[name].data_source: name for name in tables}
     if len(sources) > 1:
         told = ", ".join(f"'{table}' is in {source}" for source, table in sources.items())
         raise user_error(f"A query can ask for tables of one data source only: {told}")

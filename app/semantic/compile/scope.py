@@ -33,7 +33,7 @@ OfDimension = Callable[[Dimension], exp.Expr]
 
 
 class Scope:
-    """A model as one caller sees it in one dialect; `values` are those bound so far."""
+    """A model as one caller sees it in one dialect; `tables` are those that have been asked so far."""
 
     def __init__(
         self, model: Model, dialect: Dialect, timezone: str, masked: frozenset[str]
@@ -42,6 +42,7 @@ class Scope:
         self.dialect = dialect
         self.timezone = timezone
         self.masked = masked
+        self.tables: dict[str, None] = {}
         self._values: list[str] = []
 
     def bind(self, value: str) -> exp.Expr:
