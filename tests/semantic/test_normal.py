@@ -181,6 +181,12 @@ def test_words_without_a_meaning_are_refused(said: str) -> None:
         words(said, "UTC", datetime(2024, 3, 31, tzinfo=UTC))
 
 
+def test_days_at_the_ends_of_time_are_refused_where_a_zone_lies_beyond() -> None:
+    with pytest.raises(QueryError, match="Can't parse date: '9999-12-31T"):
+        in_utc("9999-12-31T23:59:59.999", "America/New_York")
+    assert in_utc("9999-12-31T23:59:59.999", "UTC") == "9999-12-31T23:59:59.999Z"
+
+
 def test_clocks_of_zones_are_followed_over_their_changes() -> None:
     assert in_utc("2024-03-10T01:59:00.000", "America/New_York") == "2024-03-10T06:59:00.000Z"
     assert in_utc("2024-03-10T03:01:00.000", "America/New_York") == "2024-03-10T07:01:00.000Z"
