@@ -305,6 +305,25 @@ tables:
     assert await _rows(duck, query, own) == [(8, 100), (0, 10)]
 
 
+async def test_a_moment_and_its_bucket_have_keys_of_their_own(
+    postgres: asyncpg.Connection,  # noqa: F811
+) -> None:
+    query = {
+        "dimensions": ["orders.placed_at"],
+        "timeDimensions": [{"dimension": "orders.placed_at", "granularity": "month"}],
+        "limit": 1,
+    }
+    asked = normalise(query)
+    compiled = compile_query(model(), asked.queries[0], Caller())
+    rows, _ = await on_postgres(postgres, compiled)
+    assert result(asked, compiled, rows, refreshed_at=NOW)["data"] == [
+        {
+            "orders.placed_at": "2024-01-01T00:30:00.000",
+            "orders.placed_at.month": "2024-01-01T00:00:00.000",
+        }
+    ]
+
+
 def test_long_names_stay_apart() -> None:
     long = "a" * 70
     text = files()["tables/refunds.yml"] + "".join(
