@@ -86,10 +86,12 @@ async def test_an_average_rolls_over_rows_and_not_over_averages(
         "orders",
         "      - {name: avg_so_far, sql: shipping, type: avg, rolling_window: {trailing: unbounded}}\n"
         "      - {name: buyers, sql: customer_id, type: count_distinct,"
-        " rolling_window: {trailing: 1 month, leading: 1 month}}\n",
+        " rolling_window: {trailing: 1 month, leading: 1 month}}\n"
+        "      - {name: of_all, sql: shipping, type: max,"
+        " rolling_window: {trailing: unbounded, leading: unbounded}}\n",
     )
     query = {
-        "measures": ["orders.avg_so_far", "orders.buyers"],
+        "measures": ["orders.avg_so_far", "orders.buyers", "orders.of_all"],
         "timeDimensions": [
             {
                 "dimension": "orders.placed_at",
@@ -99,7 +101,9 @@ async def test_an_average_rolls_over_rows_and_not_over_averages(
         ],
     }
     for connection in (postgres, duck):
-        found = [(float(row[2]), int(row[3])) for row in await _rows(connection, query, rolling)]
+        rows = await _rows(connection, query, rolling)
+        assert [row[4] for row in rows] == ["9.90"] * 3
+        found = [(float(row[2]), int(row[3])) for row in rows]
         assert [(round(avg, 4), buyers) for avg, buyers in found] == [
             (6.25, 4),
             (5.28, 4),
@@ -165,7 +169,7 @@ def test_rows_that_repeat_need_a_key_to_be_counted() -> None:
     text = files()["tables/refunds.yml"].replace("        primary_key: true\n", "")
     keyless = load({**files(), "tables/refunds.yml": text})
     for measure in ("refunds.total", "refunds.count"):
-        query = {"measures": [measure, "order_items.units"], "dimensions": ["orders.status"]}
+        query = {"measures": [measure], "dimensions": ["products.category", "orders.status"]}
         said = _refused(query, keyless)
         assert "'refunds' needs a dimension with primary_key: true" in said
 
@@ -207,6 +211,29 @@ async def test_filters_go_into_a_sub_query_only_when_it_says_so(
         compiled = compile_query(changed, normalise(query).queries[0], Caller())
         assert await _rows(postgres, query, changed) == [("North", "2")]
         assert compiled.sql.count('"regions".name = $') == 1 + shared
+
+
+async def test_a_reference_keeps_its_meaning_beside_what_binds_stronger(
+    postgres: asyncpg.Connection,  # noqa: F811
+) -> None:
+    near = (
+        "      - {name: near, sql: \"{TABLE}.city = 'Lyon' or {TABLE}.city = 'Porto'\", type: boolean}\n"
+        '      - {name: rest, sql: "{TABLE}.credit - 10", type: number}\n'
+        '      - {name: twice, sql: "100 - {rest}", type: number}\n'
+        "      - {name: later, sql: \"{TABLE}.signed_up + interval '1 day'\", type: time}\n"
+    )
+    text = files()["tables/customers.yml"].replace("    dimensions:\n", f"    dimensions:\n{near}")
+    far = '    segments:\n      - {name: far, sql: "not {near}"}\n'
+    changed = load({**files(), "tables/customers.yml": text.replace("    segments:\n", far)})
+    count = {"measures": ["customers.count"]}
+    assert await _rows(postgres, {**count, "segments": ["customers.far"]}, changed) == [("1",)]
+    is_near = {"member": "customers.near", "operator": "equals", "values": ["true"]}
+    vip = {"member": "customers.vip", "operator": "equals", "values": ["true"]}
+    assert await _rows(postgres, {**count, "filters": [is_near, vip]}, changed) == [("1",)]
+    rich = {"member": "customers.twice", "operator": "lt", "values": ["0"]}
+    assert await _rows(postgres, {**count, "filters": [rich]}, changed) == [("2",)]
+    day = {"dimension": "customers.later", "dateRange": "2024-01-16"}
+    assert await _rows(postgres, {**count, "timeDimensions": [day]}, changed) == [("1",)]
 
 
 async def test_one_day_as_a_range_is_that_day(postgres: asyncpg.Connection) -> None:  # noqa: F811
@@ -261,6 +288,42 @@ async def test_ungrouped_rows_can_be_asked_for_without_keys_where_that_is_allowe
     assert [row[0] for row in rows].count("completed") == 6
 
 
+async def test_sql_is_read_in_the_dialect_of_its_data_source(
+    duck: duckdb.DuckDBPyConnection,  # noqa: F811
+) -> None:
+    text = """
+tables:
+  - name: items
+    sql: from order_items select * exclude (sku)
+    dimensions:
+      - {name: dozens, sql: "{TABLE}.quantity // 12", type: number}
+    measures:
+      - {name: most, sql: "list_max([{TABLE}.quantity, 7])", type: max}
+"""
+    own = load({"a.yml": text}, {"default": "duckdb"})
+    query = {"dimensions": ["items.dozens"], "measures": ["items.most"]}
+    assert await _rows(duck, query, own) == [(8, 100), (0, 10)]
+
+
+async def test_a_moment_and_its_bucket_have_keys_of_their_own(
+    postgres: asyncpg.Connection,  # noqa: F811
+) -> None:
+    query = {
+        "dimensions": ["orders.placed_at"],
+        "timeDimensions": [{"dimension": "orders.placed_at", "granularity": "month"}],
+        "limit": 1,
+    }
+    asked = normalise(query)
+    compiled = compile_query(model(), asked.queries[0], Caller())
+    rows, _ = await on_postgres(postgres, compiled)
+    assert result(asked, compiled, rows, refreshed_at=NOW)["data"] == [
+        {
+            "orders.placed_at": "2024-01-01T00:30:00.000",
+            "orders.placed_at.month": "2024-01-01T00:00:00.000",
+        }
+    ]
+
+
 def test_long_names_stay_apart() -> None:
     long = "a" * 70
     text = files()["tables/refunds.yml"] + "".join(
@@ -286,6 +349,26 @@ def test_tables_of_two_data_sources_are_not_joined() -> None:
     )
     own = compile_query(apart, normalise({"measures": ["customers.count"]}).queries[0], Caller())
     assert own.data_source == "crm"
+
+
+def test_the_refresh_keys_of_all_tables_that_are_read_count() -> None:
+    text = files()["tables/order_items.yml"].replace(
+        "    joins:", "    refresh_key: {every: 1 hour}\n    joins:", 1
+    )
+    kept = load({**files(), "tables/order_items.yml": text})
+    asked = normalise({"dimensions": ["orders.id", "orders.items_revenue"]}).queries[0]
+    compiled = compile_query(kept, asked, Caller())
+    assert set(compiled.tables) == {"orders", "order_items"}
+    assert {key.every for key in compiled.refresh_keys} == {10, 3600}
+
+
+@pytest.mark.parametrize("order", [{}, [], {"orders.status": "asc"}], ids=str)
+async def test_no_order_is_no_order(order: Any, postgres: asyncpg.Connection) -> None:  # noqa: F811
+    """An empty one, or one by what is not selected."""
+    query = {"dimensions": ["orders.id"], "order": order}
+    compiled = compile_query(model(), normalise(query).queries[0], Caller())
+    assert "ORDER BY" not in compiled.sql
+    assert len(await _rows(postgres, query)) == 10
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

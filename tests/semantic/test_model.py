@@ -111,6 +111,20 @@ FAULTS = {
         PLAIN.replace("type: count", 'type: sum\n        sql: "{count}"'),
         "tables/a.yml:14: orders.count: it refers to itself",
     ),
+    "sub-query of itself": (
+        PLAIN.replace("column: status", 'sql: "{most}"\n        sub_query: true')
+        + '      - {name: most, type: max, sql: "{status}"}\n',
+        "tables/a.yml:10: orders.status: its sub_query needs itself, by orders.most",
+    ),
+    "sub-query of no measure": (
+        PLAIN.replace("column: status", 'sql: "{id}"\n        sub_query: true'),
+        "tables/a.yml:10: orders.status: a sub_query counts a measure",
+    ),
+    "sub-query out of reach": (
+        PLAIN.replace("column: status", 'sql: "{far.count}"\n        sub_query: true')
+        + "  - {name: far, sql_table: far, measures: [{name: count, type: count}]}\n",
+        "tables/a.yml:10: orders.status: no joins lead from orders to far",
+    ),
     "no SQL": (
         PLAIN.replace("column: status", 'sql: "status ||"'),
         "tables/a.yml:11: orders.status.sql: ",
@@ -150,6 +164,15 @@ FAULTS = {
         "tables/a.yml:3: orders: primary key for 'orders' is required when join is defined in order"
         " to make aggregates work properly",
     ),
+    "join by a measure": (
+        _with('joins: [{name: orders, relationship: one_to_one, sql: "{TABLE}.id = {count}"}]'),
+        "tables/a.yml:16: orders.orders: {count} is counted over many rows and cannot join",
+    ),
+    "join by a third table": (
+        _with('joins: [{name: orders, relationship: one_to_one, sql: "{TABLE}.id = {far}.id"}]')
+        + "  - {name: far, sql_table: far}\n",
+        "tables/a.yml:16: orders.orders: {far} is of neither of the two tables",
+    ),
     "relationship": (
         _with('joins: [{name: orders, relationship: many, sql: "{TABLE}.id = 1"}]'),
         "tables/a.yml:16: orders.orders.relationship: 'many' is not one of one_to_one,",
@@ -157,6 +180,10 @@ FAULTS = {
     "window": (
         PLAIN.replace("type: count", "type: count\n        rolling_window: {trailing: a month}"),
         "tables/a.yml:16: orders.count.rolling_window.trailing: 'a month' is neither an interval",
+    ),
+    "window without reach": (
+        PLAIN.replace("type: count", "type: count\n        rolling_window: {offset: end}"),
+        "tables/a.yml:16: orders.count.rolling_window: say trailing or leading",
     ),
     "filters of a ratio": (
         PLAIN.replace("type: count", 'type: number\n        sql: "1"\n        filters: [{sql: "2"}]'),

@@ -14,7 +14,8 @@ COUNT = {"measures": ["orders.count"]}
 TIME = {"dimension": "orders.placed_at", "granularity": "month"}
 REFUSED: dict[str, tuple[Any, str]] = {
     "no query": (None, "Query param is required"),
-    "empty text": ("", "Unable to decode query param as JSON, error: Expecting value: line 1"),
+    "empty text": ("", "Unable to decode query param as JSON, error: "),
+    "half a character": ('{"measures":["\\ud800"]}', "Unable to decode query param as JSON"),
     "unknown key": ({**COUNT, "bogus": 1}, 'Invalid query format: "bogus" is not allowed'),
     "no list": ({"measures": "orders.count"}, 'Invalid query format: "measures" must be an array'),
     "no name": (
@@ -32,9 +33,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "zone": ({**COUNT, "timezone": "../etc"}, "Unknown timezone: ../etc"),
     "time": ({**COUNT, "timeDimensions": [{}]}, '"timeDimensions[0].dimension" is required'),
     "time's key": ({**COUNT, "timeDimensions": [{**TIME, "x": 1}]}, '"timeDimensions[0].x" is not'),
+    "half a row": ({**COUNT, "limit": 1.5}, '"limit" must be an integer'),
+    "a limit in words": ({**COUNT, "limit": "ten"}, '"limit" must be a number'),
+    "a strange digit": ({**COUNT, "offset": "\u00b2"}, '"offset" must be a number'),
+    "too far": ({**COUNT, "offset": 2**70}, '"offset" must be less than or equal to'),
+    "dimension": (
+        {"dimensions": ["orders"]},
+        'Invalid query format: "dimensions[0]" with value "orders" fails to match the required'
+        r" pattern: /^[a-zA-Z0-9_]+\.[a-zA-Z0-9_]+(\.(second|minute|hour|day|week|month|year))?$/",
+    ),
     "range": (
         {**COUNT, "timeDimensions": [{**TIME, "dateRange": ["a", "b", "c"]}]},
-        '"timeDimensions[0].dateRange" must be',
+        '"timeDimensions[0].dateRange" does not match any of the allowed types',
     ),
     "day": (
         {**COUNT, "timeDimensions": [{**TIME, "dateRange": ["2024-02-30"]}]},
@@ -94,7 +104,7 @@ def test_the_echo_has_defaults_and_spells_everything_out() -> None:
         "filters": [
             {"dimension": "orders.id", "operator": "equals", "values": [1, 1.5, True, None, "x"]},
             {"or": []},
-            {"and": [{"member": "orders.note", "operator": "set", "values": ["left out"]}]},
+            {"and": [{"member": "orders.note", "operator": "set", "values": ["unused"]}]},
         ],
         "order": {"orders.status": "desc"},
         "offset": 5,
@@ -115,7 +125,8 @@ def test_the_echo_has_defaults_and_spells_everything_out() -> None:
                 "operator": "equals",
                 "values": ["1", "1.5", "true", None, "x"],
             },
-            {"and": [{"member": "orders.note", "operator": "set"}]},
+            {"or": []},
+            {"and": [{"member": "orders.note", "operator": "set", "values": ["unused"]}]},
         ],
         "order": [{"id": "orders.status", "desc": True}],
         "offset": 5,
@@ -178,6 +189,12 @@ def test_words_of_other_kinds(said: str, first: str, last: str) -> None:
 def test_words_without_a_meaning_are_refused(said: str) -> None:
     with pytest.raises(QueryError, match="Can't parse date"):
         words(said, "UTC", datetime(2024, 3, 31, tzinfo=UTC))
+
+
+def test_days_at_the_ends_of_time_are_refused_where_a_zone_lies_beyond() -> None:
+    with pytest.raises(QueryError, match="Can't parse date: '9999-12-31T"):
+        in_utc("9999-12-31T23:59:59.999", "America/New_York")
+    assert in_utc("9999-12-31T23:59:59.999", "UTC") == "9999-12-31T23:59:59.999Z"
 
 
 def test_clocks_of_zones_are_followed_over_their_changes() -> None:

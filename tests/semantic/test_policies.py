@@ -173,6 +173,24 @@ async def test_a_redacted_value_is_one_constant_and_null_stays_null(
     assert ("Lyon", "2") in await _rows(postgres, query, ANA, model)
 
 
+async def test_a_dimension_made_of_a_masked_one_is_masked_with_it(
+    postgres: asyncpg.Connection,  # noqa: F811
+) -> None:
+    texts = files()
+    made = """
+      - name: greeting
+        sql: "'Dear ' || {name}"
+        type: string
+"""
+    customers = texts["tables/customers.yml"].replace("meta:\n          pii: true", SECURED)
+    customers = customers.replace("    dimensions:\n", f"    dimensions:{made}")
+    model = load({**texts, "tables/customers.yml": customers})
+    query = {"dimensions": ["customers.greeting"], "limit": 1, "segments": ["customers.vips"]}
+    query["filters"] = [{"member": "customers.city", "operator": "equals", "values": ["Lyon"]}]
+    assert await _rows(postgres, query, BOB, model) == [("Dear Alma Reyes",)]
+    assert await _rows(postgres, query, ANA, model) == [(f"Dear {_md5('Alma Reyes')}",)]
+
+
 async def test_a_policy_holds_inside_a_sub_query(postgres: asyncpg.Connection) -> None:  # noqa: F811
     small = """
     segments:
@@ -200,6 +218,28 @@ def test_the_echo_and_the_annotation_tell_what_policies_did() -> None:
     assert bob.annotation["dimensions"]["customers.name"]["meta"]["secured"] is False
     # What is cached for one must not be found by the other.
     assert bob.sql != ana.sql
+
+
+def test_what_is_remembered_is_no_others() -> None:
+    """Equal queries of callers of one group are compiled once, and echoed as each worded its own."""
+    first = normalise(COUNT).queries[0]
+    again = normalise({**COUNT, "total": False}).queries[0]
+    bob, other = (compile_query(MODEL, one, BOB) for one in (first, again))
+    assert bob.sql is other.sql
+    assert "total" in other.query
+    assert "total" not in bob.query
+    assert compile_query(MODEL, first, ANA).sql != bob.sql
+    assert compile_query(_model(), first, BOB).sql is not bob.sql
+    for limit in range(600):
+        compile_query(MODEL, normalise({**COUNT, "limit": limit}).queries[0], BOB)
+    assert len(MODEL.memo) <= 500
+    many = {
+        "member": "customers.name",
+        "operator": "equals",
+        "values": [str(n) for n in range(200)],
+    }
+    asked = normalise({**COUNT, "filters": [many]}).queries[0]
+    assert compile_query(MODEL, asked, BOB).sql is not compile_query(MODEL, asked, BOB).sql
 
 
 def test_a_policy_on_rows_that_cannot_be_reached_refuses_the_query() -> None:

@@ -45,8 +45,8 @@ DEVIATIONS: dict[str, tuple[str, str | None]] = {
     "e-measures-not-array": ("9.4: a 400", 'Invalid query format: "measures" must be an array'),
     "get-load-bad-json": (
         "3: the reason is that of our reader of JSON",
-        "Unable to decode query param as JSON, error: Expecting property name enclosed in double"
-        " quotes: line 1 column 2 (char 1)",
+        "Unable to decode query param as JSON, error: unexpected character, expected a string"
+        " key: line 1 column 2 (char 1)",
     ),
 }
 # Answered before a query is read, or resting on a claim that adds a filter to each query.

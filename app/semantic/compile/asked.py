@@ -1,6 +1,6 @@
 """What a request asks, in its normal form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.semantic.compile.dates import Range
@@ -57,7 +57,7 @@ class Normal:
     ungrouped: bool
     renew: bool
     compact: bool
-    echo: Json
+    echo: Json = field(compare=False)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def columns(chosen: Selection) -> tuple[OutputColumn, ...]:
         for name, field in chosen.dimensions.items()
     ]
     buckets = [
-        OutputColumn(alias(f"{name}_{granularity}"), name, (f"{name}.{granularity}", name), "time")
+        OutputColumn(alias(f"{name}_{granularity}"), name, _keys(chosen, name, granularity), "time")
         for name, granularity in chosen.buckets
     ]
     measures = [
@@ -39,6 +39,12 @@ def columns(chosen: Selection) -> tuple[OutputColumn, ...]:
         for name, field in chosen.measures.items()
     ]
     return (*dimensions, *buckets, *measures)
+
+
+def _keys(chosen: Selection, name: str, granularity: str) -> tuple[str, ...]:
+    """A bucket also goes by the name of its dimension, unless that is selected itself."""
+    with_granularity = f"{name}.{granularity}"
+    return (with_granularity,) if name in chosen.dimensions else (with_granularity, name)
 
 
 def order(query: Normal, chosen: Selection) -> Order:
@@ -69,6 +75,7 @@ def page(select: exp.Select, query: Normal, chosen: Selection) -> exp.Select:
             exp.Ordered(this=exp.Literal.number(place), desc=desc, nulls_first=desc)
             for place, desc in found
         ]
-        select.order_by(*keys, copy=False)
-    select.limit(query.limit, copy=False)
-    return select.offset(query.offset, copy=False) if query.offset else select
+        if keys:
+            select.order_by(*keys, copy=False)
+    select.limit(exp.Literal.number(query.limit), copy=False)
+    return select.offset(exp.Literal.number(query.offset), copy=False) if query.offset else select

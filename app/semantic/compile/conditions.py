@@ -8,7 +8,7 @@ from app.semantic.compile import filters
 from app.semantic.compile.parts import Conditions
 from app.semantic.compile.plan import OfMeasure
 from app.semantic.compile.rolling import Unfolded
-from app.semantic.compile.scope import Scope
+from app.semantic.compile.scope import Scope, closed
 from app.semantic.compile.selection import Selection
 from app.semantic.model.meta import type_of
 from app.semantic.model.nouns import Dimension, Measure, Segment
@@ -44,7 +44,8 @@ def in_ranges(
     own: Conditions = []
     for one, field in chosen.times:
         if one.range:
-            condition = filters.in_range(scope, scope.dimension(field.member), one.range)
+            value = closed(scope.dimension(field.member))
+            condition = filters.in_range(scope, value, one.range)
             (own if along and field.member is along.dimension else others).append(condition)
     return others, own
 

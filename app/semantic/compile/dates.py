@@ -6,7 +6,7 @@ them. Weeks begin on Monday.
 
 import calendar
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -89,7 +89,7 @@ def end_of(said: str, timezone: str) -> str:
 def in_utc(moment: str, timezone: str) -> str:
     """A moment of the zone's clock in UTC, as `2024-01-01T05:00:00.000Z`."""
     local = datetime.fromisoformat(moment).replace(tzinfo=zone(timezone))
-    return f"{text(local.astimezone(UTC))}Z"
+    return f"{text(_seen_from(local, UTC))}Z"
 
 
 def buckets(ends: Range, granularity: str) -> tuple[datetime, datetime, int]:
@@ -138,7 +138,14 @@ def _as_stands(said: str, timezone: str) -> str:
         moment = datetime.fromisoformat(said)
     except ValueError as error:
         raise QueryError(f"Can't parse date: '{said}'") from error
-    return text(moment.astimezone(zone(timezone)) if moment.tzinfo else moment)
+    return text(_seen_from(moment, zone(timezone)) if moment.tzinfo else moment)
+
+
+def _seen_from(moment: datetime, where: tzinfo) -> datetime:
+    try:
+        return moment.astimezone(where)
+    except OverflowError as error:
+        raise QueryError(f"Can't parse date: '{text(moment)}'") from error
 
 
 def _start(moment: datetime, unit: str) -> datetime:

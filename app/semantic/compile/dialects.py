@@ -7,6 +7,7 @@ from sqlglot import exp
 
 Dialect = Literal["postgres", "duckdb", "trino"]
 DIALECTS: tuple[Dialect, ...] = ("postgres", "duckdb", "trino")
+_START = exp.column("date_from")
 _UNITS = {"week": (7, "DAY"), "quarter": (3, "MONTH")}
 _TYPES = {
     name: exp.DataType.build(name, dialect="trino")
@@ -69,24 +70,25 @@ def interval(count: int, unit: str) -> exp.Expr:
 def series(dialect: Dialect, first: datetime, last: datetime, granularity: str) -> exp.Select:
     """All buckets from one start to another: `date_from` and `date_to`, a millisecond less."""
     ends = [clock(dialect, exp.Literal.string(one.isoformat())) for one in (first, last)]
-    start, step = exp.column("date_from"), interval(1, granularity)
+    step = interval(1, granularity)
     least = exp.Interval(this=exp.Literal.string("0.001"), unit=exp.var("SECOND"))
-    end = exp.Sub(this=exp.Add(this=start, expression=step), expression=least)
+    end = exp.Sub(this=exp.Add(this=_START.copy(), expression=step), expression=least)
     starts = _starts(dialect, [*ends, step.copy()])
-    return exp.select(start.copy(), exp.alias_(end, "date_to")).from_(starts.subquery("starts"))
+    made = exp.Select().from_(starts.subquery("starts", copy=False), copy=False)
+    return made.select(_START.copy(), exp.alias_(end, "date_to"), copy=False)
 
 
 def _starts(dialect: Dialect, arguments: list[exp.Expr]) -> exp.Select:
     if dialect == "trino":
         made = exp.Anonymous(this="sequence", expressions=arguments)
-        named = exp.TableAlias(
-            this=exp.to_identifier("s"), columns=[exp.to_identifier("date_from")]
-        )
-        return exp.select("date_from").from_(exp.Unnest(expressions=[made], alias=named))
+        columns = [exp.to_identifier("date_from")]
+        named = exp.TableAlias(this=exp.to_identifier("s"), columns=columns)
+        rows = exp.Unnest(expressions=[made], alias=named)
+        return exp.Select().select(_START.copy(), copy=False).from_(rows, copy=False)
     made = exp.Anonymous(this="generate_series", expressions=arguments)
     if dialect == "duckdb":
         made = exp.Anonymous(this="unnest", expressions=[made])
-    return exp.select(exp.alias_(made, "date_from"))
+    return exp.Select().select(exp.alias_(made, "date_from"), copy=False)
 
 
 def same(dialect: Dialect, one: exp.Expr, other: exp.Expr) -> exp.Expr:
@@ -97,10 +99,11 @@ def same(dialect: Dialect, one: exp.Expr, other: exp.Expr) -> exp.Expr:
     equal = exp.NullSafeEQ(this=one, expression=other)
     if dialect == "duckdb":
         return equal
+    empty = exp.Literal.string("")
     texts = [
-        exp.func("coalesce", text(each.copy()), exp.Literal.string("")) for each in (one, other)
+        exp.Coalesce(this=text(each.copy()), expressions=[empty.copy()]) for each in (one, other)
     ]
-    return exp.and_(exp.EQ(this=texts[0], expression=texts[1]), equal)
+    return exp.And(this=exp.EQ(this=texts[0], expression=texts[1]), expression=equal)
 
 
 def masked(dialect: Dialect, func: str, value: exp.Expr) -> exp.Expr:

@@ -30,11 +30,16 @@ def condition(scope: Scope, one: Filter, typed: Typed) -> exp.Expr:
     return join(*(closed(condition(scope, inner, typed)) for inner in one.filters), copy=False)
 
 
+def tests(one: Filter) -> list[Test]:
+    """The tests of which a filter is made."""
+    return (
+        [one] if isinstance(one, Test) else [test for inner in one.filters for test in tests(inner)]
+    )
+
+
 def members(one: Filter) -> list[str]:
     """The members that a filter names."""
-    if isinstance(one, Test):
-        return [one.member]
-    return [name for inner in one.filters for name in members(inner)]
+    return [test.member for test in tests(one)]
 
 
 def in_range(scope: Scope, value: exp.Expr, ends: dates.Range, outside: bool = False) -> exp.Expr:

@@ -28,6 +28,15 @@ class Tree:
         """Tables whose rows the joins can repeat: some way from them leads to many."""
         return frozenset(name for name in self.tables if self._leads_to_many(name))
 
+    def narrowed(self, tables: Iterable[str]) -> "Tree":
+        """The tree with only the joins that lead to some of its tables."""
+        wanted, kept = set(tables), list[Join]()
+        for join in reversed(self.joins):
+            if join.target in wanted:
+                wanted.add(join.source)
+                kept.insert(0, join)
+        return Tree(self.root, tuple(kept))
+
     def _leads_to_many(self, start: str) -> bool:
         ahead: list[tuple[str, Join | None]] = [(start, None)]
         for name, came_by in ahead:

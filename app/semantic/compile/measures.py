@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from app.semantic.compile.errors import user_error
-from app.semantic.compile.scope import Scope
+from app.semantic.compile.scope import Scope, closed
 from app.semantic.model.fragments import name_in
 from app.semantic.model.keys import AGGREGATES
 from app.semantic.model.nouns import Measure
@@ -78,19 +78,14 @@ def express(scope: Scope, measure: Measure, leaves: Values) -> exp.Expr:
     return scope.fragment(measure.table, measure.sql, lambda inner: express(scope, inner, leaves))
 
 
-def check_pure(measure: Measure, scope: Scope) -> None:
-    """Refuse a measure of measures with columns of its own, which has no place behind its parts."""
+def is_pure(measure: Measure, scope: Scope) -> bool:
+    """Whether a measure aggregates rows, or else is made of measures and of nothing beside."""
     if measure.sql is None or scope.model.leaves[measure.path] == (measure,):
-        return
-    for found in measure.sql.tree.find_all(exp.Column):
-        name = name_in(found.this)
-        inner = scope.model.references.get((measure.table, name)) if name else None
-        if not isinstance(inner, Measure):
-            raise user_error(
-                f"'{measure.path}' mixes measures with columns and cannot be asked for across these"
-                " joins. Make measures of the columns and refer to them."
-            )
-        check_pure(inner, scope)
+        return True
+    references = scope.model.references
+    named = [name_in(one.this) for one in measure.sql.tree.find_all(exp.Column)]
+    found = [references.get((measure.table, name)) if name else None for name in named]
+    return all(isinstance(one, Measure) and is_pure(one, scope) for one in found)
 
 
 def _count(scope: Scope, measure: Measure, repeated: bool) -> Leaf:
@@ -112,7 +107,7 @@ def _key(keys: list[exp.Expr], repeated: bool) -> exp.Expr:
         return exp.Literal.number(1)
     if len(keys) == 1 or not repeated:
         return keys[0]
-    there = exp.Is(this=keys[0].copy(), expression=exp.Null()).not_(copy=False)
+    there = exp.Is(this=closed(keys[0].copy()), expression=exp.Null()).not_(copy=False)
     return exp.Case().when(there, exp.Tuple(expressions=keys), copy=False)
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from app.semantic.compile import dates, formats
 from app.semantic.compile.asked import (
     Asked,
@@ -58,8 +60,8 @@ def normalise(query: Any, *, multi: bool = False, now: datetime | None = None) -
 
 def _decoded(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise QueryError(f"Unable to decode query param as JSON, error: {error}") from error
 
 
@@ -136,7 +138,7 @@ def _echo(normal: Normal, query: Json) -> Json:
         **query,
         "limit": normal.limit,
         "timezone": normal.timezone,
-        "filters": [_said(one) for one in normal.filters],
+        "filters": [_said(one) for one in query.get("filters", ())],
         "dimensions": list(normal.dimensions),
         "timeDimensions": [_time(one) for one in normal.time_dimensions],
         "rowLimit": normal.limit,
@@ -146,11 +148,12 @@ def _echo(normal: Normal, query: Json) -> Json:
     return found
 
 
-def _said(one: Filter) -> Json:
-    if isinstance(one, Group):
-        return {one.kind: [_said(inner) for inner in one.filters]}
-    found: Json = {"member": one.member, "operator": one.operator}
-    return found if one.operator in WITHOUT_VALUES else {**found, "values": list(one.values)}
+def _said(said: Json) -> Json:
+    """A filter as it is echoed: values are texts, and a member is called so."""
+    for kind in said.keys() & {"and", "or"}:
+        return {kind: [_said(inner) for inner in said[kind]]}
+    found = {"member" if key == "dimension" else key: value for key, value in said.items()}
+    return found | ({"values": list(map(_value, said["values"]))} if said.get("values") else {})
 
 
 def _time(one: TimeDimension) -> Json:
@@ -201,7 +204,7 @@ def _range(said: Any, path: str, timezone: str, now: datetime) -> dates.Range:
         return dates.words(said, timezone, now)
     texts = isinstance(said, list) and all(isinstance(one, str) for one in said)
     if not texts or not 1 <= len(said) <= 2:
-        raise formats.invalid(f'"{path}" must be a text or a list of one or two')
+        raise formats.invalid(f'"{path}" does not match any of the allowed types')
     return dates.widened(said[0], said[-1], timezone)
 
 

@@ -1,15 +1,15 @@
 """Selects that give dimensions with some measures: over all rows, or over distinct rows of a table."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from app.semantic.compile.errors import user_error
 from app.semantic.compile.joins import Tree
 from app.semantic.compile.measures import Leaf, leaf
-from app.semantic.compile.scope import Scope, alias, closed, column, derived, named
-from app.semantic.model.nouns import Dimension, Measure
+from app.semantic.compile.scope import Scope, alias, closed, column, derived, join, named
+from app.semantic.model.nouns import Dimension, Measure, Member
 
 Conditions = list[exp.Expr]
 
@@ -24,31 +24,41 @@ class Shown:
 
 @dataclass(frozen=True)
 class Frame:
-    """What all selects of a query have in common: joined tables, and dimensions to group by."""
+    """What all selects of a query have in common: joined tables, and dimensions to group by.
+
+    `grounds` are the members of which the dimensions and the conditions are made.
+    """
 
     scope: Scope
     tree: Tree
     sub_queries: dict[Dimension, exp.Query]
     shown: tuple[Shown, ...]
+    grounds: tuple[Member, ...]
+
+    def narrowed(self, measures: Iterable[Measure]) -> "Frame":
+        """The frame with only those joins that measures, dimensions and conditions need."""
+        uses = [self.scope.model.uses[one.path] for one in (*self.grounds, *measures)]
+        tables = {table for one in uses for table in one.tables}
+        needed = {dimension for one in uses for dimension in one.sub_queries}
+        sub_queries = {one: query for one, query in self.sub_queries.items() if one in needed}
+        return replace(self, tree=self.tree.narrowed(tables), sub_queries=sub_queries)
 
     def select(self, conditions: Conditions) -> exp.Select:
         """A select from the joined tables that shows nothing yet."""
         made = exp.Select().from_(self._table(self.tree.root), copy=False)
-        for join in self.tree.joins:
-            on = self.scope.join(join.source, join.sql)
-            made.join(self._table(join.target), on=on, join_type="left", copy=False)
+        for one in self.tree.joins:
+            on = self.scope.join(one.source, one.sql)
+            join(made, self._table(one.target), on)
         for dimension, query in self.sub_queries.items():
             name = alias(dimension.path)
-            made.join(
-                derived(query.copy(), name), on=self._keyed(dimension, name), join_type="left",
-                copy=False,
-            )  # fmt: skip
+            join(made, derived(query.copy(), name), self._keyed(dimension, name))
         if conditions:
             made.where(*(closed(one.copy()) for one in conditions), copy=False)
         return made
 
     def _table(self, name: str) -> exp.Expr:
         table = self.scope.model.tables[name]
+        self.scope.tables[name] = None
         source = table.source.copy()
         if isinstance(source, exp.Query) and not isinstance(source, exp.Table):
             return derived(source, table.alias)
@@ -58,7 +68,7 @@ class Frame:
     def _keyed(self, dimension: Dimension, name: str) -> exp.Expr:
         keys = self.scope.model.tables[dimension.table].keys
         pairs = (
-            exp.EQ(this=column(name, key_name(number)), expression=self.scope.unmasked(key))
+            exp.EQ(this=column(name, key_name(number)), expression=closed(self.scope.unmasked(key)))
             for number, key in enumerate(keys)
         )
         return exp.and_(*pairs, copy=False)

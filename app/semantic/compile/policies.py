@@ -8,6 +8,8 @@ from app.semantic.model.nouns import Model, Segment
 
 def masked(model: Model, group: str | None) -> frozenset[str]:
     """Paths of the dimensions that callers of a user group see masked."""
+    if not model.has_policies:
+        return frozenset()
     return frozenset(
         one.path
         for table in model.tables.values()

@@ -1,11 +1,12 @@
 """One query as SQL for one caller, with everything that its answer needs."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlglot import exp
 
-from app.semantic.compile import conditions, policies
+from app.semantic.compile import conditions, filters, policies
 from app.semantic.compile.annotation import annotation
 from app.semantic.compile.asked import Json, Normal
 from app.semantic.compile.columns import Order, OutputColumn, columns, order, page
@@ -19,7 +20,10 @@ from app.semantic.compile.scope import Scope, derived, named
 from app.semantic.compile.selection import Selection, selected
 from app.semantic.compile.sub_queries import sub_queries
 from app.semantic.model.groups import group_of
-from app.semantic.model.nouns import Caller, Measure, Model, RefreshKey, Segment
+from app.semantic.model.nouns import Caller, Model, RefreshKey, Segment
+
+MOST_REMEMBERED = 500
+MOST_REMEMBERED_VALUES = 100
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Compiled:
     """A query's SQL with its bound values, all texts, in the order of `$1`, `$2` or of the `?`.
 
     `total_sql` counts all rows, with values of its own; None where the query wants no total.
+    `tables` are all that it reads, those of sub-queries too; their `refresh_keys` all count.
+    `secured` is what policies did, as `query`, the echo for clients, tells it.
     """
 
     sql: str
@@ -39,6 +45,7 @@ class Compiled:
     refresh_keys: tuple[RefreshKey, ...]
     order: Order
     annotation: Json
+    secured: Json
     query: Json
     normal: Normal
 
@@ -53,17 +60,35 @@ def compile_query(
 ) -> Compiled:
     """The SQL of a query as this caller may ask it. Raises QueryError.
 
-    `ungrouped_without_keys` lets queries without groups leave out primary keys.
+    `ungrouped_without_keys` lets queries without groups leave out primary keys. The model remembers
+    what has been compiled: callers of one user group are given the same.
     """
-    chosen = selected(model, normal)
     found = group_of(model, caller)
     group = found.name if found else None
+    key = (normal, group, dialect, ungrouped_without_keys)
+    compiled = model.memo.get(key)
+    if compiled is None:
+        compiled = _compiled(model, *key)
+        if _size(normal) <= MOST_REMEMBERED_VALUES:
+            if len(model.memo) >= MOST_REMEMBERED:
+                model.memo.clear()
+            model.memo[key] = compiled
+    # Queries that are equal can be worded otherwise.
+    return replace(compiled, normal=normal, query={**normal.echo, **compiled.secured})
+
+
+def _compiled(
+    model: Model, normal: Normal, group: str | None, dialect: Dialect, ungrouped_without_keys: bool
+) -> Compiled:
+    chosen = selected(model, normal)
     scope = Scope(model, dialect, normal.timezone, policies.masked(model, group))
     tree, added = policies.with_policies(model, chosen.routes(model), group)
     if normal.ungrouped and not ungrouped_without_keys:
         _check_keys(model, tree, chosen)
-    members = (*chosen.members(), *added)
-    frame = Frame(scope, tree, sub_queries(scope, group, members, chosen), _shown(scope, chosen))
+    grounds = (*chosen.grounds(), *added)
+    measures = (*(one.member for one in chosen.measures.values()), *chosen.tested())
+    inner = sub_queries(scope, group, (*grounds, *measures), chosen)
+    frame = Frame(scope, tree, inner, _shown(scope, chosen), grounds)
     select = planned(frame, _ask(scope, normal, chosen, added))
     total_sql, total_values = scope.text(_counted(select.copy())) if normal.total else (None, [])
     sql, values = scope.text(page(select, normal, chosen))
@@ -73,14 +98,20 @@ def compile_query(
         total_sql=total_sql,
         total_values=total_values,
         columns=columns(chosen),
-        tables=tree.tables,
-        data_source=_data_source(model, tree),
-        refresh_keys=tuple(model.tables[name].refresh_key for name in tree.tables),
+        tables=tuple(scope.tables),
+        data_source=_data_source(model, scope.tables),
+        refresh_keys=tuple(model.tables[name].refresh_key for name in scope.tables),
         order=order(normal, chosen),
         annotation=annotation(model, chosen, scope.masked),
-        query={**normal.echo, **_secured(model, scope, chosen, added)},
+        secured=_secured(model, scope, chosen, added),
+        query=normal.echo,
         normal=normal,
     )
+
+
+def _size(normal: Normal) -> int:
+    """How many values its filters have."""
+    return sum(len(one.values) for outer in normal.filters for one in filters.tests(outer))
 
 
 def _shown(scope: Scope, chosen: Selection) -> tuple[Shown, ...]:
@@ -95,7 +126,7 @@ def _ask(scope: Scope, normal: Normal, chosen: Selection, added: list[Segment]) 
     along = _along(chosen)
     others, own = conditions.in_ranges(scope, chosen, along)
     segments = [*(field.member for field in chosen.segments.values()), *added]
-    tested = (field.member for field in chosen.filtered.values())
+
     names = [column.alias for column in columns(chosen)][-len(chosen.measures) :]
     measures = [field.member for field in chosen.measures.values()]
     return Ask(
@@ -106,7 +137,7 @@ def _ask(scope: Scope, normal: Normal, chosen: Selection, added: list[Segment]) 
             *others,
         ],
         in_range=own,
-        tested=tuple(one for one in tested if isinstance(one, Measure)),
+        tested=chosen.tested(),
         tests=partial(conditions.on_results, scope, chosen),
         along=along,
         endless=along is None and bool(chosen.buckets),
@@ -129,8 +160,8 @@ def _along(chosen: Selection) -> Unfolded | None:
     return Unfolded(member, one.granularity, one.range, place)
 
 
-def _data_source(model: Model, tree: Tree) -> str:
-    sources = {model.tables[name].data_source: name for name in tree.tables}
+def _data_source(model: Model, tables: Iterable[str]) -> str:
+    sources = {model.tables[name].data_source: name for name in tables}
     if len(sources) > 1:
         told = ", ".join(f"'{table}' is in {source}" for source, table in sources.items())
         raise user_error(f"A query can ask for tables of one data source only: {told}")

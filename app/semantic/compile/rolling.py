@@ -8,7 +8,7 @@ from app.semantic.compile import dates, dialects, parts
 from app.semantic.compile.errors import user_error
 from app.semantic.compile.measures import again, is_additive, is_steady, leaf
 from app.semantic.compile.parts import Conditions, Frame, Part
-from app.semantic.compile.scope import alias, column, derived
+from app.semantic.compile.scope import alias, column, derived, join
 from app.semantic.model.nouns import Dimension, Measure, Window
 
 MAX_BUCKETS = 50_000
@@ -56,10 +56,10 @@ def _along_series(frame: Frame, conditions: Conditions, measure: Measure, along:
         value = parts.over_rows(leaves, "base")[measure.path]
     bucket = column("base", frame.shown[along.place].name)
     ends = (column("series", "date_from"), column("series", "date_to"))
-    near = exp.and_(*_within(measure.window, bucket, ends, whole=False), copy=False)
+    near = _within(measure.window, bucket, ends, whole=False) or [exp.true()]
     series = dialects.series(frame.scope.dialect, first, last, along.granularity)
     made = exp.Select().from_(derived(series, "series"), copy=False)
-    made.join(derived(base, "base"), on=near or exp.true(), join_type="left", copy=False)
+    join(made, derived(base, "base"), exp.and_(*near, copy=False))
     shown: list[exp.Expr] = [column("base", one.name) for one in frame.shown]
     shown[along.place] = column("series", "date_from")
     return Part(made, shown, {measure.path: value})

@@ -24,11 +24,16 @@ OfMeasure = Callable[[Measure], exp.Expr]
 _LONGEST = 60
 # A bound value in the tree and in its text: private characters that no name and no SQL has.
 _BOUND = re.compile("\ue000(\\d+)\ue001")
-_CLOSED = (exp.Column, exp.Literal, exp.Func, exp.Paren, exp.Cast, exp.Subquery)
+# What needs no parentheses wherever it stands. Many functions of sqlglot are written as operators.
+_CLOSED = (
+    exp.Column, exp.Literal, exp.Paren, exp.Cast, exp.Case, exp.Coalesce, exp.AggFunc,
+    exp.Anonymous, exp.Subquery,
+)  # fmt: skip
+OfDimension = Callable[[Dimension], exp.Expr]
 
 
 class Scope:
-    """A model as one caller sees it in one dialect; `values` are those bound so far."""
+    """A model as one caller sees it in one dialect; `tables` are those that have been asked so far."""
 
     def __init__(
         self, model: Model, dialect: Dialect, timezone: str, masked: frozenset[str]
@@ -37,6 +42,7 @@ class Scope:
         self.dialect = dialect
         self.timezone = timezone
         self.masked = masked
+        self.tables: dict[str, None] = {}
         self._values: list[str] = []
 
     def bind(self, value: str) -> exp.Expr:
@@ -60,16 +66,19 @@ class Scope:
 
     def dimension(self, dimension: Dimension) -> exp.Expr:
         """A dimension's value, as the caller may see it."""
-        plain = self.unmasked(dimension)
+        plain = self._value(dimension, self.dimension)
         if dimension.mask is None or dimension.path not in self.masked:
             return plain
-        return dialects.masked(self.dialect, dimension.mask.func, plain)
+        return dialects.masked(self.dialect, dimension.mask.func, closed(plain))
 
     def unmasked(self, dimension: Dimension) -> exp.Expr:
         """A dimension's value as it is: for joins and keys, never to be shown."""
+        return self._value(dimension, self.unmasked)
+
+    def _value(self, dimension: Dimension, inner: OfDimension) -> exp.Expr:
         if dimension.sub_query:
             return column(alias(dimension.path), "value")
-        return self.fragment(dimension.table, dimension.sql)
+        return self._filled(dimension.table, dimension.sql, inner, None)
 
     def bucket(self, dimension: Dimension, granularity: str) -> exp.Expr:
         """The start of the bucket that a moment lies in, on the clock of the query's zone."""
@@ -93,7 +102,7 @@ class Scope:
         self,
         home: str,
         fragment: Fragment,
-        of_dimension: Callable[[Dimension], exp.Expr],
+        of_dimension: OfDimension,
         of_measure: OfMeasure | None,
     ) -> exp.Expr:
         # A root cannot be replaced; what hangs under one can.
@@ -122,7 +131,7 @@ class Scope:
     def _of(
         self,
         found: Reference,
-        of_dimension: Callable[[Dimension], exp.Expr],
+        of_dimension: OfDimension,
         of_measure: OfMeasure | None,
     ) -> exp.Expr:
         if isinstance(found, Dimension):
@@ -154,6 +163,14 @@ def named(value: exp.Expr, name: str) -> exp.Expr:
 def derived(query: exp.Query, name: str) -> exp.Subquery:
     """A select in the place of a table."""
     return exp.Subquery(this=query, alias=exp.TableAlias(this=_quoted(name)))
+
+
+def join(
+    select: exp.Select, table: exp.Expr, on: exp.Expr | None, side: str | None = "LEFT"
+) -> None:
+    """Join a table to a select: on the left side if nothing else is said, crosswise without `on`."""
+    kind = "CROSS" if on is None else None
+    select.append("joins", exp.Join(this=table, on=on, side=on and side, kind=kind))
 
 
 def closed(value: exp.Expr) -> exp.Expr:

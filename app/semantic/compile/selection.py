@@ -61,13 +61,19 @@ class Selection:
             yield field.route
             yield from ((table,) for table in model.uses[field.member.path].tables[1:])
 
-    def members(self) -> Iterator[Member]:
-        """All members that the query takes values of."""
-        yield from (one.member for one in self.measures.values())
+    def grounds(self) -> Iterator[Member]:
+        """The members of which dimensions and conditions on rows are made."""
         yield from (one.member for one in self.dimensions.values())
         yield from (one.member for one in self.segments.values())
-        yield from (one.member for one in self.filtered.values())
         yield from (one.member for _, one in self.times)
+        yield from (one for one in self._filtered() if isinstance(one, Dimension))
+
+    def tested(self) -> tuple[Measure, ...]:
+        """The measures that filters name."""
+        return tuple(one for one in self._filtered() if isinstance(one, Measure))
+
+    def _filtered(self) -> Iterator[Measure | Dimension]:
+        return (one.member for one in self.filtered.values())
 
 
 def selected(model: Model, query: Normal) -> Selection:

@@ -41,6 +41,8 @@ def _select(scope: Scope, group: str | None, dimension: Dimension, where: Condit
         Shown(key_name(number), scope.unmasked(key))
         for number, key in enumerate(model.tables[dimension.table].keys)
     )
-    frame = Frame(scope, tree, sub_queries(scope, group, (*leaves, *added)), shown)
+    inner = sub_queries(scope, group, (*leaves, *added))
+    grounds: tuple[Member, ...] = (*model.tables[dimension.table].keys, *added)
+    frame = Frame(scope, tree, inner, shown, grounds)
     where = [*where, *conditions.of_segments(scope, added)]
     return planned(frame, Ask({"value": counted(dimension)}, conditions=where))

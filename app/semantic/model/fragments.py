@@ -85,7 +85,16 @@ def _statement(text: str, dialect: str) -> exp.Expr:
         raise NotSql("it is not one statement")
     if found[0].find(exp.Parameter, exp.Placeholder):
         raise NotSql("it has a parameter; nobody would bind it")
-    return found[0]
+    return _light(found[0])
+
+
+def _light(tree: exp.Expr) -> exp.Expr:
+    """The tree without places in the text, types and comments, which each copy would carry on."""
+    for node in tree.walk():
+        node._meta = None
+        node.type = None
+        node.comments = None
+    return tree
 
 
 def _reason(error: SqlglotError) -> str:

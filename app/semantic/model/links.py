@@ -11,6 +11,7 @@ from app.semantic.model.nouns import (
     Column,
     Dimension,
     Fragment,
+    Join,
     Measure,
     Member,
     Reference,
@@ -42,6 +43,7 @@ class Links:
         for table in self._tables.values():
             for join in table.joins.values():
                 self._refer(table, join.sql, f"{table.name}.{join.target}")
+                self._check_join(join)
             self._check_roll_ups(table)
             for member in table.members.values():
                 for fragment in _fragments(member):
@@ -57,6 +59,31 @@ class Links:
                     self._count_for_each_row(member)
                 elif isinstance(member, Measure):
                     self.leaves[member.path] = self._leaves(member)
+        for table in self._tables.values():
+            for dimension in table.dimensions.values():
+                if dimension.sub_query:
+                    self._check_nesting((dimension,))
+
+    def _check_nesting(self, outer: tuple[Dimension, ...]) -> None:
+        """A sub-query that needs itself, over others or at once, would have no end."""
+        for leaf in self.leaves.get(outer[-1].path, ()):
+            for inner in self._use(leaf).sub_queries:
+                if inner is outer[0]:
+                    words = f"its sub_query needs itself, by {leaf.path}"
+                    self._faults.add(outer[0].place, outer[0].path, words)
+                elif inner not in outer:
+                    self._check_nesting((*outer, inner))
+
+    def _check_join(self, join: Join) -> None:
+        """The condition of a join is by values of its two tables, row by row."""
+        for name in join.sql.names:
+            found = self.references.get((join.source, name))
+            if isinstance(found, Measure) or (isinstance(found, Dimension) and found.sub_query):
+                words = f"{{{name}}} is counted over many rows and cannot join"
+                self._faults.add(join.place, f"{join.source}.{join.target}", words)
+            elif found and _table_of(found) not in (join.source, join.target):
+                words = f"{{{name}}} is of neither of the two tables"
+                self._faults.add(join.place, f"{join.source}.{join.target}", words)
 
     def _refer(self, home: Table, fragment: Fragment, path: str) -> None:
         for name in fragment.names:
@@ -124,7 +151,7 @@ class Links:
                 tables |= dict.fromkeys(inner.tables)
                 sub_queries |= dict.fromkeys(inner.sub_queries)
             else:
-                tables[found.name if isinstance(found, Table) else found.table] = None
+                tables[_table_of(found)] = None
         return Uses(tuple(tables), tuple(sub_queries))
 
     def _referred(self, member: Member) -> Iterator[Reference]:
@@ -195,6 +222,10 @@ def _resolve(tables: Mapping[str, Table], home: Table, name: str) -> Reference |
     if table is None:
         return None
     return _member(table, rest) or (Column(table.name, rest) if table is home else None)
+
+
+def _table_of(reference: Reference) -> str:
+    return reference.name if isinstance(reference, Table) else reference.table
 
 
 def _member(table: Table, name: str) -> Dimension | Measure | None:

@@ -63,7 +63,8 @@ def _tables(raws: list[Said], dialects: dict[str, str], faults: Faults) -> dict[
     found: dict[str, Table] = {}
     for raw in raws:
         table = make.table(_extended(raw, named, faults))
-        if table is not None and table.name in found:
+        aliases = {one.alias for one in found.values()}
+        if table is not None and (table.name in found or table.alias in aliases):
             faults.add(raw.place, table.name, "another table has this name")
         elif table is not None:
             found[table.name] = table

@@ -1,7 +1,7 @@
 """The nouns of a semantic model as its files say them: read once, checked, never changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
@@ -254,7 +254,7 @@ class Model:
 
     `references` has what each `{name}` in the SQL of a table's members stands for, by the names of
     both. `uses` and `leaves` go by the paths of members: a leaf is a measure that aggregates rows.
-    `paths` has the joins from one table to another.
+    `paths` has the joins from one table to another. `memo` is what the compiler remembers of it.
     """
 
     tables: Mapping[str, Table]
@@ -265,6 +265,7 @@ class Model:
     leaves: Mapping[str, tuple[Measure, ...]]
     paths: Mapping[str, Mapping[str, tuple[Join, ...]]]
     has_policies: bool
+    memo: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,8 @@ class Tables:
         window = keys.checked(said["rolling_window"], keys.WINDOW, path, self._faults)
         if said["type"] not in keys.AGGREGATES:
             self._faults.add(window.place, path, f"a measure of type {said['type']} cannot roll")
+        if not {"trailing", "leading"} & window.keys():
+            self._faults.add(window.place, path, "say trailing or leading")
         for key in ("trailing", "leading"):
             if key in window and not _INTERVAL.fullmatch(window[key]):
                 words = f"{window[key]!r} is neither an interval, such as 2 week, nor unbounded"

@@ -17,8 +17,10 @@ SELECT
   "orders".id AS "orders__id"
 FROM orders AS "orders"
 WHERE
-  "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
-  AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+  (
+    "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
+    AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+  )
 GROUP BY
   1
 ORDER BY
@@ -46,7 +48,9 @@ SELECT
   "customers".name AS "customers__name"
 FROM customers AS "customers"
 WHERE
-  NOT LOWER("customers".city) LIKE LOWER(?) ESCAPE '\' OR "customers".city IS NULL
+  (
+    NOT LOWER("customers".city) LIKE LOWER(?) ESCAPE '\' OR "customers".city IS NULL
+  )
 GROUP BY
   1
 ORDER BY
@@ -60,13 +64,15 @@ SELECT
 FROM customers AS "customers"
 WHERE
   (
-    "customers".city = ?
-  )
-  OR (
     (
       "customers".city = ?
-    ) AND (
-      "customers".vip = CAST(? AS BOOLEAN)
+    )
+    OR (
+      (
+        "customers".city = ?
+      ) AND (
+        "customers".vip = CAST(? AS BOOLEAN)
+      )
     )
   )
 GROUP BY
@@ -93,21 +99,13 @@ FROM (
   GROUP BY
     1
 ) AS "q_0"
-INNER JOIN (
+JOIN (
   SELECT
-    "keys"."customers__name" AS "customers__name",
-    SUM("keys"."term_0_0") AS "orders__shipping_total"
-  FROM (
-    SELECT DISTINCT
-      "customers".name AS "customers__name",
-      "orders".id AS "key_0",
-      "orders".shipping AS "term_0_0"
-    FROM orders AS "orders"
-    LEFT JOIN order_items AS "order_items"
-      ON "orders".id = "order_items".order_id
-    LEFT JOIN customers AS "customers"
-      ON "orders".customer_id = "customers".id
-  ) AS "keys"
+    "customers".name AS "customers__name",
+    SUM("orders".shipping) AS "orders__shipping_total"
+  FROM orders AS "orders"
+  LEFT JOIN customers AS "customers"
+    ON "orders".customer_id = "customers".id
   GROUP BY
     1
 ) AS "q_1"
@@ -132,19 +130,11 @@ FROM (
   GROUP BY
     1
 ) AS "q_0"
-INNER JOIN (
+JOIN (
   SELECT
-    "keys"."orders__status" AS "orders__status",
-    SUM("keys"."term_0_0") AS "orders__shipping_total"
-  FROM (
-    SELECT DISTINCT
-      "orders".status AS "orders__status",
-      "orders".id AS "key_0",
-      "orders".shipping AS "term_0_0"
-    FROM orders AS "orders"
-    LEFT JOIN order_items AS "order_items"
-      ON "orders".id = "order_items".order_id
-  ) AS "keys"
+    "orders".status AS "orders__status",
+    SUM("orders".shipping) AS "orders__shipping_total"
+  FROM orders AS "orders"
   GROUP BY
     1
 ) AS "q_1"
@@ -200,12 +190,14 @@ FROM (
     SUM("orders".shipping) AS "orders__shipping_total"
   FROM orders AS "orders"
   WHERE
-    "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
-    AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+    (
+      "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
+      AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+    )
   GROUP BY
     1
 ) AS "q_0"
-INNER JOIN (
+JOIN (
   SELECT
     "series"."date_from" AS "orders__placed_at_month",
     SUM("base"."orders__trailing_month_shipping") AS "orders__trailing_month_shipping"
@@ -248,7 +240,7 @@ INNER JOIN (
 ) AS "q_1"
   ON COALESCE(CAST("q_0"."orders__placed_at_month" AS VARCHAR), '') = COALESCE(CAST("q_1"."orders__placed_at_month" AS VARCHAR), '')
   AND "q_0"."orders__placed_at_month" IS NOT DISTINCT FROM "q_1"."orders__placed_at_month"
-INNER JOIN (
+JOIN (
   SELECT
     "series"."date_from" AS "orders__placed_at_month",
     SUM("base"."orders__previous_month_shipping") AS "orders__previous_month_shipping"
@@ -331,8 +323,10 @@ SELECT
   COUNT("orders".id) AS "orders__count"
 FROM orders AS "orders"
 WHERE
-  "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
-  AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+  (
+    "orders".placed_at >= FROM_ISO8601_TIMESTAMP(?)
+    AND "orders".placed_at <= FROM_ISO8601_TIMESTAMP(?)
+  )
 GROUP BY
   1
 ORDER BY
