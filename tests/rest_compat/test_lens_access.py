@@ -372,7 +372,7 @@ async def test_a_jwt_of_an_issuer_is_verified_by_its_keys(
     assert await values(peer, issuer.token(sub="bob"), measures=["customers.count"]) == [["6"]]
     assert issuer.reads == reads, "its keys are kept"
     # A key that it has begun to use is found when the last look is old enough.
-    issuer.keys.append(RSAKey.generate_key(2048, {"kid": "two"}))
+    issuer.keys.append(RSAKey.generate_key(2048, {"kid": f"key {len(issuer.keys)}"}))
     monkeypatch.setattr(issuers, "ASK_AGAIN_S", 0)
     assert await values(peer, issuer.token(), measures=["customers.count"]) == [["2"]]
     await asyncio.gather(*(ask(peer, issuer.token(), "/v2/load", COUNT) for _ in range(3)))
