@@ -32,11 +32,7 @@ from workers.semantic.lane import Lane
 AUDIENCE = "isthmus"
 COUNT = {"query": {"measures": ["customers.count"]}}
 ROUTES = {(r.method, r.path): r for r in dialect(get_settings()).routes}
-QUESTIONS = {
-    path.format(lens="default"): method
-    for method, path in ROUTES
-    if method == "POST" or path.endswith("/meta")
-}
+QUESTIONS = [(method, path.format(lens="default")) for method, path in ROUTES]
 NO_DATA, NO_META = (
     {"error": "API scope is missing: data"},
     {"error": "API scope is missing: meta"},
@@ -141,13 +137,20 @@ async def tokens(app: Starlette) -> dict[str, str]:
 
 
 async def ask(
-    peer: httpx2.AsyncClient, token: str, path: str, body: Mapping[str, Any] | None = None
+    peer: httpx2.AsyncClient,
+    token: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    method: str = "",
 ) -> httpx2.Response:
     """An answer, waited for."""
     headers = {"Authorization": token} if token else {}
+    method = method or ("GET" if path.endswith("/meta") else "POST")
+    asked: dict[str, Any] = {"json": body}
+    if method == "GET":
+        asked = {"params": {n: json.dumps(v) for n, v in (body or {}).items()}}
     while True:
-        method = "GET" if path.endswith("/meta") else "POST"
-        answer = await peer.request(method, path, json=body, headers=headers)
+        answer = await peer.request(method, path, headers=headers, **asked)
         if "Continue wait" not in answer.text:
             return answer
 
@@ -159,22 +162,22 @@ async def values(peer: httpx2.AsyncClient, token: str, **query: Any) -> list[lis
     return [list(row.values()) for row in answer.json()["data"]]
 
 
-@pytest.mark.parametrize("path", QUESTIONS)
+@pytest.mark.parametrize(("method", "path"), QUESTIONS)
 async def test_the_first_group_that_fits_decides(
-    path: str, peer: httpx2.AsyncClient, tokens: dict[str, str]
+    method: str, path: str, peer: httpx2.AsyncClient, tokens: dict[str, str]
 ) -> None:
     of_meta = path.endswith("/meta")
     allowed = {"rita": of_meta, "ana": True, "bob": True, "mallory": False}
     for name, may in allowed.items():
-        answer = await ask(peer, tokens[name], path, None if of_meta else COUNT)
+        answer = await ask(peer, tokens[name], path, COUNT, method)
         assert answer.status_code == (200 if may else 403), (name, answer.text)
         if not may:
             assert answer.json() == (NO_META if of_meta else NO_DATA)
 
 
-@pytest.mark.parametrize("path", QUESTIONS)
+@pytest.mark.parametrize(("method", "path"), QUESTIONS)
 async def test_without_a_good_credential_nothing_is_told(
-    path: str, peer: httpx2.AsyncClient
+    method: str, path: str, peer: httpx2.AsyncClient
 ) -> None:
     gone = await create_api_key(SYSTEM, name="gone", user_id=1)
     await revoke_api_key(SYSTEM, gone[0])
@@ -190,7 +193,7 @@ async def test_without_a_good_credential_nothing_is_told(
         "a.b.c": "Invalid token",
     }
     for token, words in bad.items():
-        answer = await ask(peer, token, path, COUNT)
+        answer = await ask(peer, token, path, COUNT, method)
         assert (answer.status_code, answer.json()) == (403, {"error": words}), token
 
 
@@ -377,3 +380,27 @@ async def test_a_jwt_of_an_issuer_is_verified_by_its_keys(
     assert await values(peer, issuer.token(), measures=["customers.count"]) == [["2"]]
     await asyncio.gather(*(ask(peer, issuer.token(), "/v2/load", COUNT) for _ in range(3)))
     assert issuer.reads == reads + 1
+
+
+NONSENSE: list[Any] = [
+    *({}, [], 5, "x", None, True),
+    *({"query": one} for one in ({}, [], 5, "", "x", "[", None, True, [[]], [5], {"measures": 5})),
+    *({"query": {"measures": [one]}} for one in (5, None, "", "a", "a.b.c", "ä.b", [], "x" * 5000)),
+    {"query": {"measures": ["orders.count"], "limit": -1}},
+    {"query": {"measures": ["orders.count"], "limit": 10**30}},
+    {"query": {"measures": ["orders.count"], "timezone": "../../etc"}},
+    {"query": {"measures": ["orders.count"], "filters": [{"member": "orders.id"}]}},
+    {"query": {"dimensions": ["orders.id"], "order": 5}, "queryType": 5},
+    {"query": [{"measures": ["orders.count"]}] * 50, "queryType": "multi"},
+    {"query": {"timeDimensions": [{"dimension": "orders.placed_at", "dateRange": "never"}]}},
+]
+
+
+@pytest.mark.parametrize("path", ["/v2/load", "/v2/sql", "/v2/dry-run"])
+async def test_nonsense_is_refused_in_words(
+    path: str, peer: httpx2.AsyncClient, tokens: dict[str, str]
+) -> None:
+    for body in NONSENSE:
+        answer = await ask(peer, tokens["bob"], path, body, "POST")
+        assert answer.status_code == 400, (body, answer.text)
+        assert answer.json()["error"] and "Traceback" not in answer.text

@@ -1,7 +1,9 @@
 """The lane itself: it claims queries while it has free slots, holds them by beats, and ends them."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from workers.semantic.places import Places
 
 log = structlog.get_logger()
 
+FOLDER = "queries"
+ORPHAN_AGE_S = 3600.0
 POLL_S = 2.0
 """Without a hint it looks so often."""
 
@@ -134,7 +138,7 @@ class Lane:
     async def _keep(self, query: work.Query, result: Result) -> bool:
         key = None
         if len(result.content) > work.INLINE_BYTES:
-            key = f"queries/{query.key}/{query.run}"
+            key = f"{FOLDER}/{query.key}/{query.run}"
             await asyncio.to_thread(self._write, key, result.content)
         inline = result.content if key is None else None
         kept = await work.finish(
@@ -153,6 +157,8 @@ class Lane:
         """Delete the file of an answer; nothing to delete is no error."""
         path: Path = self._storage.path(key)
         path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
 
     async def _end(self, write: Coroutine[Any, Any, bool]) -> None:
         """Write an end; where the database is away the lease runs out, and it is run again."""
@@ -164,7 +170,21 @@ class Lane:
             log.warning("query.end_not_written", error=type(error).__name__)
 
     async def forget(self) -> None:
-        """Delete what nobody asks for any more, with its files; a duty for `every`."""
+        """Delete what nobody asks for any more, and files that no row names; a duty for `every`."""
+        await self._forget_rows()
+        found = await asyncio.to_thread(self._old_files)
+        for start in range(0, len(found), work.BATCH):
+            batch = found[start : start + work.BATCH]
+            for key in set(batch) - await work.named(batch):
+                await asyncio.to_thread(self.remove, key)
+
+    def _old_files(self) -> list[str]:
+        """Files of answers that are no longer being made: of lost runs, of projects that are gone."""
+        oldest = time.time() - ORPHAN_AGE_S
+        paths = (self._storage.root / FOLDER).glob("*/*")
+        return [self._storage.key(path) for path in paths if path.stat().st_mtime < oldest]
+
+    async def _forget_rows(self) -> None:
         more = True
         while more:
             keys, more = await work.forget_old()

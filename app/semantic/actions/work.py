@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy.types import BigInteger, Text
 
 from app.core import db
 from app.core.rules import SYSTEM
@@ -74,6 +74,9 @@ _BEAT = text("""
 UPDATE semantic_queries SET lease_until = now() + make_interval(secs => :lease_s)
 WHERE id = ANY(:ids) AND worker = :worker AND state = 'running' RETURNING id
 """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+_NAMED = text("SELECT result_key FROM semantic_queries WHERE result_key = ANY(:keys)").bindparams(
+    bindparam("keys", type_=ARRAY(Text))
+)
 _OLD = text(f"""
 DELETE FROM semantic_queries WHERE id IN (
   SELECT id FROM semantic_queries
@@ -140,3 +143,10 @@ async def forget_old() -> tuple[list[str], bool]:
         rows = await tx.all(_OLD)
     found = [row["result_key"] for row in rows if row["result_key"] is not None]
     return found, len(rows) == BATCH
+
+
+async def named(keys: Iterable[str]) -> set[str]:
+    """Those of these files that an answer is in."""
+    async with db.reading() as connection:
+        found = await connection.scalars(_NAMED, {"keys": list(keys)})
+        return {key for key in found if key is not None}

@@ -94,16 +94,18 @@ async def gate(warehouse: str) -> AsyncIterator[Gate]:
 
 @contextlib.asynccontextmanager
 async def query_lane(
-    warehouse: str, tmp: Path, name: str = "lane", **limits: float
+    warehouse: str, tmp: Path, *, is_told: bool = True, **limits: float
 ) -> AsyncIterator[Lane]:
-    """A lane that serves until the block ends."""
+    """A lane that serves until the block ends; one that is not told looks from time to time."""
     settings = get_settings()
     semantic = Semantic(**{**settings.semantic.model_dump(), **limits})
     duck = {"memory_mb": 200, "threads": 2, "data_root": str(tmp / "data"), "scratch": str(tmp)}
     places = Places(Outgoing(), warehouse, DuckProcesses(duck), int(semantic.query_concurrency))
     storage = Storage(settings.places.storage_dir)
-    made = Lane(name, settings.work, semantic, places, storage)
-    told = asyncio.create_task(events.listen(events.QUERIES, lambda _: made.look()))
+    made = Lane("lane", settings.work, semantic, places, storage)
+    told = asyncio.create_task(
+        events.listen(events.QUERIES, lambda _: made.look() if is_told else None)
+    )
     serving = asyncio.create_task(made.serve())
     try:
         yield made

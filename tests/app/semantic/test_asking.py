@@ -1,6 +1,7 @@
 """Asking for answers: shared runs, waiting, orphans, refresh keys, failures, cancels, lost workers."""
 
 import asyncio
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -202,3 +203,17 @@ async def test_only_so_many_queries_of_a_project_wait(
     async with db.reading() as connection:
         wanted = select(semantic_queries.c.id).where(semantic_queries.c.key == refused.key)
         assert (await connection.execute(wanted)).all() == []
+
+
+async def test_files_that_no_row_names_are_removed(lane: Lane) -> None:
+    long = statement("SELECT repeat('z', 1000) || n AS word FROM generate_series(1, 3000) AS n")
+    await asked(long)
+    kept = (await stored(long))["result_key"]
+    storage = Storage(get_settings().places.storage_dir)
+    stray = f"queries/{'0' * 64}/1"
+    with storage.write(stray) as file:
+        file.write(b"of a project that is gone")
+    for key in (kept, stray):
+        os.utime(storage.path(key), (0, 0))
+    await lane.forget()
+    assert storage.path(kept).exists() and not storage.path(stray).parent.exists()

@@ -65,3 +65,8 @@ async def test_a_query_that_takes_too_long_is_ended(
         with pytest.raises(QueryFailed, match=r"timeout after 0\.3 s"):
             await answer(slow, KEY, 20)
         assert await gate.running(6) == 0
+
+
+async def test_hints_only_make_it_quick(app: Starlette, warehouse: str, tmp_path: Path) -> None:
+    async with query_lane(warehouse, tmp_path, is_told=False):
+        assert (await asked(statement("SELECT 'unheard' AS word"))).rows() == [["unheard"]]
