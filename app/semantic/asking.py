@@ -210,6 +210,9 @@ async def _join(statement: Statement, wanted: Wanted) -> int:
             present = await tx.one(_QUEUE, own)
             assert present is not None
         else:
+            if present["state"] == "queued":
+                # The first hint may have been lost.
+                tx.look()
             await tx.execute(_ASK, own)
         return int(present["run"])
 

@@ -22,8 +22,8 @@ Json = dict[str, Any]
 
 KEPT_S = 1.0
 """How long a compiled query is kept: words such as `today` mean another time a moment later."""
-MOST_KEPT = 500
-LONGEST_KEPT = 256 * 1024
+MOST_KEPT = 200
+LONGEST_KEPT = 128 * 1024
 SHAPED_BYTES = 32 * 1024**2
 USER_ERROR = "USER_ERROR"
 

@@ -6,7 +6,8 @@ time dimension. The static types are shared with the schema that is copied.
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from graphql import (
@@ -72,11 +73,17 @@ def with_roots(schema: Schema, loaded: Loaded) -> Schema:
     """The schema with the roots of a model; the given one stays as it is."""
     base = schema._schema
     assert base.query_type is not None
-    result = Types(base, loaded)
-    query = copy.copy(base.query_type)
-    roots = {"table": result.root("The"), "cube": result.root("As `table`: the")}
-    query.__dict__.pop("fields", None)
-    query._fields = {**base.query_type.fields, **roots}
+    types = Types(base, loaded)
+    if not types.entries:
+        return schema
+    old = base.query_type
+    roots = {"table": types.root("The"), "cube": types.root("As `table`: the")}
+    query = GraphQLObjectType(
+        old.name,
+        {**old.fields, **roots},
+        description=old.description,
+        extensions=old.extensions,
+    )
     made = GraphQLSchema(
         query=query,
         mutation=base.mutation_type,
@@ -84,7 +91,7 @@ def with_roots(schema: Schema, loaded: Loaded) -> Schema:
         types=[
             one
             for name, one in base.type_map.items()
-            if not name.startswith("__") and one is not base.query_type
+            if not name.startswith("__") and one is not old
         ],
         directives=base.directives,
         description=base.description,
@@ -99,10 +106,11 @@ def with_roots(schema: Schema, loaded: Loaded) -> Schema:
 
 @dataclass
 class Types:
-    """The types of one model."""
+    """The types of one model. `entries` are the tables and views that have something to select."""
 
     base: GraphQLSchema
     loaded: Loaded
+    _taken: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._order = GraphQLEnumType(
@@ -123,10 +131,11 @@ class Types:
             ),
         }
         self._time = self._time_dimension()
-        self._entries = [one for one in self.loaded.model.entries.values() if one.public]
-        self._where = {one.name: self._where_of(one) for one in self._entries}
-        self._orders = {one.name: self._order_of(one) for one in self._entries}
-        self._members = {one.name: self._members_of(one) for one in self._entries}
+        every = self.loaded.model.entries.values()
+        self.entries = [one for one in every if one.public and _public(one)]
+        self._where = {one.name: self._where_of(one) for one in self.entries}
+        self._orders = {one.name: self._order_of(one) for one in self.entries}
+        self._members = {one.name: self._members_of(one) for one in self.entries}
 
     def root(self, begins: str) -> GraphQLField:
         """One of the two roots."""
@@ -141,11 +150,11 @@ class Types:
             "timezone": (GraphQLString, "The zone of granularities and days; UTC where left out."),
             "renewQuery": (GraphQLBoolean, "Look now whether the data has changed."),
             "ungrouped": (GraphQLBoolean, "The rows themselves, without aggregation."),
-            "where": (self._root_where(), "Which rows."),
-            "orderBy": (self._root_order(), "In which order."),
+            "where": (self._root_where, "Which rows."),
+            "orderBy": (self._root_order, "In which order."),
         }
         return GraphQLField(
-            GraphQLNonNull(GraphQLList(GraphQLNonNull(self._result()))),
+            GraphQLNonNull(GraphQLList(GraphQLNonNull(self._result))),
             args={
                 name: GraphQLArgument(type_, description=text)
                 for name, (type_, text) in arguments.items()
@@ -155,17 +164,21 @@ class Types:
         )
 
     def _named(self, name: str) -> str:
-        """The name, or where the platform has a type of this name another one."""
-        return f"Lens{name}" if name in self.base.type_map else name
+        """The name, or where the platform or another table has a type of this name another one."""
+        if name in self.base.type_map:
+            name = f"Lens{name}"
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return name
 
+    @cached_property
     def _result(self) -> GraphQLObjectType:
-        if not hasattr(self, "_made_result"):
-            self._made_result = GraphQLObjectType(
-                self._named("Result"),
-                {one.name: self._table(one) for one in self._entries},
-                description="One row: an object for each table that is asked for.",
-            )
-        return self._made_result
+        return GraphQLObjectType(
+            self._named("Result"),
+            {one.name: self._table(one) for one in self.entries},
+            description="One row: an object for each table that is asked for.",
+        )
 
     def _table(self, entry: Entry) -> GraphQLField:
         arguments = {
@@ -245,26 +258,22 @@ class Types:
         name = self._named(f"{camel(entry.name)}OrderByInput")
         return GraphQLInputObjectType(name, fields, description=f"How {entry.title} is ordered.")
 
+    @cached_property
     def _root_where(self) -> GraphQLInputObjectType:
-        if not hasattr(self, "_made_where"):
-            tables = {
-                one.name: GraphQLInputField(self._where[one.name], description=one.title)
-                for one in self._entries
-            }
-            name = self._named("RootWhereInput")
-            self._made_where = _composed(name, tables, "Which rows, by table.")
-        return self._made_where
+        tables = {
+            one.name: GraphQLInputField(self._where[one.name], description=one.title)
+            for one in self.entries
+        }
+        return _composed(self._named("RootWhereInput"), tables, "Which rows, by table.")
 
+    @cached_property
     def _root_order(self) -> GraphQLInputObjectType:
-        if not hasattr(self, "_made_order"):
-            tables = {
-                one.name: GraphQLInputField(self._orders[one.name], description=one.title)
-                for one in self._entries
-            }
-            name = self._named("RootOrderByInput")
-            text = "In which order, by table."
-            self._made_order = GraphQLInputObjectType(name, tables, description=text)
-        return self._made_order
+        tables = {
+            one.name: GraphQLInputField(self._orders[one.name], description=one.title)
+            for one in self.entries
+        }
+        name = self._named("RootOrderByInput")
+        return GraphQLInputObjectType(name, tables, description="In which order, by table.")
 
 
 def _composed(
@@ -277,7 +286,8 @@ def _composed(
         return {
             "AND": GraphQLInputField(several, description="All of these."),
             "OR": GraphQLInputField(several, description="At least one of these."),
-            **fields,
+            # A member that is called so cannot be filtered by.
+            **{name: field for name, field in fields.items() if name not in ("AND", "OR")},
         }
 
     made = GraphQLInputObjectType(name, thunk, description=text)

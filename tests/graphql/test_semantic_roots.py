@@ -214,6 +214,21 @@ async def test_each_project_has_the_roots_of_its_own_model(
     assert (await other(asked, p=global_id("Project", 1))).codes == ["NOT_FOUND"]
 
 
+def test_names_that_become_the_same_are_kept_apart() -> None:
+    texts = {f"{n}.yml": MORE.format(name=n) for n in ("order_items", "orderItems", "string")}
+    hidden = MORE.format(name="hidden").replace("name: word", "name: AND\n        public: false")
+    model = load(
+        {**texts, "hidden.yml": hidden.replace("name: count", "public: false\n        name: count")}
+    )
+    made = with_roots(build_schema(), Loaded(1, 1, 1, "demo", None, model, {}))._schema
+    assert {"OrderItemsMembers", "OrderItemsMembers_", "StringMembers"} <= set(made.type_map)
+    assert "HiddenMembers" not in made.type_map
+    empty = build_schema()
+    assert (
+        with_roots(empty, Loaded(1, 1, 1, "demo", None, load({"a.yml": "tables: []"}), {})) is empty
+    )
+
+
 async def test_introspection_shows_the_roots(graph: Caller) -> None:
     data = (
         await graph(

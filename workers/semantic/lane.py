@@ -20,8 +20,7 @@ log = structlog.get_logger()
 
 FOLDER = "queries"
 ORPHAN_AGE_S = 3600.0
-POLL_S = 2.0
-"""Without a hint it looks so often."""
+RETRY_S = 2.0
 
 
 class Lane:
@@ -58,7 +57,7 @@ class Lane:
             except Exception as error:
                 if not is_transient(error):
                     log.exception("lane.broke")
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(RETRY_S)
 
     async def drain(self, wait_s: float) -> None:
         """Claim nothing more; what has not ended after `wait_s` is given back."""
@@ -72,8 +71,11 @@ class Lane:
         await self._places.close()
 
     async def _told_to_look(self) -> None:
+        """Return when there may be something to do, after a while of silence, and to beat."""
+        limits = self._limits
+        longest_s = min(limits.look_s, limits.beat_s) if self._held else limits.look_s
         try:
-            async with asyncio.timeout(POLL_S):
+            async with asyncio.timeout(longest_s):
                 await self._wake.wait()
         except TimeoutError:
             return

@@ -102,7 +102,8 @@ async def query_lane(
     duck = {"memory_mb": 200, "threads": 2, "data_root": str(tmp / "data"), "scratch": str(tmp)}
     places = Places(Outgoing(), warehouse, DuckProcesses(duck), int(semantic.query_concurrency))
     storage = Storage(settings.places.storage_dir)
-    made = Lane("lane", settings.work, semantic, places, storage)
+    work = settings.work.model_copy(update={"look_s": 1})
+    made = Lane("lane", work, semantic, places, storage)
     told = asyncio.create_task(
         events.listen(events.QUERIES, lambda _: made.look() if is_told else None)
     )
