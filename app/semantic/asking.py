@@ -9,11 +9,11 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import bindparam, text
@@ -25,6 +25,7 @@ from app.core.files import Storage, StorageError
 from app.core.rules import SYSTEM
 from app.settings import get_settings
 
+T = TypeVar("T")
 WAITED_S = 30
 """For so long after its end a run's answer is for those who were told to come again."""
 GAP_S = 2
@@ -127,6 +128,13 @@ _WAITED = text("""
 UPDATE semantic_queries SET asked_at = now(), was_waited = was_waited OR run = :run
 WHERE key = :key
 """)
+
+
+async def together(works: Sequence[Awaitable[T]]) -> list[T]:
+    """What all give, done side by side; one alone without a task of its own."""
+    if len(works) == 1:
+        return [await works[0]]
+    return list(await asyncio.gather(*works))
 
 
 async def answer(statement: Statement, wanted: Wanted, wait_s: float) -> Answer | None:

@@ -1,6 +1,5 @@
 """Questions to a model from their JSON to their answers, in the words of Cube's REST API."""
 
-import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from app.core.errors import Invalid
 from app.semantic import compile as compiler
 from app.semantic import model as models
 from app.semantic.asker import Asker
-from app.semantic.asking import Answer, Statement, Wanted, answer
+from app.semantic.asking import Answer, Statement, Wanted, answer, together
 from app.semantic.compile import Asked, Compiled, Normal, QueryError
 from app.semantic.refresh import Key, value_of
 from app.semantic.sources import DataSource, unknown
@@ -113,7 +112,7 @@ def meta(who: Asker, *, extended: bool) -> Json:
 
 async def _ready(who: Asker, compiled: list[Compiled], wait_s: float) -> list[Ready] | None:
     """The answers to all, asked for side by side."""
-    found = await asyncio.gather(*(_answered(who, one, wait_s) for one in compiled))
+    found = await together([_answered(who, one, wait_s) for one in compiled])
     ready = [one for one in found if one is not None]
     return ready if len(ready) == len(found) else None
 
@@ -132,10 +131,11 @@ async def _answered(who: Asker, compiled: Compiled, wait_s: float) -> Ready | No
     texts = [(compiled.sql, compiled.values), (compiled.total_sql, compiled.total_values)]
     asked = [_statement(who, source, sql, values) for sql, values in texts if sql is not None]
     left_s = max(0.0, deadline - time.monotonic())
-    found = await asyncio.gather(*(answer(one, wanted, left_s) for one in asked))
-    if None in found:
+    found = await together([answer(one, wanted, left_s) for one in asked])
+    ready = [one for one in found if one is not None]
+    if len(ready) < len(found):
         return None
-    return Ready(compiled, found[0], found[1] if len(found) > 1 else None)  # type: ignore[arg-type]
+    return Ready(compiled, ready[0], ready[1] if len(ready) > 1 else None)
 
 
 def _statement(who: Asker, source: DataSource, sql: str, values: list[Any]) -> Statement:

@@ -1,6 +1,5 @@
 """Refresh keys: as long as they are the same, an answer holds."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from app.semantic.asking import Statement, Wanted, answer
+from app.semantic.asking import Statement, Wanted, answer, together
 from app.semantic.model import RefreshKey
 
 EVERY_S = 10
@@ -27,7 +26,7 @@ class Key:
 
 async def value_of(keys: Sequence[Key], *, renew: bool, wait_s: float) -> str | None:
     """All the keys' values now, as one text; None where their SQL takes longer than `wait_s`."""
-    values = await asyncio.gather(*(_value(one, renew, wait_s) for one in keys))
+    values = await together([_value(one, renew, wait_s) for one in keys])
     known = [value for value in values if value is not None]
     return "|".join(known) if len(known) == len(values) else None
 
