@@ -53,6 +53,8 @@ def test_the_demo_runs_a_pipeline_and_moves_a_shop(tmp_path: Path) -> None:
         assert LAST_WORDS in said, text
         assert "Run 1 is completed" in text
         assert "Sync 1 of job shop_to_parquet succeeded" in text
+        assert "The semantic model of the shop has version 1." in text
+        assert sum("orders" in line and line.startswith("  ") for line in said) >= 5, text
         orders = next((home / "data").glob("**/orders/*.parquet"))
         counted = duckdb.sql(
             f"SELECT count(*), count(DISTINCT id), sum(amount) FROM read_parquet('{orders}')"
