@@ -248,7 +248,7 @@ class Changes:
                 self._tables.clear()
             today: Mapping[str, MyColumn] = {column.name: column for column in target.columns}
             table = self._tables[body] = described(
-                body, self.log.charset, today, years_have_signs=self.log.kind == "mariadb"
+                body, self.log.charset, today, is_mariadb=self.log.kind == "mariadb"
             )
         return table
 

@@ -214,6 +214,6 @@ def test_years_and_signs(with_years: bool, is_unsigned: bool) -> None:
     """A year, and a number behind it: whose sign the first bit is."""
     more = b"\x01\x01\x80" + b"\x04\x04\x01y\x01n"
     body = b"\x04shop\0\x01t\0" + b"\x02\x0d\x03\0\0" + more
-    table = described(body, lambda collation: bytes.decode, {}, years_have_signs=with_years)
+    table = described(body, lambda collation: bytes.decode, {}, is_mariadb=with_years)
     assert [one.column.type for one in table.columns] == ["year", "int"]
     assert table.columns[1].column.is_unsigned is is_unsigned

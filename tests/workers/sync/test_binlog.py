@@ -481,6 +481,29 @@ async def test_another_server(logged: Logged) -> None:
         logged.parts({id_: {**at[id_], "gtids": "0-1-1"}})
 
 
+async def test_texts_behind_a_geometry(logged: Logged) -> None:
+    """MariaDB lists a collation of its own for each geometry."""
+    logged.sql(
+        "CREATE TABLE one (id int PRIMARY KEY, a varchar(9) CHARACTER SET latin1, g geometry, "
+        "b varchar(9) CHARACTER SET latin2, h point, c varbinary(9), d text CHARACTER SET cp1251, "
+        "u uuid, e varchar(9) CHARACTER SET utf8mb4)"
+    )
+    stream = Stream(logged.shop.name, "one", "strict_cdc", key=("id",))
+    at = logged.parts({})
+    logged.sql(
+        "INSERT INTO one VALUES (1, 'é', POINT(1, 2), 'ł', POINT(3, 4), 'x', 'Ж', "
+        "'12345678-1234-4234-8234-123456789012', '😀')"
+    )
+    with logged.opened() as source:
+        seen = [
+            source.session.duck.sql(
+                f"SELECT a, b, c, d, CAST(u AS VARCHAR), e FROM ({part.relation})"
+            ).fetchall()
+            for part in source.changes([stream], at)
+        ]
+    assert seen == [[("é", "ł", b"x", "Ж", "12345678-1234-4234-8234-123456789012", "😀")]]
+
+
 async def test_a_log_that_was_begun_anew(logged: Logged) -> None:
     """It counts its transactions from 1 again, so that their ids do not tell it from the old one."""
     logged.sql(ITEMS)
