@@ -42,7 +42,6 @@ _CODECS = {
     "sjis": "shift_jis",
     "euckr": "euc_kr",
     "gbk": "gbk",
-    "eucjpms": "euc_jp",
     "ujis": "euc_jp",
     "gb2312": "gb2312",
     "gb18030": "gb18030",
