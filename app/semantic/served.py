@@ -17,8 +17,8 @@ from app.semantic.roots import with_roots
 log = structlog.get_logger()
 
 MOST = 16
-_OF_ROOTS = re.compile(r"\b(table|cube|__schema|__type)\b")
-"""Words without which a document names nothing that a model adds."""
+_OF_ROOTS = [re.compile(rf"{word}\b") for word in ("table", "cube", "__schema", "__type")]
+"""Words without which a document names nothing that a model adds. One by one they are found quickest."""
 BOUND = ("key", "jwt")
 
 
@@ -37,7 +37,7 @@ class ServedSchemas:
         """
         if not subject.is_known or subject.project_id is None:
             return self._base
-        if subject.groups is None and _OF_ROOTS.search(document) is None:
+        if subject.groups is None and not any(word.search(document) for word in _OF_ROOTS):
             return self._base
         try:
             loaded = await current(subject.project_id)
