@@ -79,9 +79,15 @@ async def test_incremental_syncs_replace_rows_by_their_key(rig: Rig) -> None:
     await rig.sql.execute(TABLE)
     streams = await rig.streams("one", mode="incremental", cursor="at")
     assert (await rig.sync(rig.iceberg, streams)).result["rows"] == 20000
-    before = len(rig.iceberg_table("one").metadata.snapshots)
-    await rig.sync(rig.iceberg, streams)
-    assert len(rig.iceberg_table("one").metadata.snapshots) == before, "nothing new, no snapshot"
+    for _ in range(10):
+        before = len(rig.iceberg_table("one").metadata.snapshots)
+        await rig.sync(rig.iceberg, streams)
+        if len(rig.iceberg_table("one").metadata.snapshots) == before:
+            break
+        # Transactions of other tests were open: rows written since they began are read again.
+    else:
+        pytest.fail("Nothing is new, and each sync makes a snapshot.")
+    assert rig.iceberg_rows("one", "count(*), count(DISTINCT _olake_id)") == [(20000, 20000)]
     await rig.sql.execute("UPDATE one SET v = 'changed', at = 1 WHERE id IN (7, 70, 700)")
     await rig.sql.execute("INSERT INTO one VALUES (20001, 'new', 1)")
     assert (await rig.sync(rig.iceberg, streams)).result["rows"] == 4
