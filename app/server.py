@@ -26,10 +26,13 @@ from app.graphql.context import Context
 from app.graphql.execute import GraphQLSettings
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.schema import build_schema
+from app.semantic import loaded
+from app.semantic.served import served
 from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
 from rest_compat.dialect import Dialect
+from rest_compat.lens.routes import dialect as lens
 from rest_compat.mage.routes import dialect as mage
 from rest_compat.olake.routes import dialect as olake
 from rest_compat.openapi import serve as docs
@@ -38,6 +41,7 @@ from rest_compat.openapi.document import document
 log = structlog.get_logger()
 
 GRAPHQL = "/v2/graphql"
+GRAPHQL_OF_LENS = "/lens2/api/{lens}/v2/graphql"
 
 
 class Isthmus(Starlette):
@@ -91,7 +95,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
     door = settings.door
     endpoint = GraphQLEndpoint(
         schema,
-        identify_request=identify.from_request,
+        identify_request=_identify,
         identify_init=identify.from_init_payload,
         make_context=_context,
         settings=GraphQLSettings(
@@ -104,6 +108,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         ),
         playground=ui.playground_response,
         redis=redis,
+        served=served(schema),
     )
     dialects = kernel.mount(schema, settings, _dialects(settings))
     routes: list[BaseRoute] = [
@@ -114,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         Mount("/assets", app=ui.assets_app()),
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, endpoint),
+        Route(GRAPHQL_OF_LENS, endpoint),
         *docs.ApiDocs(partial(openapi, settings, schema)).routes(),
         *dialects,
     ]
@@ -137,6 +143,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
                     "OAUTH-TOKEN",
                     "X-API-KEY",
                     "Idempotency-Key",
+                    "apikey",
                 ],
                 expose_headers=["Content-Disposition"],
             ),
@@ -151,14 +158,23 @@ def openapi(settings: Settings, schema: Schema | None = None) -> dict[str, Any]:
 
 def _dialects(settings: Settings) -> list[Dialect]:
     """In the order in which they are asked whether a request is theirs."""
-    return [olake(settings), mage(settings)]
+    return [olake(settings), lens(settings), mage(settings)]
+
+
+async def _identify(connection: HTTPConnection, *, again: bool = True) -> Subject:
+    """The caller, bound to the project that Lens's path names."""
+    subject = await identify.from_request(connection, again=again)
+    lens_named = connection.path_params.get("lens")
+    if lens_named is None:
+        return subject
+    return await identify.within(subject, lens_named.rpartition(":")[2])
 
 
 def _context(connection: HTTPConnection, subject: Subject, request_id: str) -> Context:
     return Context(
         subject=subject.at(address=identify.address_of(connection), request_id=request_id),
         request_id=request_id,
-        identify=partial(identify.from_request, connection),
+        identify=partial(_identify, connection),
     )
 
 
@@ -171,14 +187,15 @@ def _lifespan(settings: Settings) -> Any:
         db.connect(places.database_url, places.database_pool, settings.door.operation_timeout_s)
         await db.wait_until_reachable(30)
         await open_installation(ring, settings.access)
-        listener = asyncio.create_task(events.listen())
+        loaded.forget_all()
+        listening = asyncio.gather(events.listen(), loaded.follow())
         log.info("server.started", version=__version__)
         try:
             yield
         finally:
-            listener.cancel()
+            listening.cancel()
             with suppress(asyncio.CancelledError):
-                await listener
+                await listening
             await outbox.disconnect()
             await db.disconnect()
             log.info("server.stopped")

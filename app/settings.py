@@ -86,6 +86,10 @@ class Access(BaseSettings):
         None, validation_alias=AliasChoices("MAGE_ACCESS_TOKEN_EXPIRY_TIME")
     )
 
+    jwt_key: str = Field("", description="Verifies JWTs (HS256) of callers of the semantic model.")
+    oidc_issuer: str = Field("", description="An issuer whose JWTs are good for the same.")
+    oidc_audience: str = ""
+
     _lists = field_validator("allowed_origins", "trusted_proxies", mode="before")(_split)
 
 
@@ -122,6 +126,7 @@ class Work(BaseSettings):
     sync_memory_mb: int = Field(200, ge=64)
     sync_threads: int = Field(2, ge=1, le=64)
     sync_slots: int = Field(0, ge=0, description="Syncs at once; 0 means one per two cores.")
+    slot_look_s: float = Field(300, ge=0.1)
     retention_days: int = Field(90, ge=1)
     die_before_push: bool = Field(
         False, description="Crash tests only: die between a commit and its hint."
@@ -163,6 +168,20 @@ class Work(BaseSettings):
         return self.lease_s * 5 / 6
 
 
+class Semantic(BaseSettings):
+    """How queries of semantic models are run. Times in seconds."""
+
+    model_config = _config()
+
+    continue_wait_s: float = Field(5, ge=0, le=90)
+    query_timeout_s: float = Field(600, gt=0)
+    query_orphan_s: float = Field(120, gt=0)
+    query_concurrency: int = Field(2, ge=1, description="Queries at once on one data source.")
+    query_slots: int = Field(4, ge=0, description="Queries at once on one worker.")
+    query_memory_mb: int = Field(500, ge=64)
+    ungrouped_without_key: bool = False
+
+
 class Outside(BaseSettings):
     """How we call others, and how others reach us."""
 
@@ -191,6 +210,7 @@ class Settings:
         self.access = Access()  # type: ignore[call-arg]
         self.door = Door()  # type: ignore[call-arg]
         self.work = Work()  # type: ignore[call-arg]
+        self.semantic = Semantic()  # type: ignore[call-arg]
         self.outside = Outside()  # type: ignore[call-arg]
         self.client = Client()  # type: ignore[call-arg]
 

@@ -35,9 +35,10 @@ PERMISSIONS: dict[str, str] = {
     "pipeline.read": "See pipelines, blocks, triggers, runs and logs.",
     "pipeline.write": "Create, change and delete pipelines, blocks and triggers; code runs on workers.",
     "pipeline.run": "Start, cancel and retry runs, and see trigger tokens.",
+    "semantic.read": "Ask the project's semantic model, as far as its user groups allow.",
 }
 
-_READ = ("project.read", "pipeline.read")
+_READ = ("project.read", "pipeline.read", "semantic.read")
 ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "owner": ("Owner", tuple(PERMISSIONS)),
     "admin": ("Admin", tuple(p for p in PERMISSIONS if p != "project.delete")),
@@ -82,12 +83,13 @@ VIEWER = _Viewer()
 class Subject:
     """The caller of one request: what is known of it and what it may do where.
 
-    `is_limited` marks an API key that has scopes or a project of its own. A caller that
+    `is_limited` marks an API key that has scopes or a project of its own. `groups` are user groups of
+    the semantic model that a key or JWT is bound to; None where it is bound to none. A caller that
     `is_remembered` was identified by an earlier request: trust it only while `version` is the
     present one.
     """
 
-    kind: Literal["anonymous", "session", "key", "installation", "system"] = "anonymous"
+    kind: Literal["anonymous", "session", "key", "jwt", "installation", "system"] = "anonymous"
     user_id: int | None = None
     username: str | None = None
     is_owner: bool = False
@@ -98,6 +100,7 @@ class Subject:
     by_cookie: bool = False
     expires_at: float | None = None
     is_limited: bool = False
+    groups: tuple[str, ...] | None = None
     version: int | None = None
     is_remembered: bool = False
     address: str | None = None

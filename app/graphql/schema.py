@@ -33,6 +33,9 @@ from app.projects.mutations import ProjectMutation
 from app.projects.queries import ProjectQuery
 from app.runs.queries import RunQuery
 from app.runs.subscriptions import RunSubscription
+from app.semantic.mutations import SemanticMutation
+from app.semantic.queries import SemanticRootQuery
+from app.semantic.subscriptions import SemanticSubscription
 
 MAX_NODES = References.MOST
 
@@ -73,6 +76,7 @@ class Query(
     ProjectFileQuery,
     RunQuery,
     SyncQuery,
+    SemanticRootQuery,
 ):
     """The root of reads."""
 
@@ -111,12 +115,13 @@ class Mutation(
     ProjectFileMutation,
     SyncMutation,
     SyncJobMutation,
+    SemanticMutation,
 ):
     """The root of changes."""
 
 
 @strawberry.type(description="Everything that can be followed live.")
-class Subscription(RunSubscription, SyncSubscription):
+class Subscription(RunSubscription, SyncSubscription, SemanticSubscription):
     """The root of streams."""
 
 

@@ -56,6 +56,7 @@ ENDS = (
 )
 JOBS = (
     Route("POST", f"{P}/jobs", "JobCreate", jobs.new_job, ends.created("job", "jobs")),
+    Route("GET", f"{P}/jobs", "JobListLight", jobs.wanted, jobs.listed, when=jobs.is_light),
     Route("GET", f"{P}/jobs", "JobList", jobs.wanted, jobs.listed),
     Route("GET", JOB, "JobList", jobs.wanted, jobs.listed, when=jobs.is_filter),
     Route("GET", JOB, "JobDetail", v.by_path, jobs.detail),

@@ -153,6 +153,8 @@ def test_every_type_with_rows_is_declared() -> None:
         "ConnectionTest",
         "PageInfo",
         "RunEvent",
+        "SemanticAnswer",
+        "SemanticModelFault",
         "StartedRun",
         "SyncTaskEvent",
         "StepOutput",

@@ -132,3 +132,19 @@ insert into sync_tasks (run_id, number, project_id, job_id, job_type, rows, byte
   ('01900000-0000-7000-8000-000000000101', 1, 103, 1, 'sync', 12, 345, 1.5, '{"public.orders": {"rows": 12}}'),
   ('01900000-0000-7000-8000-000000000102', 2, 103, 1, 'clear', 0, 0, 0, '{}'),
   ('01900000-0000-7000-8000-000000000103', 3, 103, 3, 'sync', 0, 0, 0, '{}');
+
+-- Models and queries of two projects.
+insert into semantic_models (id, project_id, version, files, note, created_by, created_at) values
+  (1, 103, 1, '{"tables/a.yml": "tables: []"}', 'first', 101, '2026-04-01T00:00:00Z'),
+  (2, 103, 2, '{"tables/a.yml": "tables: [] # é", "user_groups.yml": ""}', '', null, '2026-04-02T00:00:00.5Z'),
+  (3, 102, 1, '{}', 'far', 1, '2026-04-03T00:00:00Z');
+insert into semantic_queries (id, project_id, key, data_source, place, dialect, sql, values, state, rows, error,
+    asked_at, queued_at, started_at, finished_at, result) values
+  (1, 103, 'k1', 'default', 'warehouse', 'postgres', 'SELECT $1', '["x"]', 'done', 1, null,
+    '2026-04-02T01:00:00Z', '2026-04-02T01:00:00Z', '2026-04-02T01:00:00.25Z', '2026-04-02T01:00:02Z', '\x7b7d'),
+  (2, 103, 'k2', 'lake', 'destination:1:1', 'duckdb', 'SELECT 2', '[]', 'failed', null, 'It "broke".',
+    '2026-04-02T02:00:00Z', '2026-04-02T02:00:00Z', '2026-04-02T02:00:00Z', '2026-04-02T02:00:00Z', null),
+  (3, 103, 'k3', 'default', 'warehouse', 'postgres', 'SELECT 3', '[]', 'queued', null, null,
+    '2026-04-02T03:00:00Z', '2026-04-02T03:00:00Z', null, null, null),
+  (4, 102, 'k4', 'default', 'warehouse', 'postgres', 'SELECT 4', '[]', 'queued', null, null,
+    '2026-04-02T04:00:00Z', '2026-04-02T04:00:00Z', null, null, null);
