@@ -76,6 +76,7 @@ DESCRIBED = Described(
         ends.versions_of: CONNECTOR[:1],
         ends.to_discover: DISCOVER,
         jobs.wanted: JOBS,
+        jobs.is_light: (Parameter("view", one_of(["light"]), "Without settings and catalogs."),),
         logs.page: LOGS,
         logs.is_onward: LOGS[1:3],
         logs.task_logs: LOGS[1:3],

@@ -28,7 +28,8 @@ FREE = {
         "x-api-key",
         "authorization",
         "x-forwarded-proto",
-    }
+    },
+    "lens": {"authorization", "apikey"},
 }
 """What is told of all routes together, as credential or as common parameter."""
 

@@ -12,13 +12,31 @@ from typing import Any
 import httpx2
 import pytest
 
+from rest_compat.lens.questions import WAIT
 from tests.factories import rows
 from tests.journeys.live import Live, live
 from tests.servers import SessionServers
 
 P = "/api/v1/project/olake"
-NAMES = {"uuid": "charted", "block_uuid": "load", "name": "color", "path": "data_loader/load"}
+NAMES = {
+    "uuid": "charted",
+    "block_uuid": "load",
+    "name": "color",
+    "path": "data_loader/load",
+    "lens": "default",
+}
 """What stands for the parameters of paths that are texts; all numbers are 1."""
+MODEL = """
+tables:
+  - name: orders
+    sql: select 1 as id, 'shipped' as status
+    dimensions:
+      - {name: id, sql: id, type: number, primary_key: true}
+      - {name: status, sql: status, type: string}
+    measures:
+      - {name: count, type: count}
+"""
+"""What the document's examples of questions ask."""
 ENDS_THE_SESSION = "mage_put_api_sessions_any"
 CHECKS = (
     "not_a_server_error",
@@ -33,14 +51,16 @@ def server(
     session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("openapi")
-    root = str(folder / "data")
-    with live(session_servers, folder, authentication=True, ISTHMUS_DATA_ROOT=root) as made:
+    warehouse = session_servers.create_database().replace("+asyncpg", "")
+    environ = {"ISTHMUS_DATA_ROOT": str(folder / "data"), "ISTHMUS_WAREHOUSE_URL": warehouse}
+    with live(session_servers, folder, authentication=True, **environ) as made:
         yield made
+    session_servers.drop_database(warehouse)
 
 
 @pytest.fixture(scope="module")
 def client(server: Live) -> Iterator[httpx2.Client]:
-    """The first owner, known to both dialects, in a project with one of each thing."""
+    """The first owner, known to all dialects, in a project with one of each thing."""
     sent = {"username": server.username, "password": server.password}
     token = httpx2.post(f"{server.url}/login", json=sent).json()["data"]["access_token"]
     with server.client(**{"Authorization": f"Bearer {token}", "OAUTH-TOKEN": token}) as made:
@@ -63,6 +83,13 @@ def _fill(client: httpx2.Client) -> None:
     post("/api/pipelines/charted/pipeline_schedules", {"pipeline_schedule": on})
     post("/api/pipelines/charted/backfills", {"backfill": {"name": "back"}})
     post("/api/pipeline_schedules/1/pipeline_runs", {"pipeline_run": {}})
+    made = "mutation($files: JSON!) { semanticModelCreate(input: {files: $files}) { model { version } } }"
+    files = {"tables/orders.yml": MODEL}
+    post("/v2/graphql", {"query": made, "variables": {"files": files}})
+    counted = {"measures": ["orders.count"]}
+    while (answer := client.post("/v2/load", json={"query": counted}).json()) == WAIT:
+        time.sleep(0.05)
+    assert "data" in answer, answer
     ends = {
         "source": {
             "name": "from",

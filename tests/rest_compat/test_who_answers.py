@@ -21,6 +21,7 @@ OWN = {
     "/readyz": "application/json",
     "/metrics": "text/plain",
     "/v2/graphql": "text/html",
+    "/lens2/api/{lens}/v2/graphql": "text/html",
     "/assets/nothing.js": "text/plain",
     "/api-docs": "",
     "/api-docs/": "text/html",
@@ -38,7 +39,9 @@ NOBODYS = (
     "/api",
     "/api/",
     "/api-docs/nothing",
-    "/v2/nothing",
+    "/v2nothing",
+    "/lens2",
+    "/lens2/nothing",
     "/docs",
     "/auth/",
     "/health/",
@@ -71,6 +74,8 @@ def _told(answer: httpx2.Response) -> str:
     body: Any = answer.json()
     if "success" in body or body == {"status": "ok"}:
         return "olake"
+    if body.keys() == {"error"} and isinstance(body["error"], str):
+        return "lens"
     return "mage" if "metadata" in body or "error" in body or "pipeline_run" in body else "server"
 
 
