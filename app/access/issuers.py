@@ -27,7 +27,7 @@ log = structlog.get_logger()
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 KEYS_LAST_S = 600.0
 ASK_AGAIN_S = 30.0
-"""An unknown key's id is looked up at most so often: anybody can make one up."""
+"""Keys are looked up at most so often: anybody can make up a key's id, and an issuer can be away."""
 LEEWAY_S = 30
 PERMISSIONS = frozenset({"semantic.read"})
 MAX_GROUPS = 200
@@ -113,7 +113,7 @@ class _Issuer:
     """The public keys of an OIDC issuer, kept for some minutes."""
 
     def __init__(self) -> None:
-        self._url = ""
+        self._url = self._tried = ""
         self._keys = KeySet([])
         self._read = self._asked = float("-inf")
         self._lock = asyncio.Lock()
@@ -124,9 +124,11 @@ class _Issuer:
             now = time.monotonic()
             old = url != self._url or now - self._read > KEYS_LAST_S
             unknown = kid not in {key.kid or "" for key in self._keys.keys}
-            if old or (unknown and now - self._asked > ASK_AGAIN_S):
-                self._asked = now
+            if (old or unknown) and (now - self._asked > ASK_AGAIN_S or url != self._tried):
+                self._asked, self._tried = now, url
                 await self._refresh(url)
+            if url != self._url:
+                raise Unavailable("The issuer's keys cannot be read now.")
             return self._keys
 
     async def _refresh(self, url: str) -> None:
@@ -136,9 +138,8 @@ class _Issuer:
                 answer = await http.get(about.raise_for_status().json()["jwks_uri"])
                 self._keys = KeySet.import_key_set(answer.raise_for_status().json())
         except (httpx2.HTTPError, JoseError, KeyError, TypeError, ValueError) as error:
+            # The old ones go on, and who waits behind this call is not made to try again.
             log.warning("issuer.keys_not_read", error=type(error).__name__)
-            if url != self._url:
-                raise Unavailable("The issuer's keys cannot be read now.") from error
             return
         self._url, self._read = url, time.monotonic()
 

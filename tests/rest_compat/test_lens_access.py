@@ -80,11 +80,16 @@ class Issuer:
 
     def __init__(self) -> None:
         self.keys = [RSAKey.generate_key(2048, {"kid": "one"})]
-        self.reads = 0
+        self.reads = self.asked = 0
+        self.is_away = False
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                outer.asked += 1
+                if outer.is_away:
+                    self.send_error(503)
+                    return
                 body: Any = {"jwks_uri": f"{outer.url}/keys"}
                 if self.path == "/keys":
                     outer.reads += 1
@@ -382,6 +387,19 @@ async def test_a_jwt_of_an_issuer_is_verified_by_its_keys(
     assert issuer.reads == reads + 1
 
 
+async def test_an_issuer_that_is_away_is_not_asked_by_every_caller(
+    peer: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await ask(peer, issuer.token(), "/v2/load", COUNT)).status_code == 200
+    monkeypatch.setattr(issuers, "KEYS_LAST_S", -1.0)
+    monkeypatch.setattr(issuers._issuer, "_asked", float("-inf"))
+    monkeypatch.setattr(issuer, "is_away", True)
+    asked = issuer.asked
+    for _ in range(3):
+        assert (await ask(peer, issuer.token(), "/v2/load", COUNT)).status_code == 200
+    assert issuer.asked == asked + 1
+
+
 NONSENSE: list[Any] = [
     *({}, [], 5, "x", None, True),
     *({"query": one} for one in ({}, [], 5, "", "x", "[", None, True, [[]], [5], {"measures": 5})),
@@ -392,6 +410,12 @@ NONSENSE: list[Any] = [
     {"query": {"measures": ["orders.count"], "filters": [{"member": "orders.id"}]}},
     {"query": {"dimensions": ["orders.id"], "order": 5}, "queryType": 5},
     {"query": [{"measures": ["orders.count"]}] * 50, "queryType": "multi"},
+    {
+        "query": {
+            "measures": ["orders.count"],
+            "filters": [{"or": [{"member": "orders.id", "operator": "equals", "values": ["1"]}] * 2000}],
+        }
+    },
     {"query": {"timeDimensions": [{"dimension": "orders.placed_at", "dateRange": "never"}]}},
 ]
 
