@@ -138,6 +138,12 @@ class Opened:
             self._catalog = iceberg_catalog.connect(self._session, self._writer, self._door)
             if "s3" not in str(self._writer.get("iceberg_s3_path") or "")[:3]:
                 self._confine(str(self._session.data_root.resolve()))
+            else:
+                duck.load(self.con, "httpfs")
+                # A statement can name a host behind s3://, before any table has been opened.
+                proxy = literal(self._door.url.removeprefix("http://"))
+                self.con.execute(f"SET http_proxy = {proxy}")
+                self._confine("s3://", "s3a://")
         elif self._type == "parquet":
             if self._writer.get("s3_bucket"):
                 self._door = Door(self._session.address)

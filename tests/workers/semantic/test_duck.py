@@ -94,6 +94,21 @@ async def test_a_statement_reads_no_file_of_the_machine(
             assert "disabled" in str(refused.value) or "Permission" in str(refused.value)
 
 
+async def test_a_statement_over_iceberg_in_s3_reads_nothing_else(
+    rig: Rig, processes: DuckProcesses
+) -> None:
+    writer = {**rig.iceberg["config"]["writer"], "iceberg_s3_path": "s3://bucket/tables"}
+    config = {**rig.iceberg["config"], "writer": {**writer, "s3_endpoint": "http://s3.example"}}
+    asked = engine(processes, {**rig.iceberg, "config": config}, here)
+    for path in ("/etc/hostname", "/proc/self/environ", "http://127.0.0.1:9/x"):
+        with pytest.raises(QueryError, match="Permission"):
+            await rows(asked, f"SELECT * FROM read_text('{path}')")
+    inner = engine(processes, {**rig.iceberg, "config": config})
+    with pytest.raises(QueryError) as refused:
+        await rows(inner, "SELECT * FROM read_text('s3://b/x?s3_endpoint=127.0.0.1:9&s3_use_ssl=false')")
+    assert "Could not connect" not in str(refused.value)
+
+
 async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(
     rig: Rig, processes: DuckProcesses
 ) -> None:
