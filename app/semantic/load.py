@@ -173,7 +173,12 @@ def _result(who: Asker, asked: Asked, ready: Ready) -> Json:
 def _question(who: Asker, query: Any, is_multi: bool) -> "Question":
     """The queries as SQL; Invalid, in the words that clients know, for those that cannot be."""
     loaded = who.loaded
-    key = (loaded.id, id(loaded.model), who.caller, is_multi, orjson.dumps(query))
+    try:
+        text = orjson.dumps(query)
+    except TypeError as error:
+        # Literals of GraphQL can hold what JSON cannot.
+        raise Invalid(f"This is no query: {error}", "INVALID") from None
+    key = (loaded.id, id(loaded.model), who.caller, is_multi, text)
     found = _kept.get(key)
     if found is not None and time.monotonic() < found.until:
         return found

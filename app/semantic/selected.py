@@ -87,7 +87,7 @@ class _Reader:
         where, order = self.arguments.get("where") or {}, self.arguments.get("orderBy") or {}
         self._root_where(where)
         for table, directions in order.items():
-            self._ordered(table, directions)
+            self._ordered(table, directions or {})
         for table in selections.of(result, [n.selection_set for n in info.field_nodes]):
             if table.definition is not None:
                 self._table(selections, table)
