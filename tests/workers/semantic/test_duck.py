@@ -1,6 +1,7 @@
 """DuckDB over what jobs have written, and over a database that it attaches."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest_asyncio
 from tests.maria import PASSWORD, Maria, maria  # noqa: F401  (a fixture)
 from tests.workers.sync.rig import Line, Rig
 from workers.semantic.base import QueryError
-from workers.semantic.duck import DuckEngine, DuckProcesses
+from workers.semantic.duck import LONGEST_LINE, DuckEngine, DuckProcess, DuckProcesses
 
 SHOP = """
 CREATE TABLE sales (id int PRIMARY KEY, n bigint, amount numeric(10,2), city text, at timestamp, ok boolean);
@@ -118,6 +119,26 @@ async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(
     with pytest.raises(QueryError, match="timeout"):
         await asked.run(endless, [], 0.5)
     assert await rows(asked, "SELECT 2") == [[2]]
+
+
+async def test_a_process_whose_answer_was_half_read_is_ended() -> None:
+    told = "import time; print('{\"rows\": 1, \"bytes\": 5000000}'); print('x' * 3000000, flush=True)"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"{told}; time.sleep(60)"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        limit=LONGEST_LINE,
+    )
+    one = DuckProcess(process)
+    asking = asyncio.create_task(one.ask({"place": "a"}, nowhere))
+    async with asyncio.timeout(20):
+        while len(process.stdout._buffer) <= LONGEST_LINE:  # type: ignore[union-attr]
+            await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not one.lives
 
 
 @pytest.mark.long
