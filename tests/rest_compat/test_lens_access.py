@@ -413,7 +413,9 @@ NONSENSE: list[Any] = [
     {
         "query": {
             "measures": ["orders.count"],
-            "filters": [{"or": [{"member": "orders.id", "operator": "equals", "values": ["1"]}] * 2000}],
+            "filters": [
+                {"or": [{"member": "orders.id", "operator": "equals", "values": ["1"]}] * 2000}
+            ],
         }
     },
     {"query": {"timeDimensions": [{"dimension": "orders.placed_at", "dateRange": "never"}]}},

@@ -106,7 +106,9 @@ async def test_a_statement_over_iceberg_in_s3_reads_nothing_else(
             await rows(asked, f"SELECT * FROM read_text('{path}')")
     inner = engine(processes, {**rig.iceberg, "config": config})
     with pytest.raises(QueryError) as refused:
-        await rows(inner, "SELECT * FROM read_text('s3://b/x?s3_endpoint=127.0.0.1:9&s3_use_ssl=false')")
+        await rows(
+            inner, "SELECT * FROM read_text('s3://b/x?s3_endpoint=127.0.0.1:9&s3_use_ssl=false')"
+        )
     assert "Could not connect" not in str(refused.value)
 
 
@@ -122,7 +124,9 @@ async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(
 
 
 async def test_a_process_whose_answer_was_half_read_is_ended() -> None:
-    told = "import time; print('{\"rows\": 1, \"bytes\": 5000000}'); print('x' * 3000000, flush=True)"
+    told = (
+        "import time; print('{\"rows\": 1, \"bytes\": 5000000}'); print('x' * 3000000, flush=True)"
+    )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", f"{told}; time.sleep(60)"),
         stdin=asyncio.subprocess.PIPE,
@@ -133,7 +137,7 @@ async def test_a_process_whose_answer_was_half_read_is_ended() -> None:
     one = DuckProcess(process)
     asking = asyncio.create_task(one.ask({"place": "a"}, nowhere))
     async with asyncio.timeout(20):
-        while len(process.stdout._buffer) <= LONGEST_LINE:  # type: ignore[union-attr]
+        while len(process.stdout._buffer) <= LONGEST_LINE:  # type: ignore  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
