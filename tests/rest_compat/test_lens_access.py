@@ -348,6 +348,11 @@ def encoded(part: bytes) -> str:
     return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
+def signed_of(key: OctKey, claims: Mapping[str, Any]) -> str:
+    """A JWT of these claims."""
+    return jwt.encode({"alg": "HS256"}, dict(claims), key)
+
+
 async def test_a_jwt_that_is_not_what_it_seems_is_refused(
     peer: httpx2.AsyncClient, issuer: Issuer
 ) -> None:
@@ -356,6 +361,7 @@ async def test_a_jwt_that_is_not_what_it_seems_is_refused(
     public = issuer.keys[0].as_pem(private=False)
     body = encoded(json.dumps(claims).encode())
     header = encoded(b'{"alg":"none"}')
+    nested = b'{"alg":"HS256","x":' + b"[" * 990 + b"]" * 990 + b"}"
     confused = f"{encoded(json.dumps({'alg': 'HS256', 'kid': 'one'}).encode())}.{body}"
     bad = {
         "no end": jwt.encode({"alg": "HS256"}, {**claims, "exp": None}, key),
@@ -363,6 +369,8 @@ async def test_a_jwt_that_is_not_what_it_seems_is_refused(
         "the issuer's public key as a secret": f"{confused}.{encoded(hmac.digest(public, confused.encode(), 'sha256'))}",
         "groups that are no list": jwt.encode({"alg": "HS256"}, {**claims, "groups": "a"}, key),
         "another project": jwt.encode({"alg": "HS256"}, {**claims, "project": "nowhere"}, key),
+        "a project that no table can hold": signed_of(key, {**claims, "project": "\0"}),
+        "a head that is nested too deeply": f"{encoded(nested)}.{body}.x",
         "another audience": issuer.token(aud="somebody else"),
         "another issuer": issuer.token(iss="https://elsewhere.example"),
         "an end that has passed": issuer.token(exp=int(time.time()) - 600),
