@@ -14,6 +14,7 @@ from tests.maria import PASSWORD, Maria, maria  # noqa: F401  (a fixture)
 from tests.workers.sync.rig import Line, Rig
 from workers.semantic.base import QueryError
 from workers.semantic.duck import LONGEST_LINE, DuckEngine, DuckProcess, DuckProcesses
+from workers.semantic.duck_child import S3, iceberg_folders
 
 SHOP = """
 CREATE TABLE sales (id int PRIMARY KEY, n bigint, amount numeric(10,2), city text, at timestamp, ok boolean);
@@ -110,6 +111,15 @@ async def test_a_statement_over_iceberg_in_s3_reads_nothing_else(
             inner, "SELECT * FROM read_text('s3://b/x?s3_endpoint=127.0.0.1:9&s3_use_ssl=false')"
         )
     assert "Could not connect" not in str(refused.value)
+
+
+def test_each_catalog_of_iceberg_has_its_folders(tmp_path: Path) -> None:
+    jdbc, local = {"catalog_type": "jdbc"}, str(tmp_path.resolve())
+    for path in ("lake", "s3-lake", ""):
+        assert iceberg_folders({**jdbc, "iceberg_s3_path": path}, tmp_path) == [local]
+    assert iceberg_folders({**jdbc, "iceberg_s3_path": "s3a://b"}, tmp_path) == [*S3]
+    rest = {"catalog_type": "rest", "iceberg_s3_path": "name of a warehouse"}
+    assert iceberg_folders(rest, tmp_path) == [*S3, local]
 
 
 async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(
