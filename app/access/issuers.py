@@ -86,8 +86,7 @@ async def _verified(token: str, access: Access) -> Mapping[str, Any]:
 
 
 def _oidc_rules(access: Access) -> jwt.JWTClaimsRegistry:
-    audience = access.oidc_audience
-    wanted: Any = {"essential": True, "value": audience} if audience else {}
+    wanted: Any = {"essential": True, "value": access.oidc_audience}
     issuer: Any = {"essential": True, "value": access.oidc_issuer}
     return jwt.JWTClaimsRegistry(leeway=LEEWAY_S, exp={"essential": True}, iss=issuer, aud=wanted)
 

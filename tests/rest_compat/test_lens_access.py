@@ -15,13 +15,14 @@ import pytest
 import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
+from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from app.access import issuers
 from app.access.actions import create_api_key, revoke_api_key
 from app.core.rules import SYSTEM
 from app.semantic.actions.models import push_model
-from app.settings import get_settings
+from app.settings import Access, get_settings
 from rest_compat.lens.routes import dialect
 from tests.app.semantic.conftest import lane, warehouse  # noqa: F401  (fixtures)
 from tests.factories import rows
@@ -438,3 +439,10 @@ async def test_nonsense_is_refused_in_words(
         answer = await ask(peer, tokens["bob"], path, body, "POST")
         assert answer.status_code == 400, (body, answer.text)
         assert answer.json()["error"] and "Traceback" not in answer.text
+
+
+def test_an_issuer_without_an_audience_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its other clients' tokens would be good here."""
+    monkeypatch.delenv("ISTHMUS_OIDC_AUDIENCE")
+    with pytest.raises(ValidationError, match="needs ISTHMUS_OIDC_AUDIENCE"):
+        Access()  # type: ignore[call-arg]
