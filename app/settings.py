@@ -4,9 +4,9 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -88,9 +88,17 @@ class Access(BaseSettings):
 
     jwt_key: str = Field("", description="Verifies JWTs (HS256) of callers of the semantic model.")
     oidc_issuer: str = Field("", description="An issuer whose JWTs are good for the same.")
-    oidc_audience: str = ""
+    oidc_audience: str = Field(
+        "", description="The `aud` of those JWTs: an issuer has other clients."
+    )
 
     _lists = field_validator("allowed_origins", "trusted_proxies", mode="before")(_split)
+
+    @model_validator(mode="after")
+    def _an_issuer_has_an_audience(self) -> Self:
+        if self.oidc_issuer and not self.oidc_audience:
+            raise ValueError("ISTHMUS_OIDC_ISSUER needs ISTHMUS_OIDC_AUDIENCE.")
+        return self
 
 
 class Door(BaseSettings):

@@ -27,8 +27,9 @@ log = structlog.get_logger()
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 KEYS_LAST_S = 600.0
 ASK_AGAIN_S = 30.0
-"""An unknown key's id is looked up at most so often: anybody can make one up."""
+"""Keys are looked up at most so often: anybody can make up a key's id, and an issuer can be away."""
 LEEWAY_S = 30
+LATEST = 2**40
 PERMISSIONS = frozenset({"semantic.read"})
 MAX_GROUPS = 200
 
@@ -49,10 +50,10 @@ async def by_jwt(token: str) -> Subject:
     access = get_settings().access
     claims = await _verified(token, access)
     subject, groups = claims.get("sub"), claims.get("groups", [])
-    if not isinstance(subject, str) or not subject or not _are_names(groups):
+    project = claims.get("project", "")
+    if not _is_name(subject) or not _are_names(groups) or not (_is_name(project) or project == ""):
         raise _bad()
-    named = claims.get("project", "")
-    row = await db.fetch_row(_PROJECT, named if isinstance(named, str) else "\n")
+    row = await db.fetch_row(_PROJECT, project)
     if row is None:
         raise _bad()
     return Subject(
@@ -62,7 +63,7 @@ async def by_jwt(token: str) -> Subject:
         grants={row["id"]: PERMISSIONS},
         groups=tuple(groups),
         is_limited=True,
-        expires_at=float(claims["exp"]),
+        expires_at=float(min(claims["exp"], LATEST)),
     )
 
 
@@ -79,21 +80,25 @@ async def _verified(token: str, access: Access) -> Mapping[str, Any]:
         else:
             raise _bad()
         rules.validate(decoded.claims)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _bad() from error
     return decoded.claims
 
 
 def _oidc_rules(access: Access) -> jwt.JWTClaimsRegistry:
-    audience = access.oidc_audience
-    wanted: Any = {"essential": True, "value": audience} if audience else {}
+    wanted: Any = {"essential": True, "value": access.oidc_audience}
     issuer: Any = {"essential": True, "value": access.oidc_issuer}
     return jwt.JWTClaimsRegistry(leeway=LEEWAY_S, exp={"essential": True}, iss=issuer, aud=wanted)
 
 
 def _are_names(groups: Any) -> bool:
     is_list = isinstance(groups, list) and len(groups) <= MAX_GROUPS
-    return is_list and all(isinstance(name, str) for name in groups)
+    return is_list and all(map(_is_name, groups))
+
+
+def _is_name(value: Any) -> bool:
+    # Neither tables nor answers can hold NUL or half a surrogate pair.
+    return isinstance(value, str) and value != "" and value.isprintable()
 
 
 def _part(token: str, number: int) -> Mapping[str, Any]:
@@ -113,7 +118,7 @@ class _Issuer:
     """The public keys of an OIDC issuer, kept for some minutes."""
 
     def __init__(self) -> None:
-        self._url = ""
+        self._url = self._tried = ""
         self._keys = KeySet([])
         self._read = self._asked = float("-inf")
         self._lock = asyncio.Lock()
@@ -124,9 +129,11 @@ class _Issuer:
             now = time.monotonic()
             old = url != self._url or now - self._read > KEYS_LAST_S
             unknown = kid not in {key.kid or "" for key in self._keys.keys}
-            if old or (unknown and now - self._asked > ASK_AGAIN_S):
-                self._asked = now
+            if (old or unknown) and (now - self._asked > ASK_AGAIN_S or url != self._tried):
+                self._asked, self._tried = now, url
                 await self._refresh(url)
+            if url != self._url:
+                raise Unavailable("The issuer's keys cannot be read now.")
             return self._keys
 
     async def _refresh(self, url: str) -> None:
@@ -136,9 +143,8 @@ class _Issuer:
                 answer = await http.get(about.raise_for_status().json()["jwks_uri"])
                 self._keys = KeySet.import_key_set(answer.raise_for_status().json())
         except (httpx2.HTTPError, JoseError, KeyError, TypeError, ValueError) as error:
+            # The old ones go on, and who waits behind this call is not made to try again.
             log.warning("issuer.keys_not_read", error=type(error).__name__)
-            if url != self._url:
-                raise Unavailable("The issuer's keys cannot be read now.") from error
             return
         self._url, self._read = url, time.monotonic()
 

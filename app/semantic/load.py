@@ -1,9 +1,12 @@
 """Questions to a model from their JSON to their answers, in the words of Cube's REST API."""
 
+import asyncio
+import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -18,6 +21,7 @@ from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 KEPT_S = 1.0
 """How long a compiled query is kept: words such as `today` mean another time a moment later."""
@@ -63,8 +67,12 @@ async def load(
     runs = tuple(run for one in ready for run in one.runs)
     if question.answer is not None and question.answer[0] == runs:
         return orjson.Fragment(question.answer[1])
-    results = [_result(who, question.asked, one) for one in ready]
-    text = orjson.dumps(compiler.load_answer(question.asked, results, multi=is_multi))
+
+    def written() -> bytes:
+        results = [_result(who, question.asked, one) for one in ready]
+        return orjson.dumps(compiler.load_answer(question.asked, results, multi=is_multi))
+
+    text = await _made(ready, written)
     if len(text) <= LONGEST_KEPT:
         question.answer = runs, text
     return orjson.Fragment(text)
@@ -77,7 +85,8 @@ async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None
         return None
     # A time and its periods have keys of their own here; in other answers they share one.
     names = [column.keys[0] for column in ready[0].compiled.columns]
-    return [dict(zip(names, row, strict=True)) for row in ready[0].answer.rows()]
+    found = ready[0].answer
+    return await _made(ready, lambda: [dict(zip(names, row, strict=True)) for row in found.rows()])
 
 
 def sql(who: Asker, query: Any) -> Any:
@@ -108,6 +117,13 @@ def meta(who: Asker, *, extended: bool) -> Json:
         source_name=name,
         extended=extended,
     )
+
+
+async def _made(ready: list[Ready], make: Callable[[], T]) -> T:
+    """What is made of answers: beside the loop where they are long."""
+    if sum(len(one.answer.content) for one in ready) <= LONGEST_KEPT:
+        return make()
+    return await asyncio.to_thread(make)
 
 
 async def _ready(who: Asker, compiled: list[Compiled], wait_s: float) -> list[Ready] | None:
@@ -165,7 +181,10 @@ def _result(who: Asker, asked: Asked, ready: Ready) -> Json:
             db_type=_source(who, compiled).dialect,
         )
 
-    key = (answered.key, answered.run, compiled.normal.compact, asked.type)
+    # Ranges that are the same moments have other words in another zone.
+    words = tuple(compiler.extra_keys(asked, compiled.normal).items())
+    names = tuple(column.keys for column in compiled.columns)
+    key = (answered.key, answered.run, compiled.normal.compact, names, words)
     data = _shaped.get(key, lambda: told(answered.rows())["data"])
     return {**told([]), "data": data}
 
@@ -173,7 +192,12 @@ def _result(who: Asker, asked: Asked, ready: Ready) -> Json:
 def _question(who: Asker, query: Any, is_multi: bool) -> "Question":
     """The queries as SQL; Invalid, in the words that clients know, for those that cannot be."""
     loaded = who.loaded
-    key = (loaded.id, id(loaded.model), who.caller, is_multi, orjson.dumps(query))
+    try:
+        text = orjson.dumps(query)
+    except TypeError as error:
+        # Literals of GraphQL can hold what JSON cannot.
+        raise Invalid(f"This is no query: {error}", "INVALID") from None
+    key = (loaded.id, id(loaded.model), who.caller, is_multi, text)
     found = _kept.get(key)
     if found is not None and time.monotonic() < found.until:
         return found
@@ -227,19 +251,24 @@ class _Shaped:
     def __init__(self) -> None:
         self._texts: OrderedDict[Any, bytes] = OrderedDict()
         self._bytes = 0
+        self._lock = threading.Lock()
 
     def get(self, key: Any, make: Any) -> orjson.Fragment:
         """The text of a key, made where it is not there."""
-        text = self._texts.get(key)
-        if text is None:
-            text = self._texts[key] = orjson.dumps(make())
-            self._bytes += len(text)
+        with self._lock:
+            text = self._texts.pop(key, None)
+            if text is not None:
+                self._texts[key] = text
+        return orjson.Fragment(self._put(key, orjson.dumps(make())) if text is None else text)
+
+    def _put(self, key: Any, text: bytes) -> bytes:
+        with self._lock:
+            self._bytes += len(text) - len(self._texts.pop(key, b""))
+            self._texts[key] = text
             while self._bytes > SHAPED_BYTES and len(self._texts) > 1:
                 _, old = self._texts.popitem(last=False)
                 self._bytes -= len(old)
-        else:
-            self._texts.move_to_end(key)
-        return orjson.Fragment(text)
+        return text
 
 
 _shaped = _Shaped()

@@ -87,7 +87,7 @@ class _Reader:
         where, order = self.arguments.get("where") or {}, self.arguments.get("orderBy") or {}
         self._root_where(where)
         for table, directions in order.items():
-            self._ordered(table, directions)
+            self._ordered(table, directions or {})
         for table in selections.of(result, [n.selection_set for n in info.field_nodes]):
             if table.definition is not None:
                 self._table(selections, table)
@@ -158,7 +158,8 @@ class _Reader:
         for name, condition in where.items():
             path = f"{table}.{name}"
             ranged = name not in ("AND", "OR") and (condition or {}).get(_RANGE)
-            if ranged and path not in self.ranges:
+            # What is no range stays a filter, which says so.
+            if ranged and all(ranged) and path not in self.ranges:
                 self.ranges[path] = ranged[0] if len(ranged) == 1 else ranged
                 condition = {n: v for n, v in condition.items() if n != _RANGE}
             self.filters += _filters(table, {name: condition})

@@ -62,6 +62,8 @@ class ServedSchemas:
                     self._made[loaded.id] = found
                     if len(self._made) > MOST:
                         self._made.popitem(last=False)
+        else:
+            self._made.move_to_end(loaded.id)
         return found
 
 

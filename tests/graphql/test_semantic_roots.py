@@ -143,6 +143,27 @@ async def test_what_a_model_cannot_answer_is_said_with_its_place(graph: Caller) 
     assert answer.codes == ["GRAPHQL_VALIDATION_FAILED"]
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ table(orderBy: {orders: null}) { orders { count } } }",
+        "{ table(where: {AND: [{orders: null}]}) { orders { count } } }",
+        '{ semanticQuery(query: {measures: ["orders.count"], limit: 99999999999999999999}) { result } }',
+    ],
+)
+async def test_odd_values_are_no_fault_of_ours(graph: Caller, document: str) -> None:
+    while "CONTINUE_WAIT" in (answer := await graph(document)).codes:
+        pass
+    assert answer.codes in ([], ["BAD_USER_INPUT"])
+
+
+@pytest.mark.parametrize("given", ['[""]', "[null]", "[]"])
+async def test_a_range_that_is_none_is_refused(graph: Caller, given: str) -> None:
+    where = f"{{placed_at: {{inDateRange: {given}}}}}"
+    answer = await graph(f"{{ table {{ orders(where: {where}) {{ count }} }} }}")
+    assert answer.codes == ["BAD_USER_INPUT"]
+
+
 async def test_who_waits_too_long_is_told_to_come_again(
     graph: Caller,
     gate: Gate,  # noqa: F811

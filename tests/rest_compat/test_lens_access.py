@@ -15,13 +15,14 @@ import pytest
 import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
+from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from app.access import issuers
 from app.access.actions import create_api_key, revoke_api_key
 from app.core.rules import SYSTEM
 from app.semantic.actions.models import push_model
-from app.settings import get_settings
+from app.settings import Access, get_settings
 from rest_compat.lens.routes import dialect
 from tests.app.semantic.conftest import lane, warehouse  # noqa: F401  (fixtures)
 from tests.factories import rows
@@ -80,11 +81,16 @@ class Issuer:
 
     def __init__(self) -> None:
         self.keys = [RSAKey.generate_key(2048, {"kid": "one"})]
-        self.reads = 0
+        self.reads = self.asked = 0
+        self.is_away = False
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                outer.asked += 1
+                if outer.is_away:
+                    self.send_error(503)
+                    return
                 body: Any = {"jwks_uri": f"{outer.url}/keys"}
                 if self.path == "/keys":
                     outer.reads += 1
@@ -343,6 +349,11 @@ def encoded(part: bytes) -> str:
     return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
+def signed_of(key: OctKey, claims: Mapping[str, Any]) -> str:
+    """A JWT of these claims."""
+    return jwt.encode({"alg": "HS256"}, dict(claims), key)
+
+
 async def test_a_jwt_that_is_not_what_it_seems_is_refused(
     peer: httpx2.AsyncClient, issuer: Issuer
 ) -> None:
@@ -351,6 +362,7 @@ async def test_a_jwt_that_is_not_what_it_seems_is_refused(
     public = issuer.keys[0].as_pem(private=False)
     body = encoded(json.dumps(claims).encode())
     header = encoded(b'{"alg":"none"}')
+    nested = b'{"alg":"HS256","x":' + b"[" * 990 + b"]" * 990 + b"}"
     confused = f"{encoded(json.dumps({'alg': 'HS256', 'kid': 'one'}).encode())}.{body}"
     bad = {
         "no end": jwt.encode({"alg": "HS256"}, {**claims, "exp": None}, key),
@@ -358,6 +370,8 @@ async def test_a_jwt_that_is_not_what_it_seems_is_refused(
         "the issuer's public key as a secret": f"{confused}.{encoded(hmac.digest(public, confused.encode(), 'sha256'))}",
         "groups that are no list": jwt.encode({"alg": "HS256"}, {**claims, "groups": "a"}, key),
         "another project": jwt.encode({"alg": "HS256"}, {**claims, "project": "nowhere"}, key),
+        "a project that no table can hold": signed_of(key, {**claims, "project": "\0"}),
+        "a head that is nested too deeply": f"{encoded(nested)}.{body}.x",
         "another audience": issuer.token(aud="somebody else"),
         "another issuer": issuer.token(iss="https://elsewhere.example"),
         "an end that has passed": issuer.token(exp=int(time.time()) - 600),
@@ -382,6 +396,19 @@ async def test_a_jwt_of_an_issuer_is_verified_by_its_keys(
     assert issuer.reads == reads + 1
 
 
+async def test_an_issuer_that_is_away_is_not_asked_by_every_caller(
+    peer: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await ask(peer, issuer.token(), "/v2/load", COUNT)).status_code == 200
+    monkeypatch.setattr(issuers, "KEYS_LAST_S", -1.0)
+    monkeypatch.setattr(issuers._issuer, "_asked", float("-inf"))
+    monkeypatch.setattr(issuer, "is_away", True)
+    asked = issuer.asked
+    for _ in range(3):
+        assert (await ask(peer, issuer.token(), "/v2/load", COUNT)).status_code == 200
+    assert issuer.asked == asked + 1
+
+
 NONSENSE: list[Any] = [
     *({}, [], 5, "x", None, True),
     *({"query": one} for one in ({}, [], 5, "", "x", "[", None, True, [[]], [5], {"measures": 5})),
@@ -392,6 +419,14 @@ NONSENSE: list[Any] = [
     {"query": {"measures": ["orders.count"], "filters": [{"member": "orders.id"}]}},
     {"query": {"dimensions": ["orders.id"], "order": 5}, "queryType": 5},
     {"query": [{"measures": ["orders.count"]}] * 50, "queryType": "multi"},
+    {
+        "query": {
+            "measures": ["orders.count"],
+            "filters": [
+                {"or": [{"member": "orders.id", "operator": "equals", "values": ["1"]}] * 2000}
+            ],
+        }
+    },
     {"query": {"timeDimensions": [{"dimension": "orders.placed_at", "dateRange": "never"}]}},
 ]
 
@@ -404,3 +439,10 @@ async def test_nonsense_is_refused_in_words(
         answer = await ask(peer, tokens["bob"], path, body, "POST")
         assert answer.status_code == 400, (body, answer.text)
         assert answer.json()["error"] and "Traceback" not in answer.text
+
+
+def test_an_issuer_without_an_audience_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its other clients' tokens would be good here."""
+    monkeypatch.delenv("ISTHMUS_OIDC_AUDIENCE")
+    with pytest.raises(ValidationError, match="needs ISTHMUS_OIDC_AUDIENCE"):
+        Access()  # type: ignore[call-arg]

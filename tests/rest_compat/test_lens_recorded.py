@@ -64,7 +64,7 @@ def _cases() -> Iterator[Any]:
             yield pytest.param(one, id=one["id"], marks=(pytest.mark.long,) if is_plain else ())
 
 
-@pytest.mark.parametrize("one", _cases())
+@pytest.mark.parametrize("one", list(_cases()))
 async def test_answers_are_those_of_the_peer(one: Recording, peer: httpx2.AsyncClient) -> None:
     answer = await ask(peer, one["request"])
     expected = one["response"]

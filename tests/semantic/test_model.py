@@ -275,6 +275,8 @@ def test_templates_can_neither_reach_out_nor_grow_without_end() -> None:
     assert "unsafe" in _faults("a: {{ ''.__class__.__mro__ }}")[0]
     grown = "{% for a in range(99999) %}{% for b in range(99) %}longer {% endfor %}{% endfor %}"
     assert "more than" in _faults(grown)[0]
+    for greedy in ("{{ 10 ** (10 ** 10) }}", "{{ 'a' * 10 ** 9 }}"):
+        assert "too much time or memory" in _faults(f"a: {greedy}")[0]
     aliases = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n"
         for old, new in zip("abcdef", "bcdefg", strict=True)
@@ -353,6 +355,11 @@ def test_a_credential_can_name_a_group() -> None:
     assert scopes_of(model(), Caller("key-1", ("reader",))) == {"meta"}
     # Whom a group leaves out, no credential brings in.
     assert scopes_of(model(), Caller("mallory", ("default",))) == set()
+
+
+def test_a_users_name_cannot_pass_for_the_mark_of_another() -> None:
+    found = group_of(model(), Caller("users:id:ana"))
+    assert found and found.name == "default"
 
 
 def test_without_a_group_of_that_name_everybody_is_in_default() -> None:

@@ -81,7 +81,8 @@ class DuckProcess:
                 await self._send({"interrupt": True})
                 with contextlib.suppress(QueryError):
                     await self._answer(address)
-        except (TimeoutError, asyncio.CancelledError, asyncio.IncompleteReadError, OSError):
+        except (TimeoutError, asyncio.CancelledError, EOFError, OSError, ValueError):
+            # What was half read cannot be told from the next answer.
             await self.end()
 
     @property
@@ -168,7 +169,7 @@ class DuckEngine:
                 return await process.ask(query, self._address)
         except TimeoutError:
             raise late(timeout_s) from None
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, EOFError, ValueError):
             await process.end()
             raise QueryError("The process of the query ended before it was done.") from None
         finally:

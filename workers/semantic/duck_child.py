@@ -31,7 +31,17 @@ from workers.sync.child import _protect, _scratch
 
 MOST_TABLES = 500
 MOST_BYTES = 64 * 1024 * 1024
+S3 = ("s3://", "s3a://")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT")
+
+
+def iceberg_folders(writer: Mapping[str, Any], data_root: Path) -> list[str]:
+    """Where the files of an Iceberg catalog can be; a REST catalog says so only table by table."""
+    local = str(data_root.resolve())
+    if writer.get("catalog_type") != "jdbc":
+        return [*S3, local]
+    path = str(writer.get("iceberg_s3_path") or "")
+    return [*S3] if path.startswith(S3) else [local]
 
 
 class Wire:
@@ -136,8 +146,13 @@ class Opened:
             duck.load(self.con, "avro")
             duck.load(self.con, "iceberg")
             self._catalog = iceberg_catalog.connect(self._session, self._writer, self._door)
-            if "s3" not in str(self._writer.get("iceberg_s3_path") or "")[:3]:
-                self._confine(str(self._session.data_root.resolve()))
+            folders = iceberg_folders(self._writer, self._session.data_root)
+            if S3[0] in folders:
+                duck.load(self.con, "httpfs")
+                # A statement can name a host behind s3://, before any table has been opened.
+                proxy = literal(self._door.url.removeprefix("http://"))
+                self.con.execute(f"SET http_proxy = {proxy}")
+            self._confine(*folders)
         elif self._type == "parquet":
             if self._writer.get("s3_bucket"):
                 self._door = Door(self._session.address)

@@ -80,7 +80,7 @@ _NAMED = text("SELECT result_key FROM semantic_queries WHERE result_key = ANY(:k
 _OLD = text(f"""
 DELETE FROM semantic_queries WHERE id IN (
   SELECT id FROM semantic_queries
-  WHERE asked_at < now() - interval '{KEPT_DAYS} days' AND state <> 'running'
+  WHERE asked_at < now() - interval '{KEPT_DAYS} days' AND (state <> 'running' OR lease_until <= now())
   LIMIT {BATCH} FOR UPDATE SKIP LOCKED
 ) RETURNING result_key
 """)

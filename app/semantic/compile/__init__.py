@@ -2,6 +2,7 @@
 
 from app.semantic.compile.answer import dry_run_answer, load_answer, result, sql_answer
 from app.semantic.compile.asked import Asked, Normal
+from app.semantic.compile.blend import extra_keys
 from app.semantic.compile.columns import OutputColumn
 from app.semantic.compile.dialects import DIALECTS, Dialect
 from app.semantic.compile.errors import QueryError
@@ -19,6 +20,7 @@ __all__ = [
     "QueryError",
     "compile_query",
     "dry_run_answer",
+    "extra_keys",
     "load_answer",
     "normalise",
     "result",

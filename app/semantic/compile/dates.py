@@ -37,9 +37,15 @@ _MONTHS = {
 @cache
 def zone(name: str) -> ZoneInfo:
     """A time zone by its IANA name. QueryError for an unknown one."""
-    if name not in available_timezones():
+    if name not in _zones():
         raise QueryError(f"Unknown timezone: {name}")
     return ZoneInfo(name)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    # To list them is to read hundreds of files.
+    return frozenset(available_timezones())
 
 
 def text(moment: datetime) -> str:

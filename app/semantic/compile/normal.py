@@ -26,6 +26,8 @@ from app.semantic.model.nouns import GRANULARITIES
 MAX_QUERIES = 20
 MAX_VALUES = 10_000
 MAX_DEPTH = 20
+MAX_FILTERS = 500
+MAX_MEMBERS = 500
 OPERATORS = (
     "equals", "notEquals", "in", "notIn", "contains", "notContains", "startsWith", "notStartsWith",
     "endsWith", "notEndsWith", "gt", "gte", "lt", "lte", "set", "notSet", "inDateRange",
@@ -109,6 +111,8 @@ def _normal(raw: Any, now: datetime) -> Normal:
     measures = formats.names(query, "measures", formats.NAME)
     dimensions, asked_times = _dimensions(query)
     times = (*_time_dimensions(query, timezone, now), *asked_times)
+    if len(measures) + len(dimensions) + len(times) > MAX_MEMBERS:
+        raise QueryError(f"A query has at most {MAX_MEMBERS} members.")
     if not measures and not dimensions and not any(one.granularity for one in times):
         raise QueryError(
             "Query should contain either measures, dimensions or timeDimensions with granularities "
@@ -211,7 +215,18 @@ def _range(said: Any, path: str, timezone: str, now: datetime) -> dates.Range:
 def _filters(query: Json) -> tuple[Filter, ...]:
     said = formats.listed(query, "filters")
     found = [_filter(one, f"filters[{number}]", 1) for number, one in enumerate(said)]
-    return tuple(one for one in found if one is not None)
+    kept = tuple(one for one in found if one is not None)
+    every = [test for one in kept for test in _tests(one)]
+    # To compile them takes time in which nobody else is served.
+    if len(every) > MAX_FILTERS:
+        raise QueryError(f"A query has at most {MAX_FILTERS} filters.")
+    if sum(len(one.values) for one in every) > MAX_VALUES:
+        raise QueryError(f"The filters of a query have at most {MAX_VALUES} values.")
+    return kept
+
+
+def _tests(one: Filter) -> list[Test]:
+    return [one] if isinstance(one, Test) else [test for x in one.filters for test in _tests(x)]
 
 
 def _filter(said: Any, path: str, depth: int) -> Filter | None:

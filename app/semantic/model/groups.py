@@ -18,6 +18,9 @@ def scopes_of(model: Model, caller: Caller) -> frozenset[str]:
 
 
 def _belongs(caller: Caller, group: UserGroup) -> bool:
-    ids = {"*", caller.user, f"users:id:{caller.user}"} - {"", "users:id:"}
+    ids = {"*", f"users:id:{caller.user}"} - {"users:id:"}
+    if not caller.user.startswith("users:"):
+        # A name can be anything; none may pass for the mark of another.
+        ids |= {caller.user} - {""}
     included = ids & group.includes or group.name in caller.groups
     return bool(included) and not ids & group.excludes

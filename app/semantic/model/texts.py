@@ -6,14 +6,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
 
 from app.semantic.model.nouns import ModelError, Place
+from app.semantic.model.templates import fill_in
 
-MAX_TEXT = 1024 * 1024
 MAX_VALUES = 200_000
 _TEMPLATE = re.compile(r"\{\{|\{%")
+# What nearly all templates are; it needs no process.
+_PLAIN = re.compile(r"""\{\{\s*load_sql\(\s*["']([\w-]+)["']\s*\)\s*\}\}""")
 _LOAD_SQL = re.compile(r"""\s*load_sql\(\s*["']?([\w-]+)["']?\s*\)\s*""")
 
 
@@ -49,19 +49,16 @@ def read(files: Mapping[str, str], faults: Faults) -> list[Said]:
     """The top mapping of each YAML file, in the order of their paths."""
     sqls = {PurePosixPath(path).stem: text for path, text in files.items() if path.endswith(".sql")}
     found = []
-    for path in sorted(files):
-        if path.endswith((".yml", ".yaml")):
-            top = _read_one(path, files[path], sqls, faults)
-            if top is not None:
-                found.append(top)
+    for path, text in _rendered(files, faults).items():
+        top = _read_one(path, text, sqls, faults)
+        if top is not None:
+            found.append(top)
     return found
 
 
 def _read_one(path: str, text: str, sqls: Mapping[str, str], faults: Faults) -> Said | None:
     try:
-        value = _Values(path, sqls).of(yaml.compose(_rendered(text), Loader=yaml.SafeLoader))
-    except TemplateError as error:
-        faults.add(Place(path, getattr(error, "lineno", None) or 1), "", f"template: {error}")
+        value = _Values(path, sqls).of(yaml.compose(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -77,22 +74,21 @@ def _read_one(path: str, text: str, sqls: Mapping[str, str], faults: Faults) -> 
     return None
 
 
-def _rendered(text: str) -> str:
-    """The text with its templates filled in. `load_sql` stays a mark, so that lines stay lines."""
-    if not _TEMPLATE.search(text):
-        return text
-    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.globals = {
-        "load_sql": lambda name: f"load_sql({name})",
-        "range": environment.globals["range"],
+def _rendered(files: Mapping[str, str], faults: Faults) -> dict[str, str]:
+    """The texts of YAML files with their templates filled in, without those that cannot be."""
+    texts = {
+        path: _PLAIN.sub(r"load_sql(\1)", files[path])
+        for path in sorted(files)
+        if path.endswith((".yml", ".yaml"))
     }
-    parts, size = [], 0
-    for part in environment.from_string(text).generate():
-        size += len(part)
-        if size > MAX_TEXT:
-            raise TooMuch(f"its templates make more than {MAX_TEXT} characters")
-        parts.append(part)
-    return "".join(parts)
+    templates = {path: text for path, text in texts.items() if _TEMPLATE.search(text)}
+    for path, found in (fill_in(templates) if templates else {}).items():
+        if "text" in found:
+            texts[path] = str(found["text"])
+        else:
+            faults.add(Place(path, int(str(found["line"]))), "", str(found["error"]))
+            del texts[path]
+    return texts
 
 
 class _Values:

@@ -29,6 +29,7 @@ tables:
       every: 1 hour
     dimensions:
       - {name: id, sql: id, type: number, primary_key: true}
+      - {name: at, sql: "timestamp '2024-01-01 12:00' + id * interval '0 s'", type: time}
     measures:
       - {name: count, type: count}
   - name: fixed
@@ -101,6 +102,24 @@ async def test_an_answer_is_renewed_when_its_keys_sql_says_so(who: Asker, gate: 
 async def insert(connection: asyncpg.Connection, number: int) -> None:
     """One event more."""
     await connection.execute("INSERT INTO events VALUES ($1, 'late', now(), 1)", number)
+
+
+async def test_compared_ranges_are_worded_in_the_zone_of_each_query(who: Asker) -> None:
+    """The same moments are the same statement, whatever the clock says."""
+    found = []
+    for zone, day, hour in (("UTC", "2024-01-01", "05"), ("America/New_York", "2024-01-01", "00")):
+        first = [f"{day}T{hour}:00:00", f"{day}T{int(hour) + 9:02}:00:00"]
+        times = [{"dimension": "events.at", "compareDateRange": [first]}]
+        asked = {**EVENTS, "timeDimensions": times, "timezone": zone}
+        answer = None
+        while answer is None:
+            answer = await load(who, asked, "multi", 5)
+        found.append(orjson.loads(orjson.dumps(answer))["results"][0]["data"][0])
+    assert [one["compareDateRange"][:19] for one in found] == [
+        "2024-01-01T05:00:00",
+        "2024-01-01T00:00:00",
+    ]
+    assert found[0]["events.count"] == found[1]["events.count"] != "0"
 
 
 async def test_a_long_query_is_followed_to_its_end(who: Asker, gate: Gate) -> None:

@@ -1,6 +1,7 @@
 """DuckDB over what jobs have written, and over a database that it attaches."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest_asyncio
 from tests.maria import PASSWORD, Maria, maria  # noqa: F401  (a fixture)
 from tests.workers.sync.rig import Line, Rig
 from workers.semantic.base import QueryError
-from workers.semantic.duck import DuckEngine, DuckProcesses
+from workers.semantic.duck import LONGEST_LINE, DuckEngine, DuckProcess, DuckProcesses
+from workers.semantic.duck_child import S3, iceberg_folders
 
 SHOP = """
 CREATE TABLE sales (id int PRIMARY KEY, n bigint, amount numeric(10,2), city text, at timestamp, ok boolean);
@@ -94,6 +96,32 @@ async def test_a_statement_reads_no_file_of_the_machine(
             assert "disabled" in str(refused.value) or "Permission" in str(refused.value)
 
 
+async def test_a_statement_over_iceberg_in_s3_reads_nothing_else(
+    rig: Rig, processes: DuckProcesses
+) -> None:
+    writer = {**rig.iceberg["config"]["writer"], "iceberg_s3_path": "s3://bucket/tables"}
+    config = {**rig.iceberg["config"], "writer": {**writer, "s3_endpoint": "http://s3.example"}}
+    asked = engine(processes, {**rig.iceberg, "config": config}, here)
+    for path in ("/etc/hostname", "/proc/self/environ", "http://127.0.0.1:9/x"):
+        with pytest.raises(QueryError, match="Permission"):
+            await rows(asked, f"SELECT * FROM read_text('{path}')")
+    inner = engine(processes, {**rig.iceberg, "config": config})
+    with pytest.raises(QueryError) as refused:
+        await rows(
+            inner, "SELECT * FROM read_text('s3://b/x?s3_endpoint=127.0.0.1:9&s3_use_ssl=false')"
+        )
+    assert "Could not connect" not in str(refused.value)
+
+
+def test_each_catalog_of_iceberg_has_its_folders(tmp_path: Path) -> None:
+    jdbc, local = {"catalog_type": "jdbc"}, str(tmp_path.resolve())
+    for path in ("lake", "s3-lake", ""):
+        assert iceberg_folders({**jdbc, "iceberg_s3_path": path}, tmp_path) == [local]
+    assert iceberg_folders({**jdbc, "iceberg_s3_path": "s3a://b"}, tmp_path) == [*S3]
+    rest = {"catalog_type": "rest", "iceberg_s3_path": "name of a warehouse"}
+    assert iceberg_folders(rest, tmp_path) == [*S3, local]
+
+
 async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(
     rig: Rig, processes: DuckProcesses
 ) -> None:
@@ -103,6 +131,28 @@ async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(
     with pytest.raises(QueryError, match="timeout"):
         await asked.run(endless, [], 0.5)
     assert await rows(asked, "SELECT 2") == [[2]]
+
+
+async def test_a_process_whose_answer_was_half_read_is_ended() -> None:
+    told = (
+        "import time; print('{\"rows\": 1, \"bytes\": 5000000}'); print('x' * 3000000, flush=True)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"{told}; time.sleep(60)"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        limit=LONGEST_LINE,
+    )
+    one = DuckProcess(process)
+    asking = asyncio.create_task(one.ask({"place": "a"}, nowhere))
+    async with asyncio.timeout(20):
+        while len(process.stdout._buffer) <= LONGEST_LINE:  # type: ignore  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not one.lives
 
 
 @pytest.mark.long
