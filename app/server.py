@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from strawberry import Schema
 
 from app import __version__, health
 from app.access import identify
@@ -30,9 +31,12 @@ from app.semantic.served import served
 from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
+from rest_compat.dialect import Dialect
 from rest_compat.lens.routes import dialect as lens
 from rest_compat.mage.routes import dialect as mage
 from rest_compat.olake.routes import dialect as olake
+from rest_compat.openapi import serve as docs
+from rest_compat.openapi.document import document
 
 log = structlog.get_logger()
 
@@ -68,6 +72,8 @@ class Isthmus(Starlette):
     def _straight_to(self, method: str, path: str) -> ASGIApp | None:
         if path == GRAPHQL:
             return self._graphql
+        if path in docs.PATHS:
+            return None
         return next((served for owns, served in self._dialects if owns(method, path)), None)
 
 
@@ -104,7 +110,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         redis=redis,
         served=served(schema),
     )
-    dialects = kernel.mount(schema, settings, [olake(settings), lens(settings), mage(settings)])
+    dialects = kernel.mount(schema, settings, _dialects(settings))
     routes: list[BaseRoute] = [
         Route("/", _index(door.playground)),
         Route("/healthz", health.healthz),
@@ -114,6 +120,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, endpoint),
         Route(GRAPHQL_OF_LENS, endpoint),
+        *docs.ApiDocs(partial(openapi, settings, schema)).routes(),
         *dialects,
     ]
     return Isthmus(
@@ -142,6 +149,16 @@ def create_app(settings: Settings | None = None) -> Isthmus:
             ),
         ],
     )
+
+
+def openapi(settings: Settings, schema: Schema | None = None) -> dict[str, Any]:
+    """The OpenAPI document of the REST dialects."""
+    return document(schema or build_schema(), _dialects(settings), __version__)
+
+
+def _dialects(settings: Settings) -> list[Dialect]:
+    """In the order in which they are asked whether a request is theirs."""
+    return [olake(settings), lens(settings), mage(settings)]
 
 
 async def _identify(connection: HTTPConnection, *, again: bool = True) -> Subject:

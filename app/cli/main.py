@@ -116,6 +116,16 @@ def schema(
         sys.exit(f"{path} is stale: run `isthmus schema`.")
 
 
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the REST dialects, as JSON."""
+    import json
+
+    from app.server import openapi
+
+    typer.echo(json.dumps(openapi(get_settings()), indent=2, ensure_ascii=False))
+
+
 Url = Annotated[str, typer.Option(help="Which server; else ISTHMUS_URL.")]
 Key = Annotated[str, typer.Option(help="Which API key; else ISTHMUS_CLIENT_KEY, or that of dev.")]
 

@@ -54,8 +54,3 @@ def answered(data: Any, _: Call) -> Any:
     """The answer, or that the client must ask again."""
     found = data["answer"]
     return WAIT if found["isWaiting"] else found["result"]
-
-
-def told(data: Any, _: Call) -> Any:
-    """What was asked for, as it is."""
-    return data["told"]

@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from app.settings import Settings
-from rest_compat.dialect import Dialect, Route
+from rest_compat.dialect import Call, Dialect, Route
 from rest_compat.lens import auth, faults
 from rest_compat.lens import questions as q
+from rest_compat.lens.described import DESCRIBED
 
 PREFIXES = ("/v2", "/lens2/api/{lens}/v2")
 GRAPHQL = re.compile(r"(/lens2/api/[^/]+)?/v2/graphql/?")
@@ -16,12 +18,16 @@ SLACK_S = 10.0
 # fmt: off
 def _below(prefix: str, wait_s: float) -> tuple[Route, ...]:
     return (
-        Route("GET", f"{prefix}/meta", "Meta", q.about, q.told),
+        Route("GET", f"{prefix}/meta", "Meta", q.about, _told),
         *(Route(m, f"{prefix}/load", "Load", q.typed_question, q.answered, timeout_s=wait_s + SLACK_S) for m in ("GET", "POST")),
-        *(Route(m, f"{prefix}/sql", "Sql", q.question, q.told) for m in ("GET", "POST")),
-        *(Route(m, f"{prefix}/dry-run", "DryRun", q.question, q.told) for m in ("GET", "POST")),
+        *(Route(m, f"{prefix}/sql", "Sql", q.question, _told) for m in ("GET", "POST")),
+        *(Route(m, f"{prefix}/dry-run", "DryRun", q.question, _told) for m in ("GET", "POST")),
     )
 # fmt: on
+
+
+def _told(data: Any, _: Call) -> Any:
+    return data["told"]
 
 
 def dialect(settings: Settings) -> Dialect:
@@ -37,6 +43,7 @@ def dialect(settings: Settings) -> Dialect:
         identify=auth.identify_caller,
         faults=faults.answer,
         wrong_method=faults.WRONG_METHOD,
+        described=DESCRIBED,
     )
 
 

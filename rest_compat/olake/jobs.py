@@ -1,8 +1,9 @@
 """Jobs: which are wanted, what is sent about one, what is answered."""
 
 import re
+from collections import ChainMap
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from app.core.errors import Invalid, NotFound
 from rest_compat.dialect import Call
@@ -35,10 +36,9 @@ def is_light(call: Call) -> bool:
 
 def wanted(call: Call) -> dict[str, Any]:
     """The jobs that the query, or the filter in the path, asks for."""
-    given = dict(call.query)
     found = _IN_PATH.fullmatch(call.path.get("id", ""))
-    if found is not None:
-        given[found[1]] = found[3]
+    in_path = {} if found is None else {found[1]: found[3]}
+    given: Mapping[str, str] = ChainMap(in_path, cast(Any, call.query))
     where: dict[str, Any] = {}
     for name, field in (
         ("source_id", "sourceNumber"),

@@ -6,6 +6,7 @@ from app.settings import Settings
 from rest_compat.dialect import Dialect, Route
 from rest_compat.olake import access, answer, archive, auth, ends, jobs, logs
 from rest_compat.olake import values as v
+from rest_compat.olake.described import DESCRIBED
 
 API = "/api/v1"
 P = "/api/v1/project/{project}"
@@ -103,6 +104,7 @@ def dialect(settings: Settings) -> Dialect:
         identify=auth.identify_caller,
         faults=answer.fault,
         wrong_method=answer.WRONG_METHOD,
+        described=DESCRIBED,
     )
 
 
