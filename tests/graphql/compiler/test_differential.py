@@ -25,7 +25,7 @@ from app.graphql.execute import GraphQLSettings, Refused, Result, execute
 from tests.graphql.compiler.harness import CASES
 from tests.graphql.compiler.operations import Operation, Writer
 
-ROUNDS = [*range(3), *(pytest.param(more, marks=pytest.mark.long) for more in range(3, 60))]
+ROUNDS = [*range(2), *(pytest.param(more, marks=pytest.mark.long) for more in range(2, 60))]
 CASES_PER_ROUND = 60
 DIFFERED = (26, 995)
 COMPILED = GraphQLSettings(max_nodes=10**9, max_aliases=10**6, max_depth=100)

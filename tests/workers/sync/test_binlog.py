@@ -342,6 +342,7 @@ class Traffic:
         )
 
 
+@pytest.mark.long
 async def test_kills_at_named_points(logged: Logged) -> None:
     rig = logged.rig
     logged.sql(TABLES)
