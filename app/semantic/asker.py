@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
-
-from app.core import db
 from app.core.errors import Forbidden, NotFound
 from app.core.rules import Subject
 from app.graphql.context import Info
 from app.projects.inputs import ProjectBy
 from app.projects.queries import project_key
-from app.projects.tables import projects
+from app.semantic import reads
 from app.semantic.loaded import Loaded, current
 from app.semantic.model import Caller, scopes_of
 
@@ -70,7 +67,5 @@ def caller_of(subject: Subject) -> Caller:
 async def _project_of(by: ProjectBy) -> int:
     if by.id:
         return project_key(by.id)
-    named = select(projects.c.id).where(projects.c.uuid == by.uuid)
-    async with db.reading() as connection:
-        found: int | None = await connection.scalar(named)
+    found = await reads.project_by_uuid(by.uuid)
     return -1 if found is None else found

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import select
 
-from app.core import db, events
+from app.core import events
+from app.semantic import reads
 from app.semantic.model import Model, ModelErrors, load
 from app.semantic.sources import DataSources, dialects, resolve
-from app.semantic.tables import semantic_models
 
 log = structlog.get_logger()
 
@@ -20,11 +19,6 @@ LOOK_S = 2.0
 """How old what is known of a project may be; an event makes it older at once."""
 TOPIC = "semantic_models"
 MOST = 200
-
-_NEWEST = """
-SELECT m.id, m.version, p.uuid, p.description
-FROM semantic_models m JOIN projects p ON p.id = m.project_id
-WHERE m.project_id = $1 ORDER BY m.version DESC LIMIT 1"""
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ async def current(project_id: int) -> Loaded | None:
 
 
 async def _fresh(project_id: int, old: Loaded | None) -> Loaded | None:
-    row = await db.fetch_row(_NEWEST, project_id)
+    row = await reads.newest(project_id)
     if row is None:
         return None
     sources = await resolve(project_id)
@@ -77,7 +71,7 @@ async def _fresh(project_id: int, old: Loaded | None) -> Loaded | None:
     if old is not None and old.id == row["id"] and _same(old, written):
         return replace(old, sources=sources, **_about(row))
     try:
-        model = await asyncio.to_thread(load, await _files(row["id"]), written)
+        model = await asyncio.to_thread(load, await reads.files(row["id"]), written)
     except ModelErrors as error:
         # It was good for the version of the program that took it.
         log.error("semantic_model.not_loaded", project=project_id, error=str(error)[:2000])
@@ -98,13 +92,6 @@ def _same(loaded: Loaded, written: Mapping[str, str]) -> bool:
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"lens": row["uuid"], "description": row["description"]}
-
-
-async def _files(model_id: int) -> Mapping[str, str]:
-    wanted = select(semantic_models.c.files).where(semantic_models.c.id == model_id)
-    async with db.reading() as connection:
-        found: Mapping[str, str] | None = await connection.scalar(wanted)
-    return found or {}
 
 
 async def follow() -> None:

@@ -19,7 +19,6 @@ log = structlog.get_logger()
 MOST = 16
 _OF_ROOTS = [re.compile(rf"{word}\b") for word in ("table", "cube", "__schema", "__type")]
 """Words without which a document names nothing that a model adds. One by one they are found quickest."""
-BOUND = ("key", "jwt")
 
 
 class ServedSchemas:
@@ -48,7 +47,7 @@ class ServedSchemas:
             return self._base
         if loaded is None:
             return self._base
-        if subject.kind in BOUND and subject.groups is not None:
+        if subject.groups is not None:
             Asker(loaded, caller_of(subject)).require("graphql")
         return await self._with_roots(loaded)
 

@@ -2,16 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import literal, select, union_all
-
-from app.core import db
 from app.core.errors import Invalid
-from app.ingestion.tables import sync_destinations, sync_sources
+from app.semantic import reads
 
 BUILT_IN = ("default", "warehouse")
-MOST = 5000
 DIALECTS: Mapping[tuple[str, str], str] = {
     ("source", "postgres"): "postgres",
     ("source", "mysql"): "duckdb",
@@ -41,7 +36,7 @@ async def resolve(project_id: int) -> DataSources:
     A source goes before a destination of the same name, and nothing goes before the built-in one.
     """
     found = {name: DataSource(name, "warehouse", "postgres") for name in BUILT_IN}
-    for row in await _rows(project_id):
+    for row in await reads.data_sources(project_id):
         dialect = DIALECTS.get((row["kind"], row["type"]))
         if dialect is not None and row["name"] not in found:
             place = f"{row['kind']}:{row['id']}:{row['version']}"
@@ -52,17 +47,6 @@ async def resolve(project_id: int) -> DataSources:
 def dialects(sources: DataSources) -> dict[str, str]:
     """How SQL for each is written, by name."""
     return {name: one.dialect for name, one in sources.items()}
-
-
-async def _rows(project_id: int) -> Any:
-    parts = []
-    for kind, table in (("source", sync_sources), ("destination", sync_destinations)):
-        c = table.c
-        own = select(literal(kind).label("kind"), c.id, c.name, c.type, c.version)
-        parts.append(own.where(c.project_id == project_id, c.deleted_at.is_(None)).limit(MOST))
-    async with db.reading() as connection:
-        rows = (await connection.execute(union_all(*parts))).mappings().all()
-    return sorted(rows, key=lambda row: row["kind"] != "source")
 
 
 def unknown(name: str) -> Invalid:

@@ -55,6 +55,7 @@ class Wire:
         self.limits: dict[str, Any] = json.loads(self._in.readline())
         self.queries: queue.Queue[dict[str, Any]] = queue.Queue()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._asking = threading.Lock()
         self.interrupt: Callable[[], None] = lambda: None
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -64,9 +65,10 @@ class Wire:
         self._out.flush()
 
     def address(self, host: str, port: int) -> str:
-        """Have the worker resolve and check a host."""
-        self.tell({"address": {"host": host, "port": port}})
-        answer = self._answers.get()
+        """Have the worker resolve and check a host; called by any thread."""
+        with self._asking:
+            self.tell({"address": {"host": host, "port": port}})
+            answer = self._answers.get()
         if "refused" in answer:
             raise SyncError(str(answer["refused"]))
         return str(answer["address"])
