@@ -41,7 +41,8 @@ class ServedSchemas:
         try:
             loaded = await current(subject.project_id)
         except Exception as error:
-            if not is_transient(error):
+            # What a bound caller may do is in the model.
+            if subject.groups is not None or not is_transient(error):
                 raise
             # What is asked for may need no model; if it does, it is refused as unknown.
             return self._base

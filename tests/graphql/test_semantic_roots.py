@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from starlette.applications import Starlette
 
 from app.cli._demo_model import _files
 from app.core.ids import global_id
-from app.core.rules import SYSTEM
+from app.core.rules import SYSTEM, Subject
 from app.graphql.schema import build_schema
 from app.semantic.actions.models import push_model
 from app.semantic.loaded import Loaded, current
 from app.semantic.model import load
 from app.semantic.roots import with_roots
+from app.semantic.served import served
 from tests.app.semantic.conftest import (
     Gate,
     gate,  # noqa: F401
@@ -260,3 +262,18 @@ async def test_introspection_shows_the_roots(graph: Caller) -> None:
         field["name"] for field in data["__schema"]["queryType"]["fields"]
     }
     assert data["__type"] == {"name": "Result"}
+
+
+async def test_a_bound_caller_is_served_nothing_while_its_model_cannot_be_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(_: int) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("app.semantic.served.current", away)
+    base = build_schema()
+    of = served(base)
+    user = Subject(kind="key", user_id=1, project_id=1)
+    assert await of(user, "{ table { x } }") is base
+    with pytest.raises(ConnectionRefusedError):
+        await of(replace(user, groups=("reader",)), "{ pipelines { nodes { id } } }")
