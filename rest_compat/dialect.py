@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 
 from app.core.rules import Subject
+from rest_compat.described import Described
 
 Credential = Literal["token", "key", "none"]
 """What a route asks of its caller: a signed-in user, the installation's key, or nothing."""
@@ -127,7 +128,8 @@ class Dialect:
     """A REST surface: which requests are its own and how they become operations.
 
     `owns` is asked with method and path, `identify` takes a remembered caller unless it is asked to
-    look again. `wrong_method` is the body of answers with status 405.
+    look again. `wrong_method` is the body of answers with status 405, `described` what its
+    documentation says beyond what follows from the routes.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Dialect:
     identify: Callable[[Call, Credential, bool], Awaitable[Subject]]
     faults: Callable[[Fault, Call], Answer]
     wrong_method: Any = None
+    described: Described = field(default_factory=Described)
     read: "Reader | None" = None
     """Reads bodies, for a dialect that takes more than JSON. Its callers are known before their
     methods and bodies are looked at, and HEAD is answered as GET."""

@@ -157,3 +157,18 @@ insert into user_groups (id, title, data) values (1, 'Analysts', '{"myKey": 1}')
 insert into user_group_members (id, group_id, user_id, is_admin) values (1, 1, 101, true), (2, 1, 102, false);
 insert into join_requests (id, project_id, user_id, reason) values (1, 1, 102, 'need it');
 update projects set is_private = false where id = 102;
+-- Models and queries of two projects.
+insert into semantic_models (id, project_id, version, files, note, created_by, created_at) values
+  (1, 103, 1, '{"tables/a.yml": "tables: []"}', 'first', 101, '2026-04-01T00:00:00Z'),
+  (2, 103, 2, '{"tables/a.yml": "tables: [] # é", "user_groups.yml": ""}', '', null, '2026-04-02T00:00:00.5Z'),
+  (3, 102, 1, '{}', 'far', 1, '2026-04-03T00:00:00Z');
+insert into semantic_queries (id, project_id, key, data_source, place, dialect, sql, values, state, rows, error,
+    asked_at, queued_at, started_at, finished_at, result) values
+  (1, 103, 'k1', 'default', 'warehouse', 'postgres', 'SELECT $1', '["x"]', 'done', 1, null,
+    '2026-04-02T01:00:00Z', '2026-04-02T01:00:00Z', '2026-04-02T01:00:00.25Z', '2026-04-02T01:00:02Z', '\x7b7d'),
+  (2, 103, 'k2', 'lake', 'destination:1:1', 'duckdb', 'SELECT 2', '[]', 'failed', null, 'It "broke".',
+    '2026-04-02T02:00:00Z', '2026-04-02T02:00:00Z', '2026-04-02T02:00:00Z', '2026-04-02T02:00:00Z', null),
+  (3, 103, 'k3', 'default', 'warehouse', 'postgres', 'SELECT 3', '[]', 'queued', null, null,
+    '2026-04-02T03:00:00Z', '2026-04-02T03:00:00Z', null, null, null),
+  (4, 102, 'k4', 'default', 'warehouse', 'postgres', 'SELECT 4', '[]', 'queued', null, null,
+    '2026-04-02T04:00:00Z', '2026-04-02T04:00:00Z', null, null, null);
