@@ -34,10 +34,14 @@ def may_read_author(row: Any) -> ColumnElement[bool]:
 
 
 def may_read_attachment(row: Any) -> ColumnElement[bool]:
-    """Who sent it, and who may read a lead that has it; a public one everybody."""
+    """Who sent it, and who may read a lead that has it; a public one everybody.
+
+    That a user sent it is no reason for keys that do not have all rights of the user.
+    """
     lead = leads.alias()
     shown = exists(select(literal(1)).where(lead.c.attachment_id == row.id, may_read_lead(lead.c)))
-    return or_(VIEWER.is_owner, row.is_public, row.created_by == VIEWER.id, shown)
+    sent = and_(VIEWER.is_whole, row.created_by == VIEWER.id)
+    return or_(VIEWER.is_owner, row.is_public, sent, shown)
 
 
 def may_read_organization(_: Any) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from app.content.rules import may_read_lead
 from app.content.tables import lead_groups, leads, organization_types, organizations
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
-from app.core.errors import Forbidden, Invalid
+from app.core.errors import Invalid
 from app.core.rules import Subject
 
 MOST = 1000
@@ -90,10 +90,7 @@ async def _join(tx: db.Tx, group: RowMapping, lead_ids: Sequence[int]) -> None:
 
 async def create_organization(subject: Subject, values: Mapping[str, Any]) -> int:
     """Make an organisation; who may write leads somewhere may."""
-    subject.require_known()
-    writes = any("lead.write" in held for held in subject.grants.values())
-    if not (subject.is_owner or writes or subject.kind == "system"):
-        raise Forbidden("Only who may write leads of some project may make organisations.")
+    subject.require_somewhere("lead.write")
     found = {**values, "title": checked_title(values["title"])}
     for name in ("short_name", "long_name", "url"):
         if name in found:
