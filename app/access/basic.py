@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import replace
 from functools import partial
 
 from app.access import remember
@@ -34,4 +35,5 @@ async def _by_password(login: str, password: str, address: str | None) -> Subjec
         user = await prove(Subject(address=address), login, password)
     except Invalid as fault:
         raise Unauthenticated(WRONG, reason="WRONG_BASIC") from fault
-    return await by_user(user["id"])
+    # Of the version that the password was good for: it may have been changed since.
+    return replace(await by_user(user["id"]), version=user["access_version"])
