@@ -24,7 +24,7 @@ GROUP = {
     "title": ("title", g.text(blank=False, most=255)),
     "project": ("project", g.key),
     "leads": ("leadNumbers", g.keys),
-    "client_id": ("clientId", g.text(most=128)),
+    "client_id": ("clientId", g.client_key),
 }
 
 
@@ -88,7 +88,7 @@ ORGANIZATION = {
     "long_name": ("longName", g.text(most=512)),
     "url": ("url", g.text(most=512)),
     "organization_type": ("organizationTypeNumber", g.key_or_null),
-    "client_id": ("clientId", g.text(most=128)),
+    "client_id": ("clientId", g.client_key),
 }
 
 

@@ -90,7 +90,7 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "is_assessment_lead": ("isAssessmentLead", g.flag),
     "emm_triggers": ("emmTriggers", _triggers),
     "emm_entities": ("emmEntities", _entities),
-    "client_id": ("clientId", lambda value: None if value is None else g.text(most=128)(value)),
+    "client_id": ("clientId", g.client_key),
 }
 
 
@@ -200,7 +200,8 @@ def file_of(row: Any, call: Call) -> Any:
     """An attachment beside a lead."""
     if row is None:
         return None
-    place = f"{call.base}/private-file/{row['uuid']}/{quote(row['title'], safe='')}"
+    name = quote(row["title"].replace("/", "_"), safe="")
+    place = f"{call.base}/private-file/{row['uuid']}/{name}"
     shown = {"id": row["id"], "title": row["title"], "file": place}
     return {**shown, "mimeType": row["mimeType"]}
 
