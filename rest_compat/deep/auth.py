@@ -9,6 +9,7 @@ from app.core.csrf import csrf_refusal
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.rules import Subject
 from app.settings import get_settings
+from rest_compat.deep.given import members, text
 from rest_compat.dialect import Answer, Call, Credential
 
 SAFE = ("GET", "OPTIONS")
@@ -58,9 +59,9 @@ def to_sign_in(call: Call) -> dict[str, Any]:
 
 def credentials(call: Call) -> dict[str, Any]:
     """Who signs in, by e-mail address or username."""
-    login = call.body.get("email") or call.body.get("username")
-    password = call.body.get("password")
-    return {"login": str(login or ""), "password": str(password or "")}
+    name = "email" if "email" in call.body else "username"
+    needed = {name: ("login", text(blank=False)), "password": ("password", text(blank=False))}
+    return members(call.body, needed, (name, "password"))
 
 
 def signed_in(data: Any, call: Call) -> Answer:
