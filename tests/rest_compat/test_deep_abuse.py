@@ -1,6 +1,7 @@
 """DEEP's API in the hands of those who mean ill, or whose program is broken: rights, sessions, odd input."""
 
 import asyncio
+import base64
 import random
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,24 @@ async def test_another_address_ends_what_basic_remembers(client: httpx2.AsyncCli
     assert (await by_address("GET", "/users/me/")).status_code == 200
     await rows.change(users, someone.user, email="moved@example.net")
     assert (await by_address("GET", "/users/me/")).status_code == 401
+
+
+async def test_an_old_password_keeps_nobody_out(client: httpx2.AsyncClient) -> None:
+    someone, forgetful = await person(client, "renewed"), await person(client, "forgetful")
+    await rows.change(users, someone.user, password_hash=await passwords.hashed("a new password"))
+    for _ in range(8):
+        assert (await someone("GET", "/users/me/")).status_code == 401
+    who = {"email": someone.name, "password": "a new password"}
+    assert (await client.post(f"{V}/login/", json=who)).status_code == 200
+    client.cookies.clear()
+    await rows.change(users, someone.user, password_hash=await passwords.hashed(PASSWORD))
+    assert (await someone("GET", "/users/me/")).status_code == 200
+    statuses = []
+    for guess in range(7):
+        pair = base64.b64encode(f"{forgetful.name}:{guess}".encode()).decode()
+        headers = {"Authorization": f"Basic {pair}"}
+        statuses.append((await client.get(f"{V}/users/me/", headers=headers)).status_code)
+    assert statuses == [401] * 5 + [429] * 2
 
 
 # --- odd input ----------------------------------------------------------------------------------
