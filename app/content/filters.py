@@ -39,6 +39,8 @@ from app.graphql.filters import (
 LONGEST_SEARCH = 1000
 _MINUSES = re.compile(r"(^|\s)(-\s*){2,}")
 _ALL, _ANY, _NOT = "All of these.", "At least one of these.", "Not this."
+_NONE: ColumnElement[str] = literal_column("''", Text)
+"""No parameter: the index is of urls that are there."""
 SIMPLE: ColumnElement[str] = literal_column("'simple'::regconfig", Text)
 
 
@@ -88,7 +90,7 @@ def same_page(c: Any) -> tuple[Any, ColumnElement[bool]]:
     same = and_(
         other.c.project_id == c.project_id,
         other.c.url_key == c.url_key,
-        other.c.url_key != "",
+        other.c.url_key != _NONE,
         other.c.id != c.id,
         may_read_lead(other.c),
     )

@@ -31,7 +31,7 @@ GROUP = {
 def wanted_groups(call: Call) -> dict[str, Any]:
     """Which groups."""
     where, order = q.filters(call.query, GROUP_FILTERS), q.order(call.query, GROUP_ORDER)
-    return {"where": where, "order": order, **q.page(call, 10, 100)}
+    return {"where": where, "order": order, **q.page(call, 10, 15)}
 
 
 def new_group(call: Call) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def group(row: Any, call: Call) -> dict[str, Any]:
 
 def groups(data: Any, call: Call) -> dict[str, Any]:
     """A page of groups."""
-    return q.listed(data, call, group, 10, 100)
+    return q.listed(data, call, group, 10, 15)
 
 
 def one_group(data: Any, call: Call) -> dict[str, Any]:

@@ -370,7 +370,18 @@ def upgrade() -> None:
         ],
         unique=False,
     )
-    op.create_index("ix_leads_lead_group_id", "leads", ["lead_group_id"], unique=False)
+    op.create_index(
+        "ix_leads_of_group",
+        "leads",
+        [
+            "lead_group_id",
+            sa.literal_column("updated_at DESC"),
+            sa.literal_column("created_at DESC"),
+            sa.literal_column("id DESC"),
+        ],
+        unique=False,
+        postgresql_where=sa.text("lead_group_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_leads_searched", "leads", ["searched"], unique=False, postgresql_using="gin"
     )
