@@ -212,7 +212,7 @@ def described(settings: Settings) -> Described:
         known={
             "Role.name": _ROLES,
             "Role.permissions": _PERMISSIONS,
-            "Project.viewerRole": _ROLES,
+            "Project.viewerRole": (*_ROLES, None),
             "LeadCopies.projectNumber": (ANY,),
             # The one that the path of a sampled request names.
             "Membership.number": (7002, 7102),
