@@ -8,6 +8,7 @@ from rest_compat.deep import given as g
 from rest_compat.deep import query as q
 from rest_compat.deep import words as w
 from rest_compat.deep.answer import BadInput, is_server
+from rest_compat.described import INTEGER, TEXT, takes
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -41,9 +42,11 @@ FILTERS: dict[str, Any] = {
     **q.moments("published_on", "publishedOn", q.day),
     **q.moments("created_at", "createdAt", q.moment),
 }
+TRIGGER = {"emmKeyword": TEXT, "emmRiskFactor": TEXT, "count": g.NUMBER_OR_NULL}
 EXISTS = ("entries_exist", "assessment_exists")
 
 
+@takes({"type": ["string", "integer", "null"]})
 def _source(value: Any) -> Any:
     """A text, or the id of an organisation."""
     return (
@@ -51,6 +54,7 @@ def _source(value: Any) -> Any:
     )
 
 
+@takes({"type": "array", "items": {"type": "object", "properties": TRIGGER}})
 def _triggers(value: Any) -> Any:
     return [
         {
@@ -62,6 +66,7 @@ def _triggers(value: Any) -> Any:
     ]
 
 
+@takes({"type": "array", "items": {"type": "object", "properties": {"name": TEXT}}})
 def _entities(value: Any) -> Any:
     return [{"name": g.text(blank=False, most=255)(one.get("name"))} for one in _objects(value)]
 
@@ -94,6 +99,7 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
 }
 
 
+@takes({"type": ["integer", "array"], "items": INTEGER, "description": "On creation also several."})
 def _project(value: Any) -> Any:
     return [g.key(one) for one in value] if isinstance(value, list) and value else g.key(value)
 
@@ -322,5 +328,5 @@ def copied(data: Any, call: Call) -> Answer:
     """What was copied where."""
     copies = data["payload"]["copies"]
     by_project = {str(one["projectNumber"]): one["leadNumbers"] for one in copies}
-    shown = {"projects": call.body["projects"], "leads": call.body["leads"]}
+    shown = {n: g.keys(call.body[n]) for n in ("projects", "leads")}
     return Answer(201, {**shown, "leadsByProjects": by_project})

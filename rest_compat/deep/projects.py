@@ -8,6 +8,7 @@ from rest_compat.deep import query as q
 from rest_compat.deep import words as w
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.leads import common, person
+from rest_compat.described import one_of, takes
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -21,6 +22,7 @@ ORDER = {
 }
 
 
+@takes(one_of(["my_projects", "not_my_projects"]))
 def _involvement(value: str) -> Any:
     known = {"my_projects": True, "not_my_projects": False}
     if value not in known:
@@ -48,6 +50,7 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "data": ("data", g.free),
     "client_id": ("clientId", g.client_key),
 }
+NO_ROLE: dict[str, Any] = {"id": None, "name": None, "title": None}
 NEW = {**MEMBERS, "is_private": ("isPrivate", g.flag)}
 
 
@@ -167,7 +170,7 @@ def changed(data: Any, call: Call) -> dict[str, Any]:
 
 def membership(row: Any) -> dict[str, Any]:
     """A member of a project."""
-    user, role = row["user"] or {}, row["role"]
+    user, role = row["user"] or {}, row["role"] or NO_ROLE
     _, level, is_admin = w.ROLES.get(role["name"], ("unknown", 0, False))
     return {
         "id": row["id"],
@@ -178,7 +181,7 @@ def membership(row: Any) -> dict[str, Any]:
         "memberOrganization": "",
         "role": role["id"],
         "roleDetails": {"id": role["id"], "title": role["title"], "level": level},
-        "project": row["project"]["id"],
+        "project": (row["project"] or {}).get("id"),
         "addedBy": (row["addedBy"] or {}).get("id"),
         "addedByName": row["addedByName"],
         "joinedAt": row["joinedAt"],

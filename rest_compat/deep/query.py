@@ -8,11 +8,13 @@ from urllib.parse import urlencode
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.given import is_day
 from rest_compat.deep.words import camel
+from rest_compat.described import FLAG, TEXT, takes
 from rest_compat.dialect import Call
 
 DEFAULT, MOST = 100, 10_000
 MOST_OFFSET = 10_000_000
 MOST_NUMBERS = 1000
+MOMENT = "A day, with or without its offset from UTC, or a whole date and time."
 BIG = 2**31
 Given = Mapping[str, Any]
 
@@ -104,6 +106,7 @@ def filters(given: Given, known: Mapping[str, Callable[[str], Any]]) -> dict[str
 def numbers(field: str) -> Callable[[str], Any]:
     """Ids with commas between them."""
 
+    @takes({**TEXT, "examples": ["1,2", "3"], "description": "Ids, separated by commas."})
     def make(text: str) -> Any:
         parts = [one.strip() for one in text.split(",") if one.strip()]
         if len(parts) > MOST_NUMBERS:
@@ -122,7 +125,9 @@ def _is_number(text: str) -> bool:
 def words(field: str, known: Mapping[Any, str]) -> Callable[[str], Any]:
     """Choices with commas between them."""
     by_text = {str(theirs): ours for theirs, ours in known.items()}
+    told = f"Separated by commas: {', '.join(by_text)}."
 
+    @takes({**TEXT, "examples": list(by_text), "description": told})
     def make(text: str) -> Any:
         parts = [one.strip() for one in text.split(",") if one.strip()]
         for one in parts:
@@ -136,12 +141,13 @@ def words(field: str, known: Mapping[Any, str]) -> Callable[[str], Any]:
 
 def text(field: str, operator: str) -> Callable[[str], Any]:
     """A text as it is."""
-    return lambda value: (field, operator, value)
+    return takes(TEXT)(lambda value: (field, operator, value))
 
 
 def flag(field: str, operator: str = "") -> Callable[[str], Any]:
     """true or false, as Python and JSON write them."""
 
+    @takes(FLAG)
     def make(value: str) -> Any:
         if value.lower() not in ("true", "false", "1", "0"):
             raise ValueError("Must be a valid boolean.")
@@ -153,6 +159,7 @@ def flag(field: str, operator: str = "") -> Callable[[str], Any]:
 def day(field: str, operator: str) -> Callable[[str], Any]:
     """A day."""
 
+    @takes({**TEXT, "format": "date", "examples": ["2026-05-01", "2025-01-02"]})
     def make(value: str) -> Any:
         if not is_day(value):
             raise ValueError("Enter a valid date.")
@@ -164,6 +171,7 @@ def day(field: str, operator: str) -> Callable[[str], Any]:
 def moment(field: str, operator: str) -> Callable[[str], Any]:
     """A day with its offset (`2024-05-03+0000`), a plain day, or a whole date and time."""
 
+    @takes({**TEXT, "examples": ["2026-05-01+0000", "2025-01-02"], "description": MOMENT})
     def make(value: str) -> Any:
         for form in ("%Y-%m-%d%z", "%Y-%m-%d"):
             try:
