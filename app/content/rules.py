@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, literal, or_, select
 
 from app.content.tables import leads
 from app.core.rules import VIEWER
@@ -45,5 +45,6 @@ def may_read_attachment(row: Any) -> ColumnElement[bool]:
 
 
 def may_read_organization(_: Any) -> ColumnElement[bool]:
-    """Organisations are the same for everybody; the root field asks for a known caller."""
-    return true()
+    """Organisations are the same for every user; of keys and JWTs, for those that may read leads."""
+    reads = ("lead.read", "lead.read_unprotected")
+    return or_(VIEWER.is_whole, *(VIEWER.holds_somewhere(one) for one in reads))

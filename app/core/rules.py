@@ -17,6 +17,8 @@ from sqlalchemy import (
     any_,
     bindparam,
     column,
+    func,
+    literal_column,
     or_,
     select,
     table,
@@ -61,7 +63,7 @@ class _Viewer:
 
     id = bindparam("viewer_id", None, type_=BigInteger)
     is_whole = bindparam("viewer_is_whole", None, type_=Boolean)
-    """Not by an API key with scopes or a project of its own."""
+    """Not by an API key with scopes or a project of its own, and not by a JWT of others."""
     is_owner = bindparam("viewer_is_owner", None, type_=Boolean)
     project = bindparam("viewer_project", None, type_=BigInteger)
 
@@ -75,6 +77,12 @@ class _Viewer:
         """The caller has `permission` in the project that the column names."""
         granted = bindparam(f"viewer_{permission.replace('.', '_')}", None, type_=ARRAY(BigInteger))
         return or_(_Viewer.is_owner, project_id == any_(granted))
+
+    @staticmethod
+    def holds_somewhere(permission: str) -> ColumnElement[bool]:
+        """The caller has `permission` in some project."""
+        granted = bindparam(f"viewer_{permission.replace('.', '_')}", None, type_=ARRAY(BigInteger))
+        return or_(_Viewer.is_owner, func.cardinality(granted) > literal_column("0"))
 
     @staticmethod
     def version() -> ColumnElement[int | None]:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, not_, or_
+from sqlalchemy import ColumnElement, and_, not_, or_
 
 from app.core.rules import VIEWER
 
 
 def may_read_project(row: Any) -> ColumnElement[bool]:
-    """Its members; one that is not private every user."""
-    return or_(VIEWER.holds("project.read", row.id), not_(row.is_private))
+    """Its members; one that is not private every user, but not by keys and JWTs of other projects."""
+    return or_(VIEWER.holds("project.read", row.id), and_(VIEWER.is_whole, not_(row.is_private)))
 
 
 def may_read_settings(row: Any) -> ColumnElement[bool]:

@@ -122,7 +122,7 @@ _FILE = {"type": "string", "format": "binary"}
 BODIES = {
     leads.new: Body({}, _members(leads.NEW), needed=_TITLE_AND_PROJECT),
     leads.new_in_many: Body({}, _members(leads.NEW), needed=_TITLE_AND_PROJECT),
-    leads.changes: Body({}, _members(leads.NEW)),
+    leads.changes: Body({}, _members(leads.CHANGED)),
     leads.wanted_by_body: Body({}, _sought()),
     leads.to_copy: Body(
         {}, {"leads": INTEGERS, "projects": INTEGERS}, needed=("leads", "projects")

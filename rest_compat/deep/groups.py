@@ -45,6 +45,8 @@ def group_changes(call: Call) -> dict[str, Any]:
     required = ("title", "project") if call.method == "PUT" else ()
     found = g.members(call.body, GROUP, required)
     kept = {n: v for n, v in found.items() if n in ("title", "leadNumbers")}
+    if "project" in found:
+        kept["project"] = {"number": found["project"]}
     return {"input": {"by": g.by(call), **kept, "expectedVersion": g.version(call)}}
 
 

@@ -105,6 +105,7 @@ def _project(value: Any) -> Any:
 
 
 NEW = {**MEMBERS, "project": ("project", _project)}
+CHANGED = {**MEMBERS, "project": ("project", g.key)}
 
 
 def _lead(found: dict[str, Any]) -> dict[str, Any]:
@@ -140,8 +141,10 @@ def new_in_many(call: Call) -> dict[str, Any]:
 def changes(call: Call) -> dict[str, Any]:
     """What is to change of a lead; a PUT needs what is required, and resets nothing."""
     required = ("title", "project") if call.method == "PUT" else ()
-    found = _lead(g.members(call.body, NEW, required))
-    return {"input": {"by": g.by(call), "lead": found, "expectedVersion": g.version(call)}}
+    found = g.members(call.body, CHANGED, required)
+    own = {"project": {"number": found["project"]}} if "project" in found else {}
+    version = g.version(call)
+    return {"input": {"by": g.by(call), **own, "lead": _lead(found), "expectedVersion": version}}
 
 
 def gone(call: Call) -> dict[str, Any]:

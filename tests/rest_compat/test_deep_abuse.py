@@ -188,6 +188,39 @@ async def test_the_confidential_is_hidden_in_every_way(
     assert mine.status_code == 400 and set(mine.json()["errors"]) == {"leads"}
 
 
+async def test_a_lead_stays_in_its_project(owner: Person, project: int) -> None:
+    other = await rows.project()
+    await rows.member(other, owner.user, "owner")
+    lead, group = await rows.lead(project), await rows.lead_group(project)
+    for place in (f"/leads/{lead}/", f"/lead-groups/{group}/"):
+        for wanted in (other, 999_999):
+            answer = await owner("PATCH", place, {"project": wanted, "title": "moved"})
+            assert answer.status_code == 400 and set(answer.json()["errors"]) == {"project"}
+        put = await owner("PUT", place, {"project": project, "title": "put"})
+        assert (put.status_code, put.json()["project"]) == (200, project)
+
+
+async def test_callers_from_outside_see_no_open_projects(
+    client: httpx2.AsyncClient, owner: Person, project: int
+) -> None:
+    other = await rows.project()
+    await rows.member(other, owner.user, "owner")
+    await rows.organization()
+    key = await rows.api_key(owner.user, project_id=other, scopes=["project.read"])
+    bearer = {"Authorization": f"Bearer {key.token}"}
+
+    async def ids(path: str) -> list[int]:
+        listed = (await client.get(f"{V}{path}", headers=bearer)).json()["results"]
+        return [one["id"] for one in listed]
+
+    assert await ids("/projects/") == [other]
+    assert (await client.get(f"{V}/projects/{project}/", headers=bearer)).status_code == 404
+    assert await ids("/organizations/") == [] and await ids("/organization-types/") == []
+    reader = await rows.api_key(owner.user, project_id=other, scopes=["lead.read"])
+    bearer["Authorization"] = f"Bearer {reader.token}"
+    assert await ids("/organizations/") != []
+
+
 async def test_who_only_reads_sends_no_files(
     client: httpx2.AsyncClient, owner: Person, project: int
 ) -> None:

@@ -10,6 +10,7 @@ from app.content.actions._shared import (
     checked_title,
     in_project,
     lock_row,
+    refuse_move,
     refuse_taken,
 )
 from app.content.rules import may_read_lead
@@ -44,10 +45,12 @@ async def update_group(
     values: Mapping[str, Any],
     lead_ids: Sequence[int] | None,
     expected_version: int | None,
+    within: int | None = None,
 ) -> int:
-    """Change a group's title or which leads are in it."""
+    """Change a group's title or which leads are in it; Invalid where it is not `within`."""
     async with db.transaction(subject) as tx:
         row = await lock_row(tx, lead_groups, group_id, "group")
+        refuse_move(row["project_id"], within)
         found = dict(values)
         if "title" in found:
             found["title"] = checked_title(found["title"])
