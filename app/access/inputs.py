@@ -272,6 +272,7 @@ UserGroupOrder = order_input(
         "NUMBER": (t.user_groups.c.id, "By number."),
         "TITLE": (t.user_groups.c.title, "By title."),
         "CREATED_AT": (t.user_groups.c.created_at, "By age."),
+        "UPDATED_AT": (t.user_groups.c.updated_at, "By change."),
     },
 )
 _GROUP_DATA = "Free content of its makers, at most 64 KiB."

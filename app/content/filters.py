@@ -66,8 +66,20 @@ def _contains(value: str) -> ColumnElement[bool]:
 
 def _author(value: Any) -> ColumnElement[bool]:
     author = t.lead_authors.alias()
-    wanted = conditions(value, dict.fromkeys(("number",), author.c.organization_id))
+    wanted = conditions(value, {"number": author.c.organization_id})
     return exists(select(literal(1)).where(author.c.lead_id == t.leads.c.id, wanted))
+
+
+def _assignee(value: Any) -> ColumnElement[bool]:
+    assignee = t.lead_assignees.alias()
+    wanted = conditions(value, {"number": assignee.c.user_id})
+    return exists(select(literal(1)).where(assignee.c.lead_id == t.leads.c.id, wanted))
+
+
+def _first_assignee() -> Any:
+    assignee = t.lead_assignees.alias()
+    wanted = select(func.min(assignee.c.user_id)).where(assignee.c.lead_id == t.leads.c.id)
+    return wanted.scalar_subquery()
 
 
 def same_page(c: Any) -> tuple[Any, ColumnElement[bool]]:
@@ -95,6 +107,15 @@ class LeadAuthorFilter:
 
     number: IntFilter | None = strawberry.field(
         default=UNSET, description="By the number of the organisation."
+    )
+
+
+@strawberry.input(description="Which users among a lead's assignees.")
+class LeadAssigneeFilter:
+    """Conditions on an assignee."""
+
+    number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of the user."
     )
 
 
@@ -135,8 +156,8 @@ class LeadFilter:
     published_on: DateFilter | None = strawberry.field(
         default=UNSET, description="By day of publication."
     )
-    assignee_number: IntFilter | None = strawberry.field(
-        default=UNSET, description="By the number of the user who works on them."
+    assignee: LeadAssigneeFilter | None = strawberry.field(
+        default=UNSET, description="At least one assignee is like this."
     )
     lead_group_number: IntFilter | None = strawberry.field(
         default=UNSET, description="By the number of their group."
@@ -174,7 +195,7 @@ LEAD_COLUMNS = {
     "confidentiality": t.leads.c.confidentiality,
     "source_type": t.leads.c.source_type,
     "published_on": t.leads.c.published_on,
-    "assignee_number": t.leads.c.assignee_id,
+    "assignee": _assignee,
     "lead_group_number": t.leads.c.lead_group_id,
     "source_number": t.leads.c.source_id,
     "author": _author,
@@ -208,7 +229,7 @@ LeadOrder = order_input(
         ),
         "SOURCE_TYPE": (t.leads.c.source_type, "By origin."),
         "PUBLISHED_ON": (t.leads.c.published_on, "By day of publication."),
-        "ASSIGNEE": (t.leads.c.assignee_id, "By the number of who works on it."),
+        "ASSIGNEE": (_first_assignee(), "By the lowest number among its assignees."),
         "PROJECT": (t.leads.c.project_id, "By the number of its project."),
         "CREATED_AT": (t.leads.c.created_at, "By age."),
         "UPDATED_AT": (t.leads.c.updated_at, "By change."),

@@ -23,6 +23,7 @@ from app.projects import tables as t
 _NUMBER = "By the id that REST shows."
 _START, _END = "When its work begins.", "When its work ends."
 _DATA = "Free content of its makers, at most 256 KiB."
+_ORGANIZATIONS = "Who has a part in it, in order; at most 100."
 _CLIENT_ID = "The caller's own key for it, at most 128 characters, unique; it comes back as it is."
 
 
@@ -32,6 +33,25 @@ class ProjectStatus(enum.Enum):
 
     ACTIVE = strawberry.enum_value("active", description="Somebody does.")
     INACTIVE = strawberry.enum_value("inactive", description="Nobody does.")
+
+
+@strawberry.enum(description="What an organisation is to a project.")
+class ProjectOrganizationKind(enum.Enum):
+    """Kinds of part."""
+
+    LEAD_ORGANIZATION = strawberry.enum_value(
+        "lead_organization", description="Lead Organization: leads the work."
+    )
+    INTERNATIONAL_PARTNER = strawberry.enum_value(
+        "international_partner", description="International Partner: works with it, from abroad."
+    )
+    NATIONAL_PARTNER = strawberry.enum_value(
+        "national_partner", description="National Partner: works with it, in the country."
+    )
+    DONOR = strawberry.enum_value("donor", description="Donor: pays for it.")
+    GOVERNMENT = strawberry.enum_value(
+        "government", description="Government: of the country that it is about."
+    )
 
 
 @strawberry.enum(description="What became of a wish to join a project.")
@@ -132,6 +152,14 @@ class ProjectBy:
     number: int | None = strawberry.field(default=UNSET, description="By the id that REST shows.")
 
 
+@strawberry.input(description="An organisation that has a part in a project.")
+class ProjectOrganizationInput:
+    """An organisation and its part."""
+
+    number: int = strawberry.field(description="Number of the organisation.")
+    kind: ProjectOrganizationKind = strawberry.field(description="What it is to the project.")
+
+
 @strawberry.input(description="A new project.")
 class ProjectCreateInput:
     """A project's attributes."""
@@ -149,6 +177,9 @@ class ProjectCreateInput:
     end_date: date | None = strawberry.field(default=None, description=_END)
     data: JSON | None = strawberry.field(default=None, description=_DATA)
     client_id: str | None = strawberry.field(default=None, description=_CLIENT_ID)
+    organizations: list[ProjectOrganizationInput] = strawberry.field(
+        default_factory=list, description=_ORGANIZATIONS
+    )
 
 
 @strawberry.input(description="Changes of a project; what is left out stays.")
@@ -172,6 +203,9 @@ class ProjectUpdateInput:
     end_date: date | None = strawberry.field(default=UNSET, description=_END)
     data: JSON | None = strawberry.field(default=UNSET, description=_DATA)
     client_id: str | None = strawberry.field(default=UNSET, description=_CLIENT_ID)
+    organizations: list[ProjectOrganizationInput] | None = strawberry.field(
+        default=UNSET, description=f"{_ORGANIZATIONS} They take the place of those before."
+    )
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse with CONFLICT where it has another version by now."
     )

@@ -25,6 +25,13 @@ ORDER = {
     "created_at": "CREATED_AT",
     "modified_at": "UPDATED_AT",
 }
+
+
+def _assignee(text: str) -> Any:
+    _, operator, found = q.numbers("")(text)
+    return "assignee", "number", {operator: found}
+
+
 FILTERS: dict[str, Any] = {
     "id": q.numbers("number"),
     "project": q.numbers("projectNumber"),
@@ -32,7 +39,7 @@ FILTERS: dict[str, Any] = {
     "confidentiality": q.words("confidentiality", w.CONFIDENTIALITIES),
     "priority": q.words("priority", w.PRIORITIES),
     "source_type": q.words("sourceType", w.SOURCE_TYPES),
-    "assignee": q.numbers("assigneeNumber"),
+    "assignee": _assignee,
     "search": q.text("contains", ""),
     "text": q.text("text", "eq"),
     "url": q.text("url", "eq"),
@@ -58,18 +65,12 @@ def _triggers(value: Any) -> Any:
             "emmRiskFactor": g.text(most=255)(one.get("emm_risk_factor")),
             "count": g.key_or_null(one.get("count")),
         }
-        for one in _objects(value)
+        for one in g.objects(value)
     ]
 
 
 def _entities(value: Any) -> Any:
-    return [{"name": g.text(blank=False, most=255)(one.get("name"))} for one in _objects(value)]
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ValueError(f'Expected a list of items but got type "{type(value).__name__}".')
-    return value
+    return [{"name": g.text(blank=False, most=255)(one.get("name"))} for one in g.objects(value)]
 
 
 MEMBERS: dict[str, tuple[str, g.Check]] = {
@@ -83,7 +84,7 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "confidentiality": ("confidentiality", g.choice(w.CONFIDENTIALITIES)),
     "status": ("status", g.choice(w.STATUSES)),
     "published_on": ("publishedOn", g.day),
-    "assignee": ("assigneeNumber", g.first_key),
+    "assignee": ("assigneeNumbers", g.keys_or_one),
     "attachment": ("attachmentNumber", g.nested_key),
     "lead_group": ("leadGroupNumber", g.key_or_null),
     "authors": ("authorNumbers", g.keys),
@@ -160,8 +161,16 @@ def _wanted(call: Call, given: Any) -> dict[str, Any]:
     return {"where": where, "order": q.order(given, ORDER), **q.page(call)}
 
 
+def assigned(row: Any) -> Any:
+    """Details of a lead's first assignee."""
+    if not row["assignees"]:
+        return None
+    first = row["assignees"][0]
+    return person({**first, "email": (first["user"] or {}).get("email")})
+
+
 def person(user: Any) -> Any:
-    """An assignee's details."""
+    """A user beside something else."""
     if user is None:
         return None
     return {
@@ -210,9 +219,8 @@ def lead(row: Any, call: Call) -> dict[str, Any]:
     if row is None:
         raise NotFound("There is no such lead.")
     authors = [a["organization"] for a in row["authors"] if a["organization"] is not None]
-    assignee, source = row["assignee"], row["source"]
-    server = is_server(call)
-    assigned = [] if assignee is None else [assignee["id"]]
+    source, server = row["source"], is_server(call)
+    assignees = [one["id"] for one in row["assignees"]]
     linked = None if source is None else source["id"]
     shown = {
         **common(row),
@@ -235,8 +243,8 @@ def lead(row: Any, call: Call) -> dict[str, Any]:
         "website": row["website"],
         "attachment": file_of(row["attachment"], call),
         "project": (row["project"] or {}).get("id"),
-        "assignee": (assigned[0] if assigned else None) if server else assigned,
-        "assigneeDetails": person(assignee),
+        "assignee": next(iter(assignees), None) if server else assignees,
+        "assigneeDetails": assigned(row),
         "leadGroup": (row["leadGroup"] or {}).get("id"),
         "isAssessmentLead": row["isAssessmentLead"],
         "emmTriggers": row["emmTriggers"],

@@ -23,7 +23,7 @@ FILTERS = {"id": q.numbers("number"), "search": q.text("search", "")}
 
 def wanted(call: Call) -> dict[str, Any]:
     """Which users."""
-    where, order = q.filters(call.query, FILTERS), q.order(call.query, ORDER)
+    where, order = q.filters(call.query, FILTERS), q.order(call.query, ORDER, "-date_joined")
     return {"where": where, "order": order, **q.page(call)}
 
 
@@ -92,9 +92,10 @@ GROUP = {
 def wanted_groups(call: Call) -> dict[str, Any]:
     """Which groups."""
     known = {"id": "NUMBER", "title": "TITLE", "created_at": "CREATED_AT"}
+    known["modified_at"] = "UPDATED_AT"
     filters = {"id": q.numbers("number"), "title": q.text("title", "contains")}
     where = q.filters(call.query, {**filters, "search": q.text("title", "contains")})
-    return {"where": where, "order": q.order(call.query, known), **q.page(call)}
+    return {"where": where, "order": q.order(call.query, known, q.NEWEST), **q.page(call)}
 
 
 def by_path(call: Call) -> dict[str, Any]:

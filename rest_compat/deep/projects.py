@@ -1,5 +1,6 @@
 """Projects, their members, and those who wish to be: what bodies and queries mean, what is shown."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.core.errors import Forbidden, NotFound
@@ -7,7 +8,7 @@ from rest_compat.deep import given as g
 from rest_compat.deep import query as q
 from rest_compat.deep import words as w
 from rest_compat.deep.answer import BadInput
-from rest_compat.deep.leads import common, person
+from rest_compat.deep.leads import common, organization, person
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -38,6 +39,19 @@ FILTERS: dict[str, Any] = {
     "involvement": _involvement,
     **q.moments("created_at", "createdAt", q.moment),
 }
+
+
+def _organizations(value: Any) -> list[dict[str, Any]]:
+    kind = g.choice(w.ORGANIZATION_KINDS)
+    return [
+        {
+            "number": g.key(one.get("organization")),
+            "kind": kind(one.get("organization_type", "lead_organization")),
+        }
+        for one in g.objects(value)
+    ]
+
+
 MEMBERS: dict[str, tuple[str, g.Check]] = {
     "title": ("name", g.text(blank=False, most=150)),
     "description": ("description", g.text()),
@@ -46,8 +60,17 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "start_date": ("startDate", g.day),
     "end_date": ("endDate", g.day),
     "data": ("data", g.free),
+    "organizations": ("organizations", _organizations),
     "client_id": ("clientId", g.text(most=128)),
 }
+REFUSED: dict[str, tuple[str, g.Check]] = {
+    "regions": ("regions", g.nothing("Regions are not kept here. Leave them out.")),
+    "user_groups": (
+        "userGroups",
+        g.nothing("Groups cannot join projects here. Add their members, each with a role."),
+    ),
+}
+"""What clients of DEEP give a project and it does not keep here."""
 NEW = {**MEMBERS, "is_private": ("isPrivate", g.flag)}
 
 
@@ -57,7 +80,7 @@ def wanted(call: Call) -> dict[str, Any]:
     if sought := call.query.get("search"):
         both = [{"name": {"contains": sought}}, {"description": {"contains": sought}}]
         where["or"] = both
-    return {"where": where, "order": q.order(call.query, ORDER), **q.page(call)}
+    return {"where": where, "order": q.order(call.query, ORDER, q.NEWEST), **q.page(call)}
 
 
 def own(call: Call) -> dict[str, Any]:
@@ -71,9 +94,14 @@ def named(call: Call) -> dict[str, Any]:
     return {"number": g.number(call)}
 
 
+def _given(call: Call, known: Mapping[str, tuple[str, g.Check]], required: Any) -> dict[str, Any]:
+    found = g.members(call.body, {**known, **REFUSED}, required)
+    return {name: value for name, value in found.items() if name not in ("regions", "userGroups")}
+
+
 def new(call: Call) -> dict[str, Any]:
     """A new project, which every user sees unless its maker says otherwise."""
-    found = g.members(call.body, NEW, ("title",))
+    found = _given(call, NEW, ("title",))
     return {"input": {"isPrivate": False, "status": "INACTIVE", **found}}
 
 
@@ -82,7 +110,7 @@ def changes(call: Call) -> dict[str, Any]:
     if "is_private" in call.body:
         raise Forbidden("Cannot change privacy of project", reason="OWN_WORDS")
     required = ("title",) if call.method == "PUT" else ()
-    found = g.members(call.body, MEMBERS, required)
+    found = _given(call, MEMBERS, required)
     return {"input": {"number": g.number(call), **found, "expectedVersion": g.version(call)}}
 
 
@@ -96,6 +124,17 @@ def member_status(row: Any) -> str:
     if row["viewerRole"] is not None:
         return "admin" if w.ROLES.get(row["viewerRole"], ("", 0, False))[2] else "member"
     return "pending" if row["viewerWishesToJoin"] else "none"
+
+
+def _part(row: Any) -> dict[str, Any]:
+    """What an organisation is to a project."""
+    return {
+        "id": row["id"],
+        "organization": (row["organization"] or {}).get("id"),
+        "organizationType": w.told(w.ORGANIZATION_KINDS, row["organizationType"]),
+        "organizationTypeDisplay": row["organizationTypeDisplay"],
+        "organizationDetails": organization(row["organization"]),
+    }
 
 
 def project(row: Any, _: Call) -> dict[str, Any]:
@@ -118,7 +157,7 @@ def project(row: Any, _: Call) -> dict[str, Any]:
         "isAssessmentEnabled": False,
         "hasAssessments": False,
         "isVisualizationEnabled": {"entry": False, "assessment": False},
-        "organizations": [],
+        "organizations": [_part(one) for one in row["organizations"]],
         "regions": [],
         "userGroups": [],
         "analysisFramework": None,

@@ -15,10 +15,25 @@ BIG = 2**31
 Given = Mapping[str, Any]
 
 
-def page(call: Call, default: int = DEFAULT, most: int = MOST) -> dict[str, int]:
-    """`first` and `offset`; what cannot be read is the default, never an error."""
+def page(call: Call, default: int = DEFAULT, most: int = MOST) -> dict[str, Any]:
+    """`first` with `offset` or `after`; what cannot be read is the default, never an error."""
+    first, offset = _asked(call, default, most)
+    after = _after(call, offset)
+    return {"first": first, "offset": 0 if after else offset, "after": after}
+
+
+def _asked(call: Call, default: int, most: int) -> tuple[int, int]:
     limit, offset = _number(call, "limit"), _number(call, "offset")
-    return {"first": min(limit or default, most), "offset": min(offset, MOST_OFFSET)}
+    return min(limit or default, most), min(offset, MOST_OFFSET)
+
+
+def _after(call: Call, offset: int) -> str | None:
+    """The place in the list where a link of ours goes on, so that rows added before it move nothing.
+
+    A caller who changes the link's offset means another place.
+    """
+    place, _, cursor = call.query.get("after", "").partition(".")
+    return cursor if cursor and place == str(offset) else None
 
 
 def _number(call: Call, name: str) -> int:
@@ -34,32 +49,47 @@ def listed(
     most: int = MOST,
 ) -> dict[str, Any]:
     """A page with its count and the links to the pages beside it."""
-    asked, found = page(call, default, most), data["list"]
-    first, offset, count = asked["first"], asked["offset"], found["totalCount"]
-    following = _link(call, first, offset + first) if offset + first < count else None
-    before = None if offset == 0 else _link(call, first, max(0, offset - first))
+    (first, offset), found = _asked(call, default, most), data["list"]
+    following, before, info = None, None, found["pageInfo"]
+    if info["hasNextPage"]:
+        following = _link(call, first, offset + first, info["endCursor"])
+    if offset:
+        before = _link(call, first, max(0, offset - first))
     results = [shape(row, call) for row in found["nodes"]]
-    return {"count": count, "next": following, "previous": before, "results": results}
+    return {"count": found["totalCount"], "next": following, "previous": before, "results": results}
 
 
 def of_list(rows: list[Any], call: Call) -> dict[str, Any]:
     """A page of a list that is there as a whole."""
     asked = page(call)
-    first, offset = asked["first"], asked["offset"]
-    found = {"totalCount": len(rows), "nodes": rows[offset : offset + first]}
+    places = {str(row["id"]): place for place, row in enumerate(rows, 1)}
+    start = places.get(asked["after"], _asked(call, DEFAULT, MOST)[1])
+    nodes = rows[start : start + asked["first"]]
+    last = str(nodes[-1]["id"]) if nodes else None
+    info = {"hasNextPage": start + len(nodes) < len(rows) and bool(nodes), "endCursor": last}
+    found = {"totalCount": len(rows), "nodes": nodes, "pageInfo": info}
     return listed({"list": found}, call, lambda row, _: row)
 
 
-def _link(call: Call, limit: int, offset: int) -> str:
-    kept = [(n, v) for n, v in call.query.multi_items() if n not in ("limit", "offset")]
+def _link(call: Call, limit: int, offset: int, after: str = "") -> str:
+    apart = ("limit", "offset", "after")
+    kept = [(n, v) for n, v in call.query.multi_items() if n not in apart]
     own = [("limit", str(limit)), *([("offset", str(offset))] if offset else [])]
+    if after:
+        own.append(("after", f"{offset}.{after}"))
     return f"{call.base}{call.sent_path}?{urlencode(sorted([*kept, *own]))}"
 
 
-def order(given: Given, fields: Mapping[str, str]) -> list[dict[str, str]] | None:
-    """`status,-title` as keys of an ordering; BadInput for what cannot be ordered by."""
-    text = given.get("ordering")
-    names = text if isinstance(text, list) else str(text or "").split(",")
+NEWEST = "-modified_at,-created_at"
+
+
+def order(given: Given, fields: Mapping[str, str], usual: str = "") -> list[dict[str, str]] | None:
+    """`status,-title` as keys of an ordering; BadInput for what cannot be ordered by.
+
+    `usual`: the ordering where none is given; else that of the graph.
+    """
+    text = given.get("ordering") or usual
+    names = text if isinstance(text, list) else str(text).split(",")
     found = []
     for name in [str(one).strip() for one in names if str(one).strip()]:
         field = fields.get(name.removeprefix("-"))
