@@ -17,10 +17,14 @@ Credential = Literal["token", "key", "none"]
 
 @dataclass(frozen=True)
 class Sent:
-    """A file that came with a request and is staged: its name, and what names it to the graph."""
+    """A file that came with a request and is staged: its name, and what names it to the graph.
+
+    `forget` removes it unless it was kept.
+    """
 
     name: str
     upload: str
+    forget: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ class Dialect:
     identify: Callable[[Call, Credential, bool], Awaitable[Subject]]
     faults: Callable[[Fault, Call], Answer]
     wrong_method: Any = None
+    also: Mapping[str, str] = field(default_factory=dict)
+    """Other beginnings of paths that mean the same: theirs -> that of the routes."""
     read: "Reader | None" = None
     """Reads bodies, for a dialect that takes more than JSON. Its callers are known before their
     methods and bodies are looked at, and HEAD is answered as GET."""

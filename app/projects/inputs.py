@@ -106,6 +106,9 @@ class ProjectFilter:
     created_by_number: IntFilter | None = strawberry.field(
         default=UNSET, description="By the number of who made them."
     )
+    updated_by_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of who last changed them."
+    )
     created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
     or_: list["ProjectFilter"] | None = strawberry.field(
         default=UNSET, name="or", description="At least one of these."
@@ -126,6 +129,7 @@ PROJECT_COLUMNS = {
     "status": t.projects.c.status,
     "is_member": _is_member,
     "created_by_number": t.projects.c.created_by,
+    "updated_by_number": t.projects.c.updated_by,
     "name": t.projects.c.name,
     "created_at": t.projects.c.created_at,
 }

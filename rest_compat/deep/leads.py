@@ -27,9 +27,19 @@ ORDER = {
 }
 
 
-def _assignee(text: str) -> Any:
-    _, operator, found = q.numbers("")(text)
-    return "assignee", "number", {operator: found}
+def _exists(text: str) -> Any:
+    """There are no entries and no assessments here: all leads are without them, none has any."""
+    if text in ("entries_do_not_exist", "assessment_does_not_exist"):
+        return None
+    if text not in ("entries_exists", "assessment_exists"):
+        text = f"Select a valid choice. {text} is not one of the available choices."
+        raise ValueError(text)
+    return "number", "in", []
+
+
+def _risks(text: str) -> Any:
+    # A lead may have the word in one trigger and the risk in another.
+    return "and", "", [{"emmTrigger": {"riskFactor": {"in": q.texts(text)[2]}}}]
 
 
 FILTERS: dict[str, Any] = {
@@ -39,7 +49,11 @@ FILTERS: dict[str, Any] = {
     "confidentiality": q.words("confidentiality", w.CONFIDENTIALITIES),
     "priority": q.words("priority", w.PRIORITIES),
     "source_type": q.words("sourceType", w.SOURCE_TYPES),
-    "assignee": _assignee,
+    "assignee": q.parts("assignee", "number", q.numbers("")),
+    "authoring_organization_types": q.parts("author", "typeNumber", q.numbers("")),
+    "emm_entities": q.parts("emmEntity", "name", q.texts),
+    "emm_keywords": q.parts("emmTrigger", "keyword", q.texts),
+    "similar": q.number("similarToNumber"),
     "search": q.text("contains", ""),
     "text": q.text("text", "eq"),
     "url": q.text("url", "eq"),
@@ -47,8 +61,11 @@ FILTERS: dict[str, Any] = {
     "published_on": q.day("publishedOn", "eq"),
     **q.moments("published_on", "publishedOn", q.day),
     **q.moments("created_at", "createdAt", q.moment),
+    "emm_risk_factors": _risks,
+    # What no lead has comes behind `id`, whose place it takes.
+    "exists": _exists,
+    "classified_doc_id": q.nobody,
 }
-EXISTS = ("entries_exist", "assessment_exists")
 
 
 def _source(value: Any) -> Any:
@@ -155,10 +172,7 @@ def wanted_by_body(call: Call) -> dict[str, Any]:
 
 
 def _wanted(call: Call, given: Any) -> dict[str, Any]:
-    where = q.filters(given, FILTERS)
-    if str(given.get("exists", "")) in EXISTS:
-        where["number"] = {"in": []}  # there are no entries and no assessments here
-    return {"where": where, "order": q.order(given, ORDER), **q.page(call)}
+    return {"where": q.filters(given, FILTERS), "order": q.order(given, ORDER), **q.page(call)}
 
 
 def assigned(row: Any) -> Any:

@@ -18,7 +18,11 @@ ORDER = {
     "last_name": "LAST_NAME",
     "date_joined": "CREATED_AT",
 }
-FILTERS = {"id": q.numbers("number"), "search": q.text("search", "")}
+FILTERS = {
+    "id": q.numbers("number"),
+    "search": q.text("search", ""),
+    "members_exclude_project": q.number("outsideProjectNumber"),
+}
 
 
 def wanted(call: Call) -> dict[str, Any]:
@@ -35,6 +39,25 @@ def nothing(_: Call) -> dict[str, Any]:
 def named(call: Call) -> dict[str, Any]:
     """The user in the path."""
     return {"where": {"number": {"eq": g.number(call)}}, "first": 1, "offset": 0}
+
+
+def new_password(call: Call) -> dict[str, Any]:
+    """A new password of the caller, and the one until now."""
+    known = {
+        "old_password": ("currentPassword", g.text(blank=False)),
+        "new_password": ("newPassword", g.text(blank=False)),
+    }
+    return {"input": g.members(call.body, known, tuple(known))}
+
+
+def password_changed(_: Any, __: Call) -> Answer:
+    """Nothing to show."""
+    return Answer(200, {})
+
+
+def notifications(_: Any, call: Call) -> dict[str, Any]:
+    """Nobody is notified of anything here: a list without rows."""
+    return q.of_list([], call)
 
 
 def user(row: Any, _: Call) -> dict[str, Any]:
@@ -181,13 +204,56 @@ def gone_group(call: Call) -> dict[str, Any]:
     return {"input": {"by": g.by(call)}}
 
 
+def wanted_members(call: Call) -> dict[str, Any]:
+    """Which members of groups."""
+    known = {"id": "NUMBER", "joined_at": "CREATED_AT", "created_at": "CREATED_AT"}
+    filters = {
+        "id": q.numbers("number"),
+        "group": q.numbers("groupNumber"),
+        "member": q.numbers("userNumber"),
+    }
+    where = q.filters(call.query, filters)
+    return {"where": where, "order": q.order(call.query, known), **q.page(call)}
+
+
+def members(data: Any, call: Call) -> dict[str, Any]:
+    """A page of members of groups."""
+    return q.listed(data, call, lambda row, _: member(row))
+
+
+def one_member(data: Any, _: Call) -> dict[str, Any]:
+    """One member of a group."""
+    found = data["list"]["nodes"]
+    if not found:
+        raise NotFound("There is no such member.")
+    return member(found[0])
+
+
+def _is_admin(value: Any) -> bool:
+    return bool(ROLES[g.choice({name: name for name in ROLES})(value)])
+
+
+ROLES = {"admin": True, "normal": False}
+
+
+def member_changes(call: Call) -> dict[str, Any]:
+    """Another part of a member; of which group a PUT says it is stays what it was."""
+    required = ("role",) if call.method == "PUT" else ()
+    found = g.members(call.body, {"role": ("isAdmin", _is_admin)}, required)
+    return {"input": {"number": g.number(call), **found}}
+
+
+def changed_member(data: Any, _: Call) -> dict[str, Any]:
+    """A member after a change."""
+    return member(data["payload"]["member"])
+
+
 def new_member(call: Call) -> dict[str, Any]:
     """A user who joins a group."""
-    roles = {"admin": True, "normal": False}
-    known = {
+    known: dict[str, tuple[str, g.Check]] = {
         "group": ("group", g.key),
         "member": ("userNumber", g.key),
-        "role": ("isAdmin", lambda value: roles[g.choice({n: n for n in roles})(value)]),
+        "role": ("isAdmin", _is_admin),
     }
     found = g.members(call.body, known, ("group", "member"))
     return {"input": {**found, "group": {"number": found["group"]}}}

@@ -35,8 +35,12 @@ FILTERS: dict[str, Any] = {
     "title": q.text("name", "contains"),
     "status": q.words("status", w.PROJECT_STATUSES),
     "created_by": q.numbers("createdByNumber"),
+    "modified_by": q.numbers("updatedByNumber"),
     "is_current_user_member": q.flag("isMember"),
     "involvement": _involvement,
+    # What no project has comes behind `id`, whose place it takes.
+    "regions": q.nobody,
+    "user_groups": q.nobody,
     **q.moments("created_at", "createdAt", q.moment),
 }
 
@@ -363,6 +367,9 @@ def role(row: Any) -> dict[str, Any]:
     lead = every if "lead.write" in held else ["view"] if "lead.read" in held else []
     if not lead and "lead.read_unprotected" in held:
         lead = ["view_only_unprotected"]
+    export = {"view": "create", "view_only_unprotected": "create_only_unprotected"}
+    # There are no entries and exports here; who may read leads would read them.
+    reads = [] if row["name"] == "sourcer" else lead[:1]
     setup = [n for n, p in (("modify", "project.write"), ("delete", "project.delete")) if p in held]
     return {
         "id": row["id"],
@@ -370,9 +377,9 @@ def role(row: Any) -> dict[str, Any]:
         "type": type_,
         "level": level,
         "leadPermissions": lead,
-        "entryPermissions": [],
+        "entryPermissions": lead if reads else [],
         "setupPermissions": setup,
-        "exportPermissions": [],
+        "exportPermissions": [export[one] for one in reads],
         "assessmentPermissions": [],
         "isCreatorRole": row["name"] == "owner",
         "isDefaultRole": row["name"] == "editor",

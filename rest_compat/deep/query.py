@@ -105,8 +105,8 @@ def order(given: Given, fields: Mapping[str, str], usual: str = "") -> list[dict
 def filters(given: Given, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     """The filter that parameters mean; BadInput with the faults of all of them.
 
-    `known`: parameter -> what makes (field, operator, value) of its text. Lists are taken as texts
-    with commas.
+    `known`: parameter -> what makes (field, operator, value) of its text, or None for what all rows
+    are. Lists are taken as texts with commas.
     """
     where: dict[str, Any] = {}
     faults: dict[str, list[str]] = {}
@@ -116,10 +116,13 @@ def filters(given: Given, known: Mapping[str, Callable[[str], Any]]) -> dict[str
             continue
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         try:
-            field, operator, operand = make(text)
+            made = make(text)
         except ValueError as error:
             faults[camel(name)] = [str(error)]
             continue
+        if made is None:
+            continue
+        field, operator, operand = made
         if operator:
             where.setdefault(field, {})[operator] = operand
         else:
@@ -139,6 +142,38 @@ def numbers(field: str) -> Callable[[str], Any]:
         return field, "in", [int(one) for one in parts][:1000]
 
     return make
+
+
+def number(field: str) -> Callable[[str], Any]:
+    """One id."""
+
+    def make(text: str) -> Any:
+        if not (text.isascii() and text.isdigit() and int(text) < BIG):
+            raise ValueError("Enter a whole number.")
+        return field, "", int(text)
+
+    return make
+
+
+def nobody(text: str) -> Any:
+    """Ids of what no row has here."""
+    numbers("")(text)
+    return "number", "in", []
+
+
+def parts(field: str, member: str, make: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A condition on a member of what a field filters by."""
+
+    def made(text: str) -> Any:
+        _, operator, value = make(text)
+        return field, member, {operator: value}
+
+    return made
+
+
+def texts(text: str) -> Any:
+    """Texts with commas between them."""
+    return "", "in", [one.strip() for one in text.split(",") if one.strip()][:1000]
 
 
 def words(field: str, known: Mapping[Any, str]) -> Callable[[str], Any]:

@@ -44,6 +44,8 @@ _MOVED_BY = "username, is_owner, is_active"
 
 
 def upgrade() -> None:
+    # Titles are compared by their trigrams.
+    op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     op.create_table(
         "organization_types",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
