@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
+from sqlalchemy.exc import IntegrityError
 
-from app.content.tables import organizations
 from app.core import db
 from app.core.errors import Invalid
 from app.projects.tables import project_organizations
@@ -17,16 +17,16 @@ async def write_organizations(tx: db.Tx, project_id: int, parts: Sequence[tuple[
     wanted = list(dict.fromkeys(parts))
     if len(wanted) > MOST:
         raise Invalid(f"A project has at most {MOST} organisations.", path=("organizations",))
-    numbers = {number for number, _ in wanted}
-    known = await tx.all(select(organizations.c.id).where(organizations.c.id.in_(numbers)))
-    if missing := numbers - {row["id"] for row in known}:
-        text = f'Invalid pk "{min(missing)}" - object does not exist.'
-        raise Invalid(text, path=("organizations",))
     c = project_organizations.c
     await tx.execute(delete(project_organizations).where(c.project_id == project_id))
-    if wanted:
-        rows = [
-            {"project_id": project_id, "organization_id": number, "kind": kind, "position": place}
-            for place, (number, kind) in enumerate(wanted)
-        ]
+    if not wanted:
+        return
+    rows = [
+        {"project_id": project_id, "organization_id": number, "kind": kind, "position": place}
+        for place, (number, kind) in enumerate(wanted)
+    ]
+    try:
         await tx.execute(insert(project_organizations), rows)
+    except IntegrityError as error:
+        text = "One of these organisations does not exist."
+        raise Invalid(text, path=("organizations",)) from error

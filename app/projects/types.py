@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import exists, func, literal, select
+from sqlalchemy import Text, exists, func, literal, literal_column, select
 from strawberry.scalars import JSON
 
 from app.access.display import display_name_of
@@ -42,6 +42,11 @@ def _member_count(c: Any) -> Any:
     return counted.where(member.c.project_id == c.id).scalar_subquery()
 
 
+def _kind_label(c: Any) -> Any:
+    under, blank = (literal_column(f"'{one}'", Text) for one in "_ ")
+    return func.initcap(func.replace(c.kind, under, blank), type_=Text())
+
+
 def _mine(wanted: Any) -> Any:
     def make(c: Any) -> Any:
         member = memberships.alias()
@@ -70,9 +75,7 @@ class ProjectOrganization:
     kind: ProjectOrganizationKind = column(
         t.project_organizations.c.kind, "What it is to the project."
     )
-    kind_label: str = expression(
-        lambda c: func.initcap(func.replace(c.kind, "_", " ")), "That for people."
-    )
+    kind_label: str = expression(_kind_label, "What it is to the project, for people.")
     position: int = column(
         t.project_organizations.c.position, "Its place among the project's, from 0."
     )

@@ -135,6 +135,27 @@ async def test_plain_limit_and_offset_count_from_the_start(alice: Person) -> Non
     assert (other.status_code, other.json()["errorCode"]) == (400, 400)
 
 
+async def test_a_page_behind_a_cursor_is_one_statement_too(alice: Person) -> None:
+    project = await rows.project()
+    await rows.member(project, alice.user, "owner")
+    there = [await rows.lead(project) for _ in range(3)]
+    url = f"/leads/?ordering=id&limit=1&project={project}"
+    link = (await alice("GET", url)).json()["next"].removeprefix(f"http://testserver{V}")
+    before = await reads(alice)
+    assert await ids(alice, link) == there[1:2]
+    assert [a - b for a, b in zip(await reads(alice), before, strict=True)] == [1, 0]
+
+
+async def reads(who: Person) -> tuple[float, float]:
+    """How many reads the server has answered by one statement, and field by field."""
+    lines = (await who.client.get("/metrics")).text.splitlines()
+    told = dict.fromkeys(("compiled", "executed"), 0.0)
+    for tier in told:
+        name = f'isthmus_graphql_reads_total{{tier="{tier}"}} '
+        told[tier] = sum(float(one.removeprefix(name)) for one in lines if one.startswith(name))
+    return told["compiled"], told["executed"]
+
+
 async def ids(who: Person, path: str) -> list[int]:
     """Ids of a page."""
     return [one["id"] for one in (await who("GET", path)).json()["results"]]
