@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from strawberry import Schema
 
 from app import __version__, health
 from app.access import identify
@@ -26,16 +27,23 @@ from app.graphql.context import Context
 from app.graphql.execute import GraphQLSettings
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.schema import build_schema
+from app.semantic import loaded
+from app.semantic.served import served
 from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
 from rest_compat.deep.routes import dialect as deep
+from rest_compat.dialect import Dialect
+from rest_compat.lens.routes import dialect as lens
 from rest_compat.mage.routes import dialect as mage
 from rest_compat.olake.routes import dialect as olake
+from rest_compat.openapi import serve as docs
+from rest_compat.openapi.document import document
 
 log = structlog.get_logger()
 
 GRAPHQL = "/v2/graphql"
+GRAPHQL_OF_LENS = "/lens2/api/{lens}/v2/graphql"
 
 
 class Isthmus(Starlette):
@@ -66,6 +74,8 @@ class Isthmus(Starlette):
     def _straight_to(self, method: str, path: str) -> ASGIApp | None:
         if path == GRAPHQL:
             return self._graphql
+        if path in docs.PATHS:
+            return None
         return next((served for owns, served in self._dialects if owns(method, path)), None)
 
 
@@ -87,7 +97,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
     door = settings.door
     endpoint = GraphQLEndpoint(
         schema,
-        identify_request=identify.from_request,
+        identify_request=_identify,
         identify_init=identify.from_init_payload,
         make_context=_context,
         settings=GraphQLSettings(
@@ -100,8 +110,9 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         ),
         playground=ui.playground_response,
         redis=redis,
+        served=served(schema),
     )
-    dialects = kernel.mount(schema, settings, [deep(settings), olake(settings), mage(settings)])
+    dialects = kernel.mount(schema, settings, _dialects(settings))
     routes: list[BaseRoute] = [
         Route("/", _index(door.playground)),
         Route("/healthz", health.healthz),
@@ -112,6 +123,8 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         Route("/v2/files/{uuid}", content_http.download),
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, endpoint),
+        Route(GRAPHQL_OF_LENS, endpoint),
+        *docs.ApiDocs(partial(openapi, settings, schema)).routes(),
         *dialects,
     ]
     return Isthmus(
@@ -137,6 +150,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
                     "X-CSRFToken",
                     "X-Deep-Dialect",
                     "If-Match",
+                    "apikey",
                 ],
                 expose_headers=["Content-Disposition"],
             ),
@@ -144,11 +158,30 @@ def create_app(settings: Settings | None = None) -> Isthmus:
     )
 
 
+def openapi(settings: Settings, schema: Schema | None = None) -> dict[str, Any]:
+    """The OpenAPI document of the REST dialects."""
+    return document(schema or build_schema(), _dialects(settings), __version__)
+
+
+def _dialects(settings: Settings) -> list[Dialect]:
+    """In the order in which they are asked whether a request is theirs."""
+    return [deep(settings), olake(settings), lens(settings), mage(settings)]
+
+
+async def _identify(connection: HTTPConnection, *, again: bool = True) -> Subject:
+    """The caller, bound to the project that Lens's path names."""
+    subject = await identify.from_request(connection, again=again)
+    lens_named = connection.path_params.get("lens")
+    if lens_named is None:
+        return subject
+    return await identify.within(subject, lens_named.rpartition(":")[2])
+
+
 def _context(connection: HTTPConnection, subject: Subject, request_id: str) -> Context:
     return Context(
         subject=subject.at(address=identify.address_of(connection), request_id=request_id),
         request_id=request_id,
-        identify=partial(identify.from_request, connection),
+        identify=partial(_identify, connection),
     )
 
 
@@ -161,14 +194,15 @@ def _lifespan(settings: Settings) -> Any:
         db.connect(places.database_url, places.database_pool, settings.door.operation_timeout_s)
         await db.wait_until_reachable(30)
         await open_installation(ring, settings.access)
-        listener = asyncio.create_task(events.listen())
+        loaded.forget_all()
+        listening = asyncio.gather(events.listen(), loaded.follow())
         log.info("server.started", version=__version__)
         try:
             yield
         finally:
-            listener.cancel()
+            listening.cancel()
             with suppress(asyncio.CancelledError):
-                await listener
+                await listening
             await outbox.disconnect()
             await db.disconnect()
             log.info("server.stopped")

@@ -4,9 +4,9 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -89,7 +89,19 @@ class Access(BaseSettings):
         None, validation_alias=AliasChoices("MAGE_ACCESS_TOKEN_EXPIRY_TIME")
     )
 
+    jwt_key: str = Field("", description="Verifies JWTs (HS256) of callers of the semantic model.")
+    oidc_issuer: str = Field("", description="An issuer whose JWTs are good for the same.")
+    oidc_audience: str = Field(
+        "", description="The `aud` of those JWTs: an issuer has other clients."
+    )
+
     _lists = field_validator("allowed_origins", "trusted_proxies", mode="before")(_split)
+
+    @model_validator(mode="after")
+    def _an_issuer_has_an_audience(self) -> Self:
+        if self.oidc_issuer and not self.oidc_audience:
+            raise ValueError("ISTHMUS_OIDC_ISSUER needs ISTHMUS_OIDC_AUDIENCE.")
+        return self
 
 
 class Door(BaseSettings):
@@ -132,6 +144,7 @@ class Work(BaseSettings):
     sync_memory_mb: int = Field(200, ge=64)
     sync_threads: int = Field(2, ge=1, le=64)
     sync_slots: int = Field(0, ge=0, description="Syncs at once; 0 means one per two cores.")
+    slot_look_s: float = Field(300, ge=0.1)
     retention_days: int = Field(90, ge=1)
     die_before_push: bool = Field(
         False, description="Crash tests only: die between a commit and its hint."
@@ -173,6 +186,20 @@ class Work(BaseSettings):
         return self.lease_s * 5 / 6
 
 
+class Semantic(BaseSettings):
+    """How queries of semantic models are run. Times in seconds."""
+
+    model_config = _config()
+
+    continue_wait_s: float = Field(5, ge=0, le=90)
+    query_timeout_s: float = Field(600, gt=0)
+    query_orphan_s: float = Field(120, gt=0)
+    query_concurrency: int = Field(2, ge=1, description="Queries at once on one data source.")
+    query_slots: int = Field(4, ge=0, description="Queries at once on one worker.")
+    query_memory_mb: int = Field(500, ge=64)
+    ungrouped_without_key: bool = False
+
+
 class Outside(BaseSettings):
     """How we call others, and how others reach us."""
 
@@ -201,6 +228,7 @@ class Settings:
         self.access = Access()  # type: ignore[call-arg]
         self.door = Door()  # type: ignore[call-arg]
         self.work = Work()  # type: ignore[call-arg]
+        self.semantic = Semantic()  # type: ignore[call-arg]
         self.outside = Outside()  # type: ignore[call-arg]
         self.client = Client()  # type: ignore[call-arg]
 

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 
 from app.core.rules import Subject
+from rest_compat.described import Described
 
 Credential = Literal["token", "key", "none"]
 """What a route asks of its caller: a signed-in user, the installation's key, or nothing."""
@@ -131,7 +132,8 @@ class Dialect:
     """A REST surface: which requests are its own and how they become operations.
 
     `owns` is asked with method and path, `identify` takes a remembered caller unless it is asked to
-    look again. `wrong_method` is the body of answers with status 405.
+    look again. `wrong_method` is the body of answers with status 405, `described` what its
+    documentation says beyond what follows from the routes.
     """
 
     name: str
@@ -145,6 +147,7 @@ class Dialect:
     wrong_method: Any = None
     also: Mapping[str, str] = field(default_factory=dict)
     """Other beginnings of paths that mean the same: theirs -> that of the routes."""
+    described: Described = field(default_factory=Described)
     read: "Reader | None" = None
     """Reads bodies, for a dialect that takes more than JSON. Its callers are known before their
     methods and bodies are looked at, and HEAD is answered as GET."""

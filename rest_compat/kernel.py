@@ -174,6 +174,7 @@ class Bound:
             subject=subject.at(address=address_of(request), request_id=rid),
             request_id=rid,
             max_page=STORED_MAX_PAGE,
+            by_rest=True,
             identify=partial(self.dialect.identify, call, route.credential, True),
         )
         variables = route.variables(call)

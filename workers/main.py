@@ -21,7 +21,7 @@ from app.settings import Settings
 from workers import hand_off
 from workers.execute import KINDS, Kind
 from workers.executor import Executor
-from workers.loops import alerts, reconciler, retention, scheduler, tallies
+from workers.loops import alerts, reconciler, retention, scheduler, slots, tallies
 from workers.loops.every import every
 from workers.loops.presence import Presence
 from workers.notify.notification import Notification
@@ -29,6 +29,9 @@ from workers.notify.sync_webhook import SyncWebhook
 from workers.pipelines import layout
 from workers.pipelines.requirements import prepare
 from workers.pipelines.run_pipeline import PipelineKind
+from workers.semantic.duck import DuckProcesses
+from workers.semantic.lane import Lane
+from workers.semantic.places import Places
 from workers.sync.plugins import register_plugins
 from workers.sync.run_sync import SyncKind, SyncLimits, SyncPlaces
 
@@ -71,6 +74,7 @@ async def work(settings: Settings, *, install: bool = False) -> int:
     }
     executor = Executor(worker_id, limits, kinds)
     presence = Presence(executor, limits)
+    lane = _lane(settings, worker_id)
     told = _listen_to_signals(executor)
     executor.start()
     claiming = [
@@ -79,6 +83,12 @@ async def work(settings: Settings, *, install: bool = False) -> int:
         _task(every(limits.schedule_s, scheduler.schedule, "scheduler")),
         _task(every(alerts.INTERVAL_S, alerts.alert, "alerts")),
         _task(every(tallies.INTERVAL_S, tallies.fold, "tallies")),
+        _task(lane.serve()),
+        _task(events.listen(events.QUERIES, lambda _: lane.look())),
+        _task(every(retention.INTERVAL_S, lane.forget, "answers")),
+        _task(
+            every(limits.slot_look_s / 4, partial(slots.watch, syncs, limits.slot_look_s), "slots")
+        ),
         _task(
             every(
                 retention.INTERVAL_S,
@@ -103,7 +113,7 @@ async def work(settings: Settings, *, install: bool = False) -> int:
         log.error("worker.broke", exc_info=task.exception())
     log.info("worker.draining", worker=worker_id, runs=executor.running)
     await _end(claiming)
-    await executor.drain()
+    await asyncio.gather(executor.drain(), lane.drain(limits.drain_s))
     await _end(holding)
     await pipelines.close()
     await presence.leave()
@@ -124,6 +134,20 @@ def _syncs(settings: Settings) -> SyncKind:
     work = settings.work
     limits = SyncLimits(work.sync_memory_mb, work.sync_threads, work.sync_processes)
     return SyncKind(places, _outgoing(settings), warehouse, environ, limits)
+
+
+def _lane(settings: Settings, worker_id: str) -> Lane:
+    work, semantic, places = settings.work, settings.semantic, settings.places
+    limits = {
+        "memory_mb": semantic.query_memory_mb,
+        "threads": work.sync_threads,
+        "data_root": str(places.data_dir),
+        "scratch": str(places.storage_dir / "scratch"),
+    }
+    engines = Places(
+        _outgoing(settings), work.warehouse_url, DuckProcesses(limits), semantic.query_concurrency
+    )
+    return Lane(worker_id, work, semantic, engines, Storage(places.storage_dir))
 
 
 def _outgoing(settings: Settings) -> Outgoing:

@@ -1,6 +1,7 @@
 """Verbs of users, sessions and API keys. Each does a thing whole, in one transaction."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 5
 PER_ADDRESS = 20
 NAME_LENGTH = 150
+MAX_GROUPS = 50
+_GROUP = re.compile(r"[A-Za-z0-9_-]{1,150}")
 
 _one_guess = asyncio.Lock()
 """Guesses are counted before the next is judged, so that many at once are no way round the bound.
@@ -253,10 +256,13 @@ async def create_api_key(
     scopes: Sequence[str] = (),
     expires_at: datetime | None = None,
     user_id: int | None = None,
+    groups: Sequence[str] | None = None,
 ) -> tuple[int, str]:
     """Make a key of the caller (the command line: of `user_id`); returns its id and, once, the key.
 
-    A key can do what its user can, within its scopes and its project if those are given.
+    A key can do what its user can, within its scopes and its project if those are given. With
+    `groups`, which only an owner of the installation may give, it belongs to these user groups of
+    the semantic model.
     """
     owner_id = user_id if subject.kind == "system" else subject.require_known()
     if owner_id is None:
@@ -265,6 +271,10 @@ async def create_api_key(
         # A key with few scopes could otherwise make itself one with all.
         raise Forbidden("An API key cannot make API keys. Sign in first.")
     named = _checked_key_name(name)
+    if groups is not None:
+        # The groups of a model's file are who may see what: nobody gives them to oneself.
+        subject.require_owner()
+        _check_groups(groups)
     unknown = sorted(set(scopes) - set(PERMISSIONS))
     if unknown:
         known = ", ".join(PERMISSIONS)
@@ -289,6 +299,7 @@ async def create_api_key(
                 "prefix": token[:8],
                 "token_hash": token_hash(token),
                 "scopes": list(scopes),
+                "groups": None if groups is None else list(groups),
                 "expires_at": expires_at,
             },
         )
@@ -379,6 +390,12 @@ async def _revoke_all(
             .where(api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
             .values(revoked_at=func.now())
         )
+
+
+def _check_groups(groups: Sequence[str]) -> None:
+    if len(groups) > MAX_GROUPS or not all(_GROUP.fullmatch(name) for name in groups):
+        text = f"A key has at most {MAX_GROUPS} groups; names have letters, digits, `_` and `-`."
+        raise Invalid(text, path=("groups",))
 
 
 def _checked_key_name(name: str) -> str:

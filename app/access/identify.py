@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
 
-from app.access import remember
+from app.access import issuers, remember
 from app.access.installation import keys
 from app.core import db
 from app.core.errors import NotFound, Unauthenticated
@@ -36,7 +36,7 @@ SELECT u.id, u.username, u.is_owner, u.access_version, c.id AS credential, NULL:
 FROM sessions c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
 
 _KEY = f"""
-SELECT u.id, u.username, u.is_owner, u.access_version, c.id AS credential, c.scopes,
+SELECT u.id, u.username, u.is_owner, u.access_version, c.id AS credential, c.scopes, c.groups,
   c.project_id AS bound, c.expires_at, (c.revoked_at IS NOT NULL OR c.expires_at <= now()) AS is_over, {_GRANTS}
 FROM api_keys c JOIN users u ON u.id = c.user_id WHERE u.is_active AND """
 
@@ -84,6 +84,8 @@ async def by_token(token: str) -> Subject:
         raise _bad_token()
     if keys().is_api_key(token):
         return await by_installation_key(token)
+    if issuers.is_outside(token):
+        return await issuers.by_jwt(token)
     return await _by_key(token) if token.startswith(KEY_PREFIX) else await _by_session(token)
 
 
@@ -106,7 +108,8 @@ async def _by_key(token: str) -> Subject:
 async def _key_subject(row: Any) -> Subject:
     if row is None or row["is_over"]:
         raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
-    subject = _subject(row, "key", key_id=row["credential"])
+    groups = None if row["groups"] is None else tuple(row["groups"])
+    subject = _subject(row, "key", key_id=row["credential"], groups=groups)
     if row["bound"] is None and not row["scopes"]:
         return subject
     grants = await _owners_grants() if subject.is_owner else subject.grants
@@ -219,15 +222,25 @@ async def _within(subject: Subject, project_id: int | None) -> Subject:
     )
 
 
+async def within(subject: Subject, uuid: str) -> Subject:
+    """The caller bound to the project of that uuid, as by a key of it; NotFound where it has no part."""
+    subject.require_known()
+    row = await db.fetch_row("SELECT id FROM projects WHERE uuid = $1", uuid)
+    if row is None:
+        raise NotFound("There is no such project.")
+    return await _within(subject, row["id"])
+
+
 async def from_request(connection: HTTPConnection, *, again: bool = True) -> Subject:
-    """The caller of a GraphQL request: bearer token, X-API-Key, OAUTH-TOKEN, or cookie.
+    """The caller of a GraphQL request: Authorization, X-API-Key, OAUTH-TOKEN, apikey, or cookie.
 
     Without `again` it may be a remembered one.
     """
     get = connection.headers.get
     # A request may have several Cookie headers, and all of them count.
     cookies = "; ".join(connection.headers.getlist("cookie"))
-    credential = get("authorization"), get("x-api-key"), get("oauth-token"), cookies
+    headers = ("authorization", "x-api-key", "oauth-token", "apikey")
+    credential = (*map(get, headers), cookies)
     if not any(credential):
         return ANONYMOUS
     return await remember.caller(credential, partial(_from_request, connection), again=again)
@@ -238,6 +251,9 @@ async def _from_request(connection: HTTPConnection) -> Subject:
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and bearer.strip():
         return await by_token(bearer.strip())
+    # Clients of Cube send the token bare, those of Lens in a header of its own.
+    if bare := "" if bearer.strip() else scheme or headers.get("apikey", ""):
+        return await by_token(bare)
     if key := headers.get("x-api-key"):
         return await _by_mage(key, headers.get("oauth-token"))
     if token := headers.get("oauth-token"):

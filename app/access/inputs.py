@@ -247,6 +247,11 @@ class ApiKeyCreateInput:
     scopes: list[str] = strawberry.field(
         default_factory=list, description="The only permissions that it has; all where empty."
     )
+    groups: list[str] | None = strawberry.field(
+        default=None,
+        description="User groups of the semantic model that its callers belong to, instead of those "
+        "that the model's file gives their user; owners of the installation only.",
+    )
     expires_at: datetime | None = strawberry.field(default=None, description="When it ends.")
 
 

@@ -207,6 +207,7 @@ class AccessMutation:
             name=input.name,
             project_id=project,
             scopes=input.scopes,
+            groups=input.groups,
             expires_at=input.expires_at,
         )
         return ApiKeyPayload(api_key=row("ApiKey", made), token=token)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, DateTime, Index, Text, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from app.core.tables import (
@@ -126,7 +127,11 @@ class Session(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """A long-lived credential of a user, shown once."""
+    """A long-lived credential of a user, shown once.
+
+    `groups` are user groups of the semantic model that its caller belongs to, whatever the model's
+    file says of the user; null where the key is bound to none.
+    """
 
     __tablename__ = "api_keys"
 
@@ -137,6 +142,7 @@ class ApiKey(SQLModel, table=True):
     prefix: str = string()
     token_hash: str = string(unique=True)
     scopes: list[str] = strings()
+    groups: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text), nullable=True))
     created_at: Moment = now_by_default()
     updated_at: Moment = now_by_default()
     expires_at: Moment = moment()

@@ -122,6 +122,9 @@ class ApiKey(Node, Timestamped):
     scopes: list[str] = column(
         t.api_keys.c.scopes, "The only permissions of its user that it has; all where empty."
     )
+    groups: list[str] | None = column(
+        t.api_keys.c.groups, "User groups of the semantic model that it is bound to; null: none."
+    )
     user: User | None = one("User", t.api_keys.c.user_id, "Whose key it is.")
     expires_at: datetime | None = column(t.api_keys.c.expires_at, "When it ends; never where null.")
     revoked_at: datetime | None = column(t.api_keys.c.revoked_at, "When it was revoked.")

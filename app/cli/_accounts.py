@@ -5,16 +5,27 @@ from sqlalchemy import select
 from app.access import actions, installation
 from app.access.roles import set_role
 from app.access.tables import api_keys, users
+from app.cli.mage_project.stored import find_project
 from app.core import db
 from app.core.errors import NotFound
 from app.core.rules import SYSTEM
 from app.projects.tables import projects
 
 
-async def create_key(name: str, username: str, scopes: list[str]) -> str:
+async def create_key(
+    name: str, username: str, scopes: list[str], groups: list[str], project_uuid: str
+) -> str:
     """The new key."""
     user_id = await _user_id(username)
-    _, token = await actions.create_api_key(SYSTEM, name=name, scopes=scopes, user_id=user_id)
+    project_id = (await find_project(project_uuid))["id"] if project_uuid else None
+    _, token = await actions.create_api_key(
+        SYSTEM,
+        name=name,
+        scopes=scopes,
+        user_id=user_id,
+        groups=groups or None,
+        project_id=project_id,
+    )
     return token
 
 
@@ -27,6 +38,8 @@ async def list_keys() -> str:
     for row in rows:
         state = "revoked" if row["revoked_at"] else "active"
         scopes = ",".join(row["scopes"]) or "all"
+        if row["groups"] is not None:
+            scopes += f"; groups {','.join(row['groups'])}"
         lines.append(
             f"{row['id']:>5}  {row['prefix']}…  {state:<8}  {row['username']:<16}  "
             f"{row['name']}  ({scopes})"

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from app.cli import _demo_leads, _demo_sync, _session
+import orjson
+
+from app.cli import _demo_leads, _demo_model, _demo_sync, _session
 from app.cli._demo_call import Caller, DemoFailed, say
 
 PIPELINE = "harbour calls"
@@ -48,12 +50,17 @@ def load(environ: Mapping[str, str], url: str) -> None:
     _print_result(call, run)
     _demo_sync.load(call)
     _demo_leads.load(call)
+    _demo_model.load(call)
     _print_credentials(environ, url)
     say("\nStart the pipeline again as any Mage client would:")
     say(f"  curl -X POST {url}{path} -H 'Content-Type: application/json' \\")
     say('       -d \'{"pipeline_run": {"variables": {"min_containers": 150}}}\'')
     say("Read its runs over REST:")
     say(f"  curl '{url}/api/pipeline_runs?api_key={key}&_limit=1'")
+    say("Ask the semantic model of the shop:")
+    question = orjson.dumps({"query": _demo_model.QUESTION}).decode()
+    say(f"  curl {url}/v2/load -H 'Authorization: {key}' \\")
+    say(f"       -H 'Content-Type: application/json' -d '{question}'")
     say("and over GraphQL:")
     query = (
         '{"query": "{ pipelineRuns(first: 3) { nodes { number status steps { name status } } } }"}'

@@ -26,16 +26,26 @@ class Caller:
         headers = {"Content-Type": "application/json"}
         if with_key:
             headers["X-API-KEY"] = self._key
+        answer = self._sent(method, path, body, headers)
+        if "error" in answer:
+            raise DemoFailed(f"{method} {path}: {answer['error']}")
+        return answer
+
+    def question(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The answer to a question of the semantic layer, whatever it says."""
+        headers = {"Content-Type": "application/json", "Authorization": self._key}
+        return self._sent("POST", path, body, headers)
+
+    def _sent(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: dict[str, str]
+    ) -> Any:
         data = None if body is None else orjson.dumps(body)
         request = urllib.request.Request(self._url + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
-                answer = orjson.loads(response.read())
+                return orjson.loads(response.read())
         except (OSError, urllib.error.URLError, orjson.JSONDecodeError) as error:
             raise DemoFailed(f"{method} {path}: {error}") from error
-        if "error" in answer:
-            raise DemoFailed(f"{method} {path}: {answer['error']}")
-        return answer
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """The data of an operation; DemoFailed for an error in it."""

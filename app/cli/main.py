@@ -23,10 +23,12 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 users = typer.Typer(help="Users.", no_args_is_help=True)
 secrets = typer.Typer(help="Secrets.", no_args_is_help=True)
 imports = typer.Typer(help="Take projects over.", no_args_is_help=True)
+models = typer.Typer(help="Semantic models.", no_args_is_help=True)
 exports = typer.Typer(help="Write projects as others have them.", no_args_is_help=True)
 app.add_typer(keys, name="key")
 app.add_typer(users, name="user")
 app.add_typer(secrets, name="secret")
+app.add_typer(models, name="model")
 app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
 
@@ -114,6 +116,16 @@ def schema(
         sys.exit(f"{path} is stale: run `isthmus schema`.")
 
 
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the REST dialects, as JSON."""
+    import json
+
+    from app.server import openapi
+
+    typer.echo(json.dumps(openapi(get_settings()), indent=2, ensure_ascii=False))
+
+
 Url = Annotated[str, typer.Option(help="Which server; else ISTHMUS_URL.")]
 Key = Annotated[str, typer.Option(help="Which API key; else ISTHMUS_CLIENT_KEY, or that of dev.")]
 
@@ -175,11 +187,15 @@ def key_create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     user: Annotated[str, typer.Option(help="Whose key; the first owner's if left out.")] = "",
     scope: Annotated[list[str] | None, typer.Option(help="Only this permission.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="A user group of the semantic model.")
+    ] = None,
+    project: Annotated[str, typer.Option(help="Uuid of the only project that it opens.")] = "",
 ) -> None:
     """Make an API key and print it; it is shown only now."""
     from app.cli import _accounts
 
-    print(_run(lambda: _accounts.create_key(name, user, scope or [])))
+    print(_run(lambda: _accounts.create_key(name, user, scope or [], group or [], project)))
 
 
 @keys.command("list")
@@ -277,6 +293,56 @@ def import_olake(
         lambda graph: olake_files.take_over(graph, files, type, job, frequency)
     )
     print(work)
+
+
+ModelFolder = Annotated[
+    Path, typer.Argument(help="The model's folder: tables/, views/, sqls/ and more.")
+]
+
+
+@models.command("check")
+def model_check(folder: ModelFolder) -> None:
+    """Say what is wrong with a model's files, with file and line; status 1 if something is."""
+    from app.cli import model
+
+    try:
+        faults = model.check(folder)
+    except model.BadFolder as error:
+        raise SystemExit(f"isthmus: {error}") from error
+    print("\n".join(faults) or "The model has no faults.")
+    raise SystemExit(1 if faults else 0)
+
+
+@models.command("push")
+def model_push(
+    folder: ModelFolder,
+    note: Annotated[str, typer.Option(help="What is new, for people.")] = "",
+    project: ProjectUuid = "",
+    url: Url = "",
+    key: Key = "",
+) -> None:
+    """Make a new version of a project's model, which is served at once."""
+    from app.cli import model
+    from app.cli._calls import Caller
+
+    try:
+        print(Caller(url, key).call(lambda graph: model.push(graph, folder, project, note)))
+    except model.BadFolder as error:
+        raise SystemExit(f"isthmus: {error}") from error
+
+
+@models.command("pull")
+def model_pull(
+    folder: ModelFolder, project: ProjectUuid = "", url: Url = "", key: Key = ""
+) -> None:
+    """Write the files of the version that is served."""
+    from app.cli import model
+    from app.cli._calls import Caller
+
+    try:
+        print(Caller(url, key).call(lambda graph: model.pull(graph, folder, project)))
+    except model.BadFolder as error:
+        raise SystemExit(f"isthmus: {error}") from error
 
 
 @exports.command("mage")

@@ -140,6 +140,8 @@ class Tx:
         self._hints: list[str] = []
         self._events: list[tuple[str, int]] = []
         self._cancels: list[str] = []
+        self._topics: list[str] = []
+        self._looks = False
 
     async def execute(
         self, statement: Executable, parameters: Any | None = None
@@ -199,6 +201,14 @@ class Tx:
         """After commit, wake those who follow this run."""
         self._events.append((str(run_id), project_id))
 
+    def look(self) -> None:
+        """After commit, tell the query lanes to look for work."""
+        self._looks = True
+
+    def wake(self, topic: str) -> None:
+        """After commit, wake those who wait for this."""
+        self._topics.append(topic)
+
     def committed(self) -> None:
         """Tell, in the background: a lost message only makes the reconciler's work later."""
         if self._hints:
@@ -207,6 +217,10 @@ class Tx:
             events.publish(run_id, project_id)
         for run_id in self._cancels:
             events.publish_cancel(run_id)
+        if self._topics:
+            events.publish_topics(dict.fromkeys(self._topics))
+        if self._looks:
+            events.publish_look()
 
 
 @asynccontextmanager

@@ -1,11 +1,11 @@
 """Wake-ups for those who follow runs. The events themselves are rows; a lost wake-up is only late.
 
-Redis carries `{"run": id, "project": id}` on one channel; each process listens once and wakes the
+Redis carries `{"run": id, "project": id}` or `{"topics": [text]}` on one channel; each process listens once and wakes the
 waiters concerned. While Redis is away waiters fall back to looking every `POLL_S` seconds.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import orjson
@@ -18,6 +18,7 @@ log = structlog.get_logger()
 
 CHANNEL = "isthmus:events"
 CANCELS = "isthmus:cancels"
+QUERIES = "isthmus:queries"
 POLL_S = 2.0
 
 _tasks: set[asyncio.Task[None]] = set()
@@ -29,9 +30,19 @@ def publish(run_id: str, project_id: int) -> None:
     _send(CHANNEL, orjson.dumps({"run": run_id, "project": project_id}))
 
 
+def publish_topics(topics: Iterable[str]) -> None:
+    """Wake those who wait for one of these, in the background."""
+    _send(CHANNEL, orjson.dumps({"topics": list(topics)}))
+
+
 def publish_cancel(run_id: str) -> None:
     """Tell the worker that runs it to look for a cancel before its next beat."""
     _send(CANCELS, run_id.encode())
+
+
+def publish_look() -> None:
+    """Tell the query lanes of all workers to look for work."""
+    _send(QUERIES, b"look")
 
 
 def _send(channel: str, message: bytes) -> None:
@@ -46,7 +57,7 @@ async def _publish(channel: str, message: bytes) -> None:
 
 
 class Waiter:
-    """Woken by changes of one run (`run:<id>`) or of one project (`project:<id>`)."""
+    """Woken by changes of one run (`run:<id>`), of one project (`project:<id>`), or by another topic."""
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
@@ -71,7 +82,8 @@ class Waiter:
 
 def _wake(message: bytes) -> None:
     data = orjson.loads(message)
-    for topic in (f"run:{data['run']}", f"project:{data['project']}"):
+    topics = data.get("topics") or (f"run:{data['run']}", f"project:{data['project']}")
+    for topic in topics:
         for event in _waiters.get(topic, ()):
             event.set()
 

@@ -38,9 +38,10 @@ PERMISSIONS: dict[str, str] = {
     "lead.read_unprotected": "See its leads but confidential ones.",
     "lead.write": "Create, change and delete leads, their groups and attachments.",
     "pipeline.run": "Start, cancel and retry runs, and see trigger tokens.",
+    "semantic.read": "Ask the project's semantic model, as far as its user groups allow.",
 }
 
-_READ = ("project.read", "pipeline.read", "lead.read")
+_READ = ("project.read", "pipeline.read", "lead.read", "semantic.read")
 ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "owner": ("Owner", tuple(PERMISSIONS)),
     "admin": ("Admin", tuple(p for p in PERMISSIONS if p != "project.delete")),
@@ -49,7 +50,7 @@ ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "viewer": ("Viewer", _READ),
     "restricted_viewer": (
         "Restricted viewer",
-        ("project.read", "pipeline.read", "lead.read_unprotected"),
+        ("project.read", "pipeline.read", "lead.read_unprotected", "semantic.read"),
     ),
 }
 """The roles of a new installation: name -> title and permissions. Rows of `roles` hold the truth."""
@@ -88,12 +89,13 @@ VIEWER = _Viewer()
 class Subject:
     """The caller of one request: what is known of it and what it may do where.
 
-    `is_limited` marks an API key that has scopes or a project of its own. A caller that
+    `is_limited` marks an API key that has scopes or a project of its own. `groups` are user groups of
+    the semantic model that a key or JWT is bound to; None where it is bound to none. A caller that
     `is_remembered` was identified by an earlier request: trust it only while `version` is the
     present one.
     """
 
-    kind: Literal["anonymous", "session", "key", "installation", "system"] = "anonymous"
+    kind: Literal["anonymous", "session", "key", "jwt", "installation", "system"] = "anonymous"
     user_id: int | None = None
     username: str | None = None
     is_owner: bool = False
@@ -104,6 +106,7 @@ class Subject:
     by_cookie: bool = False
     expires_at: float | None = None
     is_limited: bool = False
+    groups: tuple[str, ...] | None = None
     version: int | None = None
     is_remembered: bool = False
     address: str | None = None

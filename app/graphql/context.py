@@ -24,6 +24,8 @@ class Context:
     request_id: str = ""
     max_page: int = CLIENT_MAX_PAGE
     identify: Callable[[], Awaitable[Subject]] | None = None
+    by_rest: bool = False
+    """Whether a REST dialect asks, by one of its stored operations."""
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     in_parts: int = 0
     """Objects in the parts of the answer that compiled statements gave, or some more."""

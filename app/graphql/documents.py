@@ -55,6 +55,7 @@ class StoredOperation:
     document: DocumentNode
     pages: tuple[PageTree, ...]
     introspects: bool = False
+    schema: Schema | None = field(default=None, compare=False, repr=False)
     plans: Plans = field(default_factory=Plans, compare=False, repr=False)
     parts: Parts = field(default_factory=Parts, compare=False, repr=False)
     _signatures: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -114,6 +115,7 @@ class Document:
                 ast,
                 page_trees(schema._schema, ast, definition),
                 introspects,
+                schema,
             )
             for definition in ast.definitions
             if isinstance(definition, OperationDefinitionNode)

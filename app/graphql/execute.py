@@ -1,6 +1,7 @@
 """The door: every read and write from outside is an operation that is executed here."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -70,6 +71,9 @@ __all__ = [
 ]
 
 log = structlog.get_logger("graphql")
+Served = Callable[[Subject, str], Awaitable[Schema]]
+"""Which schema a caller is served for a document: the one that all share, or one with more."""
+MOST_SCHEMAS = 16
 DEFAULTS = GraphQLSettings()
 READS = Counter("isthmus_graphql_reads", "Operations by how what they read was read.", ["tier"])
 COMPILED, PARTS, EXECUTED = map(READS.labels, ("compiled", "parts", "executed"))
@@ -137,7 +141,7 @@ async def execute(
         operation = choose(schema, document, operation_name, settings)
         if operation.is_subscription:
             raise Refused.because("A subscription needs a stream of answers.", BAD_USER_INPUT)
-        if settings.compile and not operation.is_mutation:
+        if settings.compile and not operation.is_mutation and not operation.plans.is_hopeless:
             compiled = await _compiled(schema, operation, variables, context, settings, timeout_s)
             if compiled is not None:
                 return compiled
@@ -262,7 +266,11 @@ class Door:
     """Lets clients' documents in: persisted texts, the cache, the introspection policy."""
 
     def __init__(
-        self, schema: Schema, settings: GraphQLSettings, persisted: PersistedQueries
+        self,
+        schema: Schema,
+        settings: GraphQLSettings,
+        persisted: PersistedQueries,
+        served: Served | None = None,
     ) -> None:
         if schema.extensions or schema.directives:
             # The executor is called without Strawberry's hooks, so these would silently not run.
@@ -271,13 +279,28 @@ class Door:
         self.settings = settings
         self.persisted = persisted
         self.documents = Documents(schema, settings)
+        self._served = served
+        self._others: OrderedDict[int, tuple[Schema, Documents]] = OrderedDict()
+
+    async def documents_of(self, subject: Subject, text: str) -> Documents:
+        """The documents of the schema that the caller is served; Forbidden where there is none."""
+        schema = self.schema if self._served is None else await self._served(subject, text)
+        if schema is self.schema:
+            return self.documents
+        found = self._others.get(id(schema))
+        if found is None:
+            found = self._others[id(schema)] = schema, Documents(schema, self.settings)
+        self._others.move_to_end(id(schema))
+        if len(self._others) > MOST_SCHEMAS:
+            self._others.popitem(last=False)
+        return found[1]
 
     async def open(self, request: GraphQLRequest, subject: Subject) -> StoredOperation:
         """The valid operation that a request names; raises Refused."""
         digest = requested_hash(request.extensions)
         text = await self.persisted.text(request.query, digest)
         assert text is not None
-        document = self.documents.get(text)
+        document = (await self.documents_of(subject, text)).get(text)
         operation = document.operation(request.operation_name)
         if operation.introspects and self.settings.introspection != "open":
             if self.settings.introspection == "off":

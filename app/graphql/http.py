@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from strawberry import Schema
 
 from app.core.csrf import csrf_refusal, own_origin
-from app.core.errors import DomainError
+from app.core.errors import DomainError, Forbidden
 from app.core.rules import Subject
 from app.graphql.context import Context
 from app.graphql.errors import (
@@ -27,7 +27,7 @@ from app.graphql.errors import (
     from_exception,
     retry_after,
 )
-from app.graphql.execute import Door, Result, StoredOperation, execute, run
+from app.graphql.execute import Door, Result, Served, StoredOperation, execute, run
 from app.graphql.limits import GraphQLSettings
 from app.graphql.persisted import PersistedQueries, WrongHash
 from app.graphql.request import (
@@ -73,8 +73,9 @@ class GraphQLEndpoint:
         settings: GraphQLSettings,
         playground: Playground | None = None,
         redis: "Redis | None" = None,
+        served: Served | None = None,
     ) -> None:
-        self.door = Door(schema, settings, PersistedQueries(redis, settings))
+        self.door = Door(schema, settings, PersistedQueries(redis, settings), served)
         self.settings = settings
         self.identify_request = identify_request
         self.identify_init = identify_init
@@ -183,8 +184,11 @@ class GraphQLEndpoint:
                 return _Events(_just(result, rid), subject, rid)
             status = 400 if isinstance(refused, WrongHash) else None
             return self._answer(result, accepted.error_type, rid, status=status)
+        except Forbidden as error:
+            raise HttpRefusal(403, FORBIDDEN, error.message) from error
         if request.method == "GET":
             _check_get(request, operation)
+        schema = operation.schema or self.door.schema
         context = self.make_context(request, subject, rid)
         if accepted.json is None or (
             accepted.event_stream and (operation.is_subscription or accepted.prefers_events)
@@ -193,14 +197,14 @@ class GraphQLEndpoint:
             def new_context() -> Context:
                 return self.make_context(request, subject, rid)
 
-            results = run(self.door.schema, operation, asked.variables, new_context, self.settings)
+            results = run(schema, operation, asked.variables, new_context, self.settings)
             return _Events(_payloads(results, rid), subject, rid)
         if operation.is_subscription:
             raise HttpRefusal(
                 406, "NOT_ACCEPTABLE", "A subscription needs Accept: text/event-stream or a socket."
             )
         result = await execute(
-            self.door.schema, operation, asked.variables, None, context, settings=self.settings
+            schema, operation, asked.variables, None, context, settings=self.settings
         )
         if result.text is not None:
             tier = "0" if self.settings.debug else None
@@ -210,7 +214,6 @@ class GraphQLEndpoint:
     async def _batch(
         self, asked: list[GraphQLRequest], request: Request, subject: Subject, rid: str
     ) -> Response:
-        schema = self.door.schema
         payloads = []
         for one in asked:
             context = self.make_context(request, subject, rid)
@@ -218,7 +221,10 @@ class GraphQLEndpoint:
                 operation = await self.door.open(one, subject)
             except Refused as refused:
                 result = Result(None, refused.errors, executed=False)
+            except Forbidden as error:
+                raise HttpRefusal(403, FORBIDDEN, error.message) from error
             else:
+                schema = operation.schema or self.door.schema
                 result = await execute(
                     schema, operation, one.variables, None, context, settings=self.settings
                 )

@@ -37,6 +37,9 @@ from app.projects.mutations import ProjectMutation
 from app.projects.queries import ProjectQuery
 from app.runs.queries import RunQuery
 from app.runs.subscriptions import RunSubscription
+from app.semantic.mutations import SemanticMutation
+from app.semantic.queries import SemanticRootQuery
+from app.semantic.subscriptions import SemanticSubscription
 
 MAX_NODES = References.MOST
 
@@ -78,6 +81,7 @@ class Query(
     RunQuery,
     SyncQuery,
     ContentQuery,
+    SemanticRootQuery,
 ):
     """The root of reads."""
 
@@ -119,12 +123,13 @@ class Mutation(
     ContentMutation,
     UserGroupMutation,
     ProjectJoinMutation,
+    SemanticMutation,
 ):
     """The root of changes."""
 
 
 @strawberry.type(description="Everything that can be followed live.")
-class Subscription(RunSubscription, SyncSubscription):
+class Subscription(RunSubscription, SyncSubscription, SemanticSubscription):
     """The root of streams."""
 
 

@@ -275,9 +275,8 @@ class Socket:
 
         try:
             operation = await self.door.open(request, subject)
-            results = run(
-                self.door.schema, operation, request.variables, new_context, self.settings
-            )
+            schema = operation.schema or self.door.schema
+            results = run(schema, operation, request.variables, new_context, self.settings)
             async with aclosing(results):
                 async for result in results:
                     if not result.executed:

@@ -107,6 +107,25 @@ async def told_task(run_id: UUID) -> RowMapping | None:
         return found.mappings().first()
 
 
+_TOLD_JOB = text("""
+SELECT job.id AS job_id, job.name AS job, project.uuid AS project, source.name AS source,
+  destination.name AS destination, job.slot_retained_bytes AS bytes,
+  project.webhook_alert_url AS project_url, job.advanced_settings ->> :name AS job_url
+FROM sync_jobs AS job
+JOIN projects AS project ON project.id = job.project_id
+JOIN sync_sources AS source ON source.id = job.source_id
+JOIN sync_destinations AS destination ON destination.id = job.destination_id
+WHERE job.id = :job_id
+""")
+
+
+async def told_job(job_id: int) -> RowMapping | None:
+    """What is told of a job's replication slot, and the addresses that are told."""
+    async with reading() as connection:
+        found = await connection.execute(_TOLD_JOB, {"job_id": job_id, "name": WEBHOOK_URL})
+        return found.mappings().first()
+
+
 async def spec_of(
     kind: str, type_: str, version: str | None, catalog_type: str | None
 ) -> dict[str, Any] | None:

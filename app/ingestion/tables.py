@@ -123,7 +123,8 @@ class SyncJob(SQLModel, table=True):
     """What moves which streams of a source to a destination, and when.
 
     `frequency` is as it was written, `cron` what is read of it; both are empty for a job that only
-    calls start. `streams` is OLake's catalog. `last_run_id` is its newest task.
+    calls start. `streams` is OLake's catalog. `last_run_id` is its newest task. `slot_…` is what was
+    found when its replication slot was last looked at.
     """
 
     __tablename__ = "sync_jobs"
@@ -157,6 +158,9 @@ class SyncJob(SQLModel, table=True):
             PgUUID(as_uuid=True), ForeignKey("runs.id", ondelete="SET NULL"), nullable=True
         ),
     )
+    slot_retained_bytes: int | None = Field(default=None, sa_type=BigInteger)
+    slot_warning: str | None = string(null=True)
+    slot_seen_at: Moment = moment()
     created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
     updated_by: int | None = big("users.id", null=True, ondelete="SET NULL")
     created_at: Moment = now_by_default()

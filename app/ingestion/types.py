@@ -209,6 +209,18 @@ class SyncJob(Node, Timestamped):
     last_run_type: SyncJobType | None = expression(
         _of_last_run(lambda _, task: task.job_type), "What its newest task does."
     )
+    slot_retained_bytes: BigInt | None = column(
+        t.sync_jobs.c.slot_retained_bytes,
+        "Log that its source's server keeps for its replication slot; null where none is known.",
+    )
+    slot_warning: str | None = column(
+        t.sync_jobs.c.slot_warning,
+        "What is wrong with its replication slot, such as too much log kept for it.",
+    )
+    slot_seen_at: datetime | None = column(
+        t.sync_jobs.c.slot_seen_at,
+        "When its replication slot was last looked at; null for a job that has none.",
+    )
     streams: Connection[LazyStream] = connection(
         "SyncStream",
         t.sync_jobs.c.id,
@@ -328,12 +340,13 @@ class SyncWebhookRun(Run):
 
     sync_event: str = expression(
         lambda c: c.params["event"].astext,
-        "What it tells of: sync.started, sync.failed or sync.succeeded.",
+        "What it tells of: sync.started, sync.failed, sync.succeeded or slot.warning.",
     )
     about_number: int = expression(
-        lambda c: cast(c.params["number"].astext, BigInteger), "Number of the task it is about."
+        lambda c: func.coalesce(cast(c.params["number"].astext, BigInteger), 0),
+        "Number of the task it is about; 0 where it is about a replication slot.",
     )
-    job: SyncJob | None = one("SyncJob", runs.c.subject_id, "Whose task it is about.")
+    job: SyncJob | None = one("SyncJob", runs.c.subject_id, "The job it is about.")
 
 
 @sql_type(

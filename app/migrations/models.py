@@ -7,5 +7,6 @@ from app.ingestion import tables as ingestion
 from app.pipelines import tables as pipelines
 from app.projects import tables as projects
 from app.runs import tables as runs
+from app.semantic import tables as semantic
 
-__all__ = ["access", "audit", "content", "ingestion", "pipelines", "projects", "runs"]
+__all__ = ["access", "audit", "content", "ingestion", "pipelines", "projects", "runs", "semantic"]

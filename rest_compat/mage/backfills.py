@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from app.core.errors import Invalid
@@ -125,8 +126,7 @@ def read(data: Any, call: Call) -> dict[str, Any]:
     if "slots" in row:
         start = integer(call, "_offset", 0) or 0
         limit = integer(call, "_limit", DEFAULT_LIMIT) or 0
-        ends = [*row["slots"][1:], None]
-        slots = [_slot(*pair) for pair in zip(row["slots"], ends, strict=True)]
+        slots = [_slot(*pair) for pair in zip_longest(row["slots"], row["slots"][1:])]
         made["pipeline_run_dates"] = slots[start : start + limit]
     return {"backfill": made, "metadata": None}
 

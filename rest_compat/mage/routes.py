@@ -20,6 +20,7 @@ from rest_compat.mage import (
     variables_schedules,
 )
 from rest_compat.mage import variables as v
+from rest_compat.mage.described import DESCRIBED
 from rest_compat.mage.shape import single
 
 PREFIX = "/api"
@@ -160,6 +161,7 @@ def dialect(settings: Settings) -> Dialect:
         owns=owns,
         identify=auth.identify_caller,
         faults=faults.answer,
+        described=DESCRIBED,
     )
 
 

@@ -1,8 +1,9 @@
 """Jobs: which are wanted, what is sent about one, what is answered."""
 
 import re
+from collections import ChainMap
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from app.core.errors import Invalid, NotFound
 from rest_compat.dialect import Call
@@ -28,12 +29,16 @@ def is_filter(call: Call) -> bool:
     return _IN_PATH.fullmatch(call.path["id"]) is not None
 
 
+def is_light(call: Call) -> bool:
+    """Whether the list is to come without settings and catalogs: `view=light`."""
+    return call.query.get("view") == "light"
+
+
 def wanted(call: Call) -> dict[str, Any]:
     """The jobs that the query, or the filter in the path, asks for."""
-    given = dict(call.query)
     found = _IN_PATH.fullmatch(call.path.get("id", ""))
-    if found is not None:
-        given[found[1]] = found[3]
+    in_path = {} if found is None else {found[1]: found[3]}
+    given: Mapping[str, str] = ChainMap(in_path, cast(Any, call.query))
     where: dict[str, Any] = {}
     for name, field in (
         ("source_id", "sourceNumber"),
@@ -107,13 +112,16 @@ def _end(given: Mapping[str, Any], end: str) -> dict[str, Any]:
 
 
 def item(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """A job."""
+    """A job; in a light list without its catalog and the settings of its ends."""
     state = row["last_run_state"]
+    catalog = {}
+    if "streamsConfig" in row:
+        catalog["streams_config"] = written(row["streamsConfig"], row["streamsAsText"], call)
     return {
         "id": row["id"],
         "name": row["name"],
         **{end: _shown_end(row[end], call) for end in ENDS},
-        "streams_config": written(row["streamsConfig"], row["streamsAsText"], call),
+        **catalog,
         "frequency": row["frequency"],
         "activate": row["activate"],
         "last_run_time": moment(row["last_run_time"]),
@@ -131,6 +139,8 @@ def _shown_end(end: Mapping[str, Any] | None, call: Call) -> dict[str, Any] | No
     if end is None:
         return None
     told = {name: end[name] for name in ("id", "name", "type", "version")}
+    if "config" not in end:
+        return told
     return {**told, "config": written(end["config"], end["configAsText"], call)}
 
 

@@ -6,6 +6,7 @@ from app.settings import Settings
 from rest_compat.dialect import Dialect, Route
 from rest_compat.olake import access, answer, archive, auth, ends, jobs, logs
 from rest_compat.olake import values as v
+from rest_compat.olake.described import DESCRIBED
 
 API = "/api/v1"
 P = "/api/v1/project/{project}"
@@ -55,6 +56,7 @@ ENDS = (
 )
 JOBS = (
     Route("POST", f"{P}/jobs", "JobCreate", jobs.new_job, ends.created("job", "jobs")),
+    Route("GET", f"{P}/jobs", "JobListLight", jobs.wanted, jobs.listed, when=jobs.is_light),
     Route("GET", f"{P}/jobs", "JobList", jobs.wanted, jobs.listed),
     Route("GET", JOB, "JobList", jobs.wanted, jobs.listed, when=jobs.is_filter),
     Route("GET", JOB, "JobDetail", v.by_path, jobs.detail),
@@ -102,6 +104,7 @@ def dialect(settings: Settings) -> Dialect:
         identify=auth.identify_caller,
         faults=answer.fault,
         wrong_method=answer.WRONG_METHOD,
+        described=DESCRIBED,
     )
 
 

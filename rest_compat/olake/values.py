@@ -1,7 +1,8 @@
 """What requests hold, checked: texts, numbers, flags, and JSON that may come as a text."""
 
+from collections import ChainMap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -17,9 +18,9 @@ def nothing(_: Call) -> dict[str, Any]:
     return {}
 
 
-def merged(call: Call) -> dict[str, Any]:
+def merged(call: Call) -> Mapping[str, Any]:
     """Body over query: browsers cannot send the body that a GET is documented with."""
-    return {**dict(call.query), **call.body}
+    return ChainMap(cast(Any, call.body), cast(Any, call.query))
 
 
 def text(given: Mapping[str, Any], name: str, *, needed: bool = True) -> str | None:

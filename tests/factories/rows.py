@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 
 from app.access.identify import KEY_PREFIX
 from app.access.tables import (
@@ -44,6 +44,8 @@ from app.pipelines.tables import (
 )
 from app.projects.tables import join_requests, projects
 from app.runs.tables import run_events, run_logs, run_steps, runs
+from app.semantic import loaded
+from app.semantic.tables import semantic_models, semantic_queries
 
 _numbers = count(1)
 
@@ -457,3 +459,38 @@ async def group_member(group_id: int, user_id: int, *, is_admin: bool = False) -
 async def join_request(project_id: int, user_id: int) -> int:
     """A wish to join a project."""
     return int((await row(join_requests, project_id=project_id, user_id=user_id))["id"])
+
+
+MODEL = """
+tables:
+  - name: {name}
+    sql: select * from {name}
+    dimensions:
+      - name: city
+        sql: city
+        type: string
+    measures:
+      - name: count
+        type: count
+"""
+
+
+async def semantic_model(project_id: int, name: str = "harbours") -> int:
+    """The next version of a project's model, of one table."""
+    c = semantic_models.c
+    async with db.reading() as connection:
+        counted = select(func.count()).where(c.project_id == project_id)
+        version = int(await connection.scalar(counted) or 0) + 1
+    files = {f"tables/{name}.yml": MODEL.format(name=name)}
+    made = await row(semantic_models, project_id=project_id, version=version, files=files)
+    loaded.forget_all()
+    return int(made["id"])
+
+
+async def semantic_query(project_id: int, sql: str = "SELECT 1", state: str = "queued") -> int:
+    """A query that nobody asks for any more, so that no lane takes it."""
+    key = unique("query")
+    own = {"project_id": project_id, "key": key, "state": state, "sql": sql, "values": []}
+    where = {"data_source": "default", "place": "warehouse", "dialect": "postgres"}
+    long_ago = datetime.now(UTC) - timedelta(hours=12)
+    return int((await row(semantic_queries, **own, **where, asked_at=long_ago))["id"])

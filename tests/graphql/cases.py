@@ -1167,6 +1167,18 @@ async def _group_member_set(world: World, _: str) -> Variables:
     return {"group": {"number": await _a_user_group(world)}, "userNumber": world.victim}
 
 
+@_case("userGroupMembers", "{ userGroupMembers(first: 100) { nodes { id } } }")
+async def _user_group_members(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.group_member(await _a_user_group(world), world.victim)
+    return {}, global_id("UserGroupMember", made)
+
+
+@_mutation("userGroupMemberUpdate", "member { id }")
+async def _group_member_update(world: World, _: str) -> Variables:
+    made = await rows.group_member(await _a_user_group(world), world.victim)
+    return {"number": made, "isAdmin": True}
+
+
 @_mutation("userGroupMemberDelete", "deletedId")
 async def _group_member_delete(world: World, _: str) -> Variables:
     group = await _a_user_group(world)
@@ -1204,3 +1216,68 @@ async def _project_join_cancel(world: World, caller: str) -> Variables:
 async def _project_join_answer(world: World, _: str) -> Variables:
     made = await rows.join_request(world.home, await rows.user())
     return {"number": made, "accept": True, "role": "viewer"}
+
+
+# --- semantic models -------------------------------------------------------------------------
+
+ASKED = {"measures": ["harbours.count"]}
+
+
+@_node("SemanticModel")
+async def _a_model(world: World) -> object:
+    return await rows.semantic_model(world.home)
+
+
+@_node("SemanticQuery")
+async def _a_query(world: World) -> object:
+    return await rows.semantic_query(world.home)
+
+
+@_case("semanticModel", "query($p: ID!) { semanticModel(projectId: $p) { id } }")
+async def _semantic_model(world: World, _: str) -> tuple[Variables, str]:
+    return {"p": _home(world)}, global_id("SemanticModel", await _a_model(world))
+
+
+_list_case("semanticModels", "SemanticModel", _a_model)
+_list_case("semanticQueries", "SemanticQuery", _a_query)
+
+
+def _question(field: str, kind: str, arguments: str, selection: str, wanted: str) -> None:
+    """A question to the project's model."""
+    text = f"{field}(project: {{id: $p}}{arguments}) {selection}"
+    variables = "$p: ID!, $q: JSON!" if arguments else "$p: ID!"
+
+    async def asked(world: World, _: str) -> tuple[Variables, str]:
+        await _a_model(world)
+        given = {"q": ASKED} if arguments else {}
+        return {"p": _home(world), **given}, wanted
+
+    CASES.append(Case(field, f"{kind}({variables}) {{ {text} }}", asked))
+
+
+_question("semanticMeta", "query", "", "", "harbours.count")
+_question("semanticQuery", "query", ", query: $q, waitS: 0", "{ isWaiting }", "isWaiting")
+_question("semanticSql", "query", ", query: $q", "", "harbours")
+_question("semanticDryRun", "query", ", query: $q", "", "harbours.count")
+
+
+@_case(
+    "semanticModelFaults",
+    "query($p: ID!, $f: JSON!) { semanticModelFaults(projectId: $p, files: $f) { file } }",
+)
+async def _model_faults(world: World, _: str) -> tuple[Variables, str]:
+    return {"p": _home(world), "f": {"x.yml": "tables: 1"}}, "x.yml"
+
+
+@_mutation("semanticModelCreate", "model { id }")
+async def _model_create(world: World, _: str) -> Variables:
+    name = rows.unique("quays")
+    return {"projectId": _home(world), "files": {"a.yml": rows.MODEL.format(name=name)}}
+
+
+@_mutation("semanticQueryCancel", "query { id }")
+async def _query_cancel(world: World, _: str) -> Variables:
+    return {"id": global_id("SemanticQuery", await _a_query(world))}
+
+
+_question("semanticQueryAnswered", "subscription", ", query: $q", "{ isWaiting }", "isWaiting")

@@ -75,6 +75,8 @@ async def make_side(tag: str, shared: int) -> Side:
     )
     users = await rows.user_group()
     user = await rows.group_member(users, keeper, is_admin=True)
+    model = await rows.semantic_model(project, f"{tag}harbours")
+    query = await rows.semantic_query(project, f"SELECT '{tag}query'")
     session, key = await rows.session(keeper), await rows.api_key(keeper, project_id=project)
     uuids = [(await rows.values_of(rows.pipelines, pipeline))["uuid"]]
     ids = {
@@ -106,13 +108,15 @@ async def make_side(tag: str, shared: int) -> Side:
         "UserGroup": [users],
         "UserGroupMember": [user],
         "JoinRequest": [await rows.join_request(project, await rows.user(f"{tag}guest"))],
+        "SemanticModel": [model],
+        "SemanticQuery": [query],
     }
     marks = {global_id(name, one) for name, those in ids.items() for one in those}
     never_shown = {str(run.id), session.token, key.token}
     marks |= {tag, trigger["token"], *never_shown, *uuids}
     names = {name: global_id(name, those[0]) for name, those in ids.items()}
     names |= {"uuid": uuids[0], "block": f"{tag}first", "trigger": str(trigger["id"])}
-    names |= {"backfill": str(backfill), "job": str(job)}
+    names |= {"backfill": str(backfill), "job": str(job), "table": f"{tag}harbours"}
     names |= {"run": str(run.number), "project_uuid": await _project_uuid(project)}
     return Side(project, keeper, session.token, names, marks, never_shown)
 
@@ -215,6 +219,16 @@ ARGUMENTS: dict[str, list[str]] = {
     "projectSettings": ["", '(projectId: "$Project")'],
     "syncNameIsFree": ['(entity: JOB, name: "alfaalfajob", projectId: "$Project")'],
     "syncJobStreamDifference": ["(by: {number: $job}, streamsConfig: {})"],
+    "semanticModel": ["", '(projectId: "$Project")'],
+    "semanticModels": ["", '(projectId: "$Project")'],
+    "semanticQueries": ["", '(projectId: "$Project")'],
+    "semanticMeta": ["", '(project: {id: "$Project"})', '(project: {uuid: "$project_uuid"})'],
+    "semanticQuery": [
+        '(project: {id: "$Project"}, query: {measures: ["$table.count"]}, waitS: 0)',
+    ],
+    "semanticSql": ['(project: {id: "$Project"}, query: {measures: ["$table.count"]})'],
+    "semanticDryRun": ['(project: {uuid: "$project_uuid"}, query: {dimensions: ["$table.city"]})'],
+    "semanticModelFaults": ['(projectId: "$Project", files: {a: "b: 1"})'],
 }
 TYPES = (
     "Project",
@@ -237,6 +251,8 @@ TYPES = (
     "SyncStream",
     "SyncTask",
     "ProjectSettings",
+    "SemanticModel",
+    "SemanticQuery",
 )
 ARGUMENTS |= {
     "leads": [
@@ -418,7 +434,7 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
     missing["Backfill"] = global_id("Backfill", 999_999_999)
     missing["ApiKey"] = global_id("ApiKey", 999_999_999)
     missing["PipelineRun"] = global_id("PipelineRun", "00000000-0000-7000-8000-000000000000")
-    for name in ("SyncSource", "SyncDestination", "SyncJob", "SyncStream"):
+    for name in ("SyncSource", "SyncDestination", "SyncJob", "SyncStream", "SemanticQuery"):
         missing[name] = global_id(name, 999_999_999)
     for name in ("Lead", "LeadGroup", "Attachment", "UserGroup"):
         missing[name] = global_id(name, 999_999_999)
@@ -497,6 +513,8 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         "userGroupMemberSet": '{group: {id: "$UserGroup"}, userNumber: 1}',
         "projectJoin": '{project: {id: "$Project"}}',
         "projectJoinCancel": '{project: {id: "$Project"}}',
+        "semanticModelCreate": '{projectId: "$Project", files: {a: "b"}}',
+        "semanticQueryCancel": '{id: "$SemanticQuery"}',
     }
     mutation = SCHEMA.mutation_type
     assert mutation is not None

@@ -155,6 +155,8 @@ def test_every_type_with_rows_is_declared() -> None:
         "LeadCopies",
         "PageInfo",
         "RunEvent",
+        "SemanticAnswer",
+        "SemanticModelFault",
         "StartedRun",
         "SyncTaskEvent",
         "StepOutput",

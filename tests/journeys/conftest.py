@@ -1,11 +1,31 @@
 """Running installations for the journeys."""
 
+import fcntl
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.journeys.live import Live, live
 from tests.servers import SessionServers
+
+NODE = Path(__file__).parent / "node"
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The locked clients of Node, installed once, by whoever comes first."""
+    made = NODE / "node_modules"
+    with (NODE / "package-lock.json").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not (made / "@cubejs-client").exists():
+            npm = shutil.which("npm")
+            assert npm, "npm is needed: install Node.js 20 or newer."
+            given = [npm, "ci", "--no-audit", "--no-fund"]
+            subprocess.run(given, cwd=NODE, check=True, timeout=300)
+    return made
 
 
 @pytest.fixture(scope="module")

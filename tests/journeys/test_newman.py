@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import pytest
 from tests.journeys.live import Live
 
 HERE = Path(__file__).parent
-NODE = HERE / "node"
 COLLECTION = json.loads((HERE / "mage_collection.json").read_text())
 
 pytestmark = pytest.mark.node
@@ -55,14 +53,9 @@ pm.collectionVariables.set('oauthToken', JSON.parse(atob(claims)).token);
 
 
 @pytest.fixture(scope="module")
-def newman() -> Path:
-    """The locked newman, installed once."""
-    program = NODE / "node_modules" / ".bin" / "newman"
-    if not program.exists():
-        npm = shutil.which("npm")
-        assert npm, "npm is needed: install Node.js 20 or newer."
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True, timeout=300)
-    return program
+def newman(node_modules: Path) -> Path:
+    """The locked newman."""
+    return node_modules / ".bin" / "newman"
 
 
 def flat(item: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -103,6 +103,12 @@ async def test_slots_are_shown_when_asked_for(call: Call, path: str) -> None:
     assert one["hr"] == "12"
 
 
+async def test_a_backfill_without_slots_shows_none(call: Call, path: str) -> None:
+    made = (await call("POST", path, {"backfill": {"name": "not yet"}})).json()["backfill"]
+    shown = await call("GET", f"/api/backfills/{made['id']}", include_preview_runs="true")
+    assert shown.json()["backfill"]["pipeline_run_dates"] == []
+
+
 async def test_initial_starts_it_and_cancelled_cancels_it(call: Call, path: str) -> None:
     backfill = await made(call, path, variables={"x": 1})
     started = (await put(call, backfill, status="initial", id=backfill["id"]))["backfill"]

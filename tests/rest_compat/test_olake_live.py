@@ -46,6 +46,8 @@ class Olake:
             "password": self.canary,
         }
         self.root = Path(made.environ["ISTHMUS_DATA_ROOT"])
+        self.streams: dict[str, Any] = {}
+        """The catalog of its tables, once it was looked for."""
 
     async def sql(self, *statements: str) -> None:
         """Run statements in the source."""
@@ -138,10 +140,11 @@ def ended(api: httpx2.Client, path: str) -> dict[str, Any]:
 def new_job(olake: Olake, api: httpx2.Client, name: str) -> int:
     """A job over all streams of the source, made as a program would."""
     source = {"type": "postgres", "version": "v0.9.4", "config": olake.source}
-    sought = {**source, "job_name": name}
-    streams = good(api.post(f"{P}/source/streams", json=sought))["streams_config"]
-    for entry in streams["streams"]:
-        entry["stream"]["sync_mode"] = "full_refresh"
+    if not olake.streams:
+        sought = {**source, "job_name": "ships"}
+        olake.streams = good(api.post(f"{P}/source/streams", json=sought))["streams_config"]
+        for entry in olake.streams["streams"]:
+            entry["stream"]["sync_mode"] = "full_refresh"
     writer = {"type": "PARQUET", "writer": {"local_path": name}}
     body = {
         "name": name,
@@ -153,7 +156,7 @@ def new_job(olake: Olake, api: httpx2.Client, name: str) -> int:
             "config": writer,
         },
         "frequency": "",
-        "streams_config": streams,
+        "streams_config": olake.streams,
     }
     answer = api.post(f"{P}/jobs", json=body)
     assert good(answer) == body
@@ -166,10 +169,9 @@ def test_the_documented_way(olake: Olake) -> None:
     told = good(api.post(f"{P}/sources/test", json=sent))
     assert told["connection_result"] == {"message": "", "status": "SUCCEEDED"}
     assert {name: told[name] for name in sent} == sent
-    for wrong in ({"password": "no"}, {"port": 1}, {"host": "no.such.host.invalid"}):
-        tried = {**sent, "config": {**olake.source, **wrong}}
-        result = good(api.post(f"{P}/sources/test", json=tried))["connection_result"]
-        assert result["status"] == "FAILED" and result["message"]
+    tried = {**sent, "config": {**olake.source, "password": "no"}}
+    result = good(api.post(f"{P}/sources/test", json=tried))["connection_result"]
+    assert result["status"] == "FAILED" and result["message"]
     unreachable = {**sent, "config": {**olake.source, "port": 1}}
     answer = api.request("GET", f"{P}/source/streams", json=unreachable)
     assert answer.status_code == 500

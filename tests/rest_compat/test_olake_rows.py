@@ -242,6 +242,19 @@ async def test_filters_agree(send: Send) -> None:
     bad(await send("GET", f"{P}/jobs?state=odd"), 400, "Bad request")
 
 
+async def test_a_light_list_leaves_out_settings_and_catalogs(send: Send) -> None:
+    number = await made(send, "jobs", job())
+    (found,) = [j for j in good(await send("GET", f"{P}/jobs")) if j["id"] == number]
+    heavy = {**found, "source": dict(found["source"]), "destination": dict(found["destination"])}
+    for part, name in (
+        (heavy, "streams_config"),
+        *((heavy[e], "config") for e in ("source", "destination")),
+    ):
+        assert part.pop(name)
+    light = good(await send("GET", f"{P}/jobs?view=light&name={found['name']}"))
+    assert light == [heavy]
+
+
 @pytest.mark.parametrize("path", ["sources/spec", "destinations/spec"])
 async def test_spec_by_body_query_and_post(send: Send, path: str) -> None:
     type_ = "postgres" if path.startswith("sources") else "iceberg"

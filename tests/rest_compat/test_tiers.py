@@ -42,8 +42,9 @@ COMPUTED = {
     "olake/ConnectorSpecOfCatalog",
     "olake/NameIsFree",
     "olake/StreamDifference",
+    *(f"lens/{name}" for name in ("Meta", "Load", "Sql", "DryRun")),
 }
-"""What no rows answer: a narrowed schema, a name that is nobody's, two catalogs compared."""
+"""What no rows answer: a narrowed schema, a name that is nobody's, two catalogs compared, a model."""
 READS = {name: operation for name, operation in operations() if name not in COMPUTED}
 
 

@@ -237,6 +237,9 @@ class Source(Protocol):
     def acknowledge(self, positions: Mapping[str, Position]) -> None:
         """All streams are committed up to these positions: the log before them may go."""
 
+    # A source whose server keeps a slot for it also has `slot(self, *, drop: bool) -> dict`: {"kept":
+    # bytes or None, "warning": text or None}, or {"dropped": bool}.
+
     def close(self) -> None:
         """Let go of connections; called once, also after failures."""
 
@@ -277,6 +280,9 @@ class Destination(Protocol):
 
     # A destination may also have `under_way(self) -> Written`: what of the load that is being
     # written is there so far. Another thread calls it, about once a second.
+    #
+    # And `tidy(self, table: Table) -> None`: upkeep that is due from time to time, called at the end
+    # of a sync for each table that it has brought up to date. What it raises is logged, no more.
 
     def clear(self, table: Table) -> None:
         """Remove the table and its position; no error where it is not there."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
+from uuid import UUID
 
 from workers.connectors.base import Position, SyncError
 
@@ -27,10 +28,17 @@ class Gtids(Protocol):
     def common(self, other: "Gtids") -> "Gtids":
         """Those of both."""
 
+    def then(self, gtid: str) -> "Gtids":
+        """With one that follows in the log."""
+
 
 @dataclass(frozen=True)
 class MariaGtids:
-    """MariaDB: the last transaction of each domain."""
+    """MariaDB: the last transaction of each domain, as one server's log has them.
+
+    Numbers grow along a log only where one server writes: two that write to one domain may both give
+    the same one.
+    """
 
     last: Mapping[str, tuple[int, str]]
     """Its number and its server, by domain."""
@@ -38,7 +46,10 @@ class MariaGtids:
     @classmethod
     def read(cls, text: str) -> "MariaGtids":
         """As `gtid_binlog_pos` has it."""
-        parts = [part.strip().split("-") for part in text.split(",") if part.strip()]
+        listed = [part.strip() for part in text.split(",") if part.strip()]
+        if not all(re.fullmatch(r"\d+-\d+-\d+", part) for part in listed):
+            raise ValueError(f"no transaction ids: {text[:40]}")
+        parts = [part.split("-") for part in listed]
         return cls({domain: (int(number), server) for domain, server, number in parts})
 
     def __str__(self) -> str:
@@ -60,6 +71,10 @@ class MariaGtids:
         domains = self.last.keys() & other.last.keys()
         return MariaGtids({d: min(self.last[d], other.last[d]) for d in domains})
 
+    def then(self, gtid: str) -> "MariaGtids":
+        domain, server, number = gtid.split("-")
+        return MariaGtids({**self.last, domain: (int(number), server)})
+
 
 @dataclass(frozen=True)
 class MysqlGtids:
@@ -73,6 +88,7 @@ class MysqlGtids:
         runs: dict[str, _Runs] = {}
         for part in filter(None, re.sub(r"\s", "", text).split(",")):
             server, *ranges = part.split(":")
+            UUID(server)
             if not all(re.fullmatch(r"\d+(-\d+)?", one) for one in ranges):
                 raise SyncError("Transaction ids with tags are not read: give none (gtid_next).")
             pairs = [one.split("-") for one in ranges]
@@ -106,6 +122,9 @@ class MysqlGtids:
                 found[server] = runs
         return MysqlGtids(found)
 
+    def then(self, gtid: str) -> "MysqlGtids":
+        return self.both(MysqlGtids.read(gtid))
+
 
 def gtids(kind: str, text: str) -> Gtids:
     """Ids as a server of a kind (mariadb, mysql) writes them."""
@@ -128,8 +147,11 @@ class Place:
         """From a stream's position; SyncError where it is none."""
         try:
             kind, text = position["kind"], position["gtids"]
-            known = None if text is None else gtids(kind, text)
-            return cls(str(position["server"]), str(position["file"]), int(position["at"]), known)
+            known = None if text is None else gtids(kind, str(text))
+            at = int(position["at"])
+            if at < 0:
+                raise ValueError(f"no place: {at}")
+            return cls(str(position["server"]), str(position["file"]), at, known)
         except (KeyError, TypeError, ValueError):
             raise SyncError(
                 "The state of a stream is no position in a binlog: clear the stream."
@@ -152,14 +174,16 @@ class Place:
         """Later places on the same server compare greater."""
         return (file_number(self.file), self.at)
 
-    def has(self, gtid: str | None, file: str, at: int) -> bool:
-        """Whether a transaction, known by its id or where it begins, was read."""
-        if self.gtids is not None and gtid is not None:
+    def has(self, gtid: str | None, server: str, file: str, at: int) -> bool:
+        """Whether a transaction, known by its id or where it begins in a server's log, was read."""
+        if self.gtids is not None and gtid is not None and not self._is_exact(server):
             return self.gtids.has(gtid)
         return (file_number(file), at) <= self.order
 
     def behind(self, other: "Place") -> "Place":
         """The place behind what either has read; `other` is of the server that is read now."""
+        if self._is_exact(other.server):
+            return max(self, other, key=_order)
         if self.gtids is None or other.gtids is None:
             known = None
             later = max(self, other, key=lambda place: place.order)
@@ -167,6 +191,11 @@ class Place:
             known = self.gtids.both(other.gtids)
             later = other if self.server != other.server else max(self, other, key=_order)
         return replace(later, gtids=known)
+
+    def _is_exact(self, server: str) -> bool:
+        """Whether all that was read of a server's log lies before `at`, and nothing else does: not
+        in MySQL, where a load begins at a set of ids."""
+        return self.server == server and isinstance(self.gtids, MariaGtids)
 
 
 def file_number(name: str) -> int:
@@ -180,6 +209,8 @@ def first(places: Iterable[Place]) -> Place:
     listed = list(places)
     known = [place.gtids for place in listed]
     earliest = min(listed, key=_order)
+    if all(place._is_exact(earliest.server) for place in listed):
+        return earliest
     common = known[0]
     for one in known[1:]:
         common = None if common is None or one is None else common.common(one)

@@ -110,12 +110,13 @@ Charset = Callable[[int], Decode]
 
 
 def described(
-    body: bytes, charset: Charset, today: Mapping[str, MyColumn], *, years_have_signs: bool
+    body: bytes, charset: Charset, today: Mapping[str, MyColumn], *, is_mariadb: bool
 ) -> LogTable:
     """The table that the body of a table map (behind its flags) describes.
 
     `today` are its columns as the catalogue has them: it tells uuid and addresses from bytes.
-    MariaDB lists signs of years among those of numbers, MySQL does not.
+    MariaDB lists signs of years among those of numbers, and collations of geometries among those of
+    texts; MySQL does not.
     """
     schema, name, at = names(body)
     count, at = packed_int(body, at)
@@ -128,8 +129,9 @@ def described(
             f"The binlog does not name the columns of {schema}.{name}: set "
             "binlog_row_metadata = FULL, and clear the stream to load it anew."
         )
-    signed = (*_NUMERIC, _YEAR) if years_have_signs else _NUMERIC
-    columns = _columns(kinds, more, charset, today, signed)
+    signed = (*_NUMERIC, _YEAR) if is_mariadb else _NUMERIC
+    collated = (*_TEXTS, _GEOMETRY) if is_mariadb else _TEXTS
+    columns = _columns(kinds, more, charset, today, signed, collated)
     return LogTable(schema, name, columns, tuple(more.names[i] for i in more.key))
 
 
@@ -223,10 +225,11 @@ def _columns(
     charset: Charset,
     today: Mapping[str, MyColumn],
     with_signs: Sequence[int],
+    with_collations: Sequence[int],
 ) -> tuple[LogColumn, ...]:
     signs = more.fields.get(_SIGNS, b"")
     unsigned = iter(bool(signs[i // 8] << i % 8 & 0x80) for i in range(8 * len(signs)))
-    texts = sum(kind.type in _TEXTS for kind in kinds)
+    texts = sum(kind.type in with_collations for kind in kinds)
     collations = iter(more.collations(texts, _DEFAULT_CHARSET, _CHARSETS))
     listed = sum(kind.type in (_ENUM, _SET) for kind in kinds)
     listed_in = iter(more.collations(listed, _DEFAULT_LISTED, _LISTED_CHARSETS))
@@ -235,10 +238,11 @@ def _columns(
     made = []
     for name, kind in zip(more.names, kinds, strict=True):
         is_unsigned = kind.type in with_signs and next(unsigned, False)
+        collation = next(collations) if kind.type in with_collations else BINARY
         if kind.type in _NUMERIC:
             one = _numeric(name, kind, is_signed=not is_unsigned)
         elif kind.type in _TEXTS:
-            one = _text(name, kind, next(collations), charset, today.get(name))
+            one = _text(name, kind, collation, charset, today.get(name))
         elif kind.type in (_ENUM, _SET):
             decode = charset(next(listed_in))
             of = [decode(text) for text in next(enums if kind.type == _ENUM else sets)]

@@ -32,14 +32,10 @@ class Door:
     def __init__(self, address: Address) -> None:
         self.refused: SyncError | None = None
         """Why the last connection was refused: clients only learn that it was."""
-        lock = threading.Lock()
 
         def connected(host: str, port: int) -> socket.socket:
             try:
-                # The wire carries one question at a time.
-                with lock:
-                    found = address(host, port)
-                return socket.create_connection((found, port), CONNECT_S)
+                return socket.create_connection((address(host, port), port), CONNECT_S)
             except SyncError as error:
                 self.refused = error
                 raise

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 import duckdb
 import requests
@@ -23,7 +24,13 @@ from pyiceberg.exceptions import (
 from pyiceberg.manifest import DataFile
 from sqlalchemy.exc import DBAPIError
 
-from workers.connectors import faults, iceberg_catalog, iceberg_files, iceberg_schema
+from workers.connectors import (
+    faults,
+    iceberg_catalog,
+    iceberg_files,
+    iceberg_schema,
+    iceberg_upkeep,
+)
 from workers.connectors.base import (
     Column,
     Config,
@@ -144,6 +151,29 @@ class IcebergDestination:
                 iceberg_catalog.purge(self.catalog, place.id)
             if not location.startswith("s3"):
                 shutil.rmtree(inside(self.session.data_root, location), ignore_errors=True)
+
+    def tidy(self, table: Table, now: datetime | None = None) -> None:
+        """Once a day: let old snapshots go, and remove files that nothing names."""
+        days, now = iceberg_upkeep.expire_days(self.writer, self.catalog), now or datetime.now(UTC)
+        with self._told():
+            found = Place(self.session, self.catalog, table).found
+            if not days or found is None or not iceberg_upkeep.is_due(found, now):
+                return
+            try:
+                expired = iceberg_upkeep.expire(found, days, now)
+            except CommitFailedException:
+                return  # Others write: the next sync looks again.
+            found = self.catalog.load_table(found.name())
+            removed = iceberg_upkeep.sweep(found, now)
+        if removed is None:
+            self.session.log(
+                "warning",
+                f"Files of the Iceberg table {'.'.join(found.name())} are not where its snapshots "
+                "name them, so that none is removed.",
+            )
+        elif expired or removed:
+            said = f"{expired} old snapshots expired, {removed} files that nothing names removed"
+            self.session.log("info", f"{'.'.join(found.name())}: {said}.")
 
     def close(self) -> None:
         """Close the way out."""

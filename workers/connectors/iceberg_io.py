@@ -6,6 +6,8 @@ third of a second for what it imports.
 
 import io
 import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,6 +78,15 @@ class Files(FileIO):
                 raise FileNotFoundError(location)
             return int(info.size)
         return self._path(location).stat().st_size
+
+    def under(self, location: str) -> Iterator[tuple[str, datetime]]:
+        """All files below a folder, and when each was last written; links are none of them."""
+        if _is_s3(location):
+            yield from s3.listed(self._files(), _key(location))
+            return
+        for path in self._path(location).rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                yield f"file://{path}", datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def check(self, location: str) -> None:
         """SyncError for a file that no sync may read."""

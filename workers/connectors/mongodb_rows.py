@@ -114,7 +114,8 @@ class Rows:
         if (known := self._wanted.get(name)) is not None:
             return known
         wanted = name == "_id" or name in self._filter or self.stream.wants(name)
-        if wanted and (name in _RESERVED or name.startswith("_cdc_")):
+        # DuckDB tells columns apart by their letters alone, not by their case.
+        if wanted and (name.lower() in _RESERVED or name.lower().startswith("_cdc_")):
             wanted = False
             text = f"The field {name!r} of {self.stream.id} has a name that syncs need: it is left out."
             self._session.log("warning", text)

@@ -15,6 +15,8 @@ from workers.connectors.faults import fault
 
 ALIAS = "mysql_source"
 CONNECT_S = 10
+IDLE_S = 24 * 3600
+"""So long the server keeps a connection that waits for a load to end."""
 SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
 _CERTIFICATES = ("server_ca", "client_cert", "client_key")
 _SETTINGS = (
@@ -62,7 +64,7 @@ class Mysql:
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_S,
             "autocommit": True,
-            "init_command": "SET time_zone = '+00:00'",
+            "init_command": f"SET time_zone = '+00:00', wait_timeout = {IDLE_S}",
             **self._tls(),
         }
 

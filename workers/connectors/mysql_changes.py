@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from workers.connectors.base import Part, Session, Stream, SyncError
 from workers.connectors.binlog_events import Begin, Commit, Rows, Statement, Transactions, Undone
-from workers.connectors.binlog_place import Place, first, gtids
+from workers.connectors.binlog_place import Place, first
 from workers.connectors.binlog_stream import BinlogStream
 from workers.connectors.binlog_tables import LogTable, Row, described
 from workers.connectors.change_batch import ChangeBatch, Field
@@ -81,7 +81,7 @@ class Changes:
         self.log = log
         self.to = to
         self.targets = {(t.stream.namespace, t.stream.name): t for t in targets}
-        self._reached = replace(first(t.place for t in targets), server=log.server)
+        self._reached = first(t.place for t in targets)
         self._stream = stream
         self._messages = iter(Transactions(stream.events(), lambda *of: of in self.targets))
         self._tables: dict[bytes, LogTable] = {}
@@ -114,6 +114,9 @@ class Changes:
 
     def _is_far_behind(self, target: Target) -> bool:
         place, reached = target.place, self._reached
+        if reached.server != self.log.server:
+            # Nothing of this server was read yet.
+            return False
         if place.server == reached.server and place.order >= reached.order:
             return False
         return place.file != reached.file or reached.at - place.at > IDLE_BYTES
@@ -153,7 +156,7 @@ class Changes:
         if self._begin is not None:
             raise SyncError("The log ended inside a transaction.", retry=True)
         if self._stream.order >= self.to.order:
-            self._reached = replace(self._reached, file=self.to.file, at=self.to.at)
+            self._reached = replace(self.to, gtids=self._reached.gtids)
         return False
 
     def _meet(self, message: Begin) -> None:
@@ -164,14 +167,14 @@ class Changes:
         self._new = [
             target
             for target in self.targets.values()
-            if not target.place.has(message.gtid, message.file, message.at)
+            if not target.place.has(message.gtid, self.log.server, message.file, message.at)
         ]
 
     def _pass(self, message: Commit) -> None:
         assert self._begin is not None
         known, gtid = self._reached.gtids, self._begin.gtid
         if known is not None and gtid is not None:
-            known = known.both(gtids(self.log.kind, gtid))
+            known = known.then(gtid)
         self._reached = Place(self.log.server, message.file, message.end, known)
         self._begin = None
 
@@ -245,7 +248,7 @@ class Changes:
                 self._tables.clear()
             today: Mapping[str, MyColumn] = {column.name: column for column in target.columns}
             table = self._tables[body] = described(
-                body, self.log.charset, today, years_have_signs=self.log.kind == "mariadb"
+                body, self.log.charset, today, is_mariadb=self.log.kind == "mariadb"
             )
         return table
 

@@ -42,7 +42,6 @@ _CODECS = {
     "sjis": "shift_jis",
     "euckr": "euc_kr",
     "gbk": "gbk",
-    "eucjpms": "euc_jp",
     "ujis": "euc_jp",
     "gb2312": "gb2312",
     "gb18030": "gb18030",
@@ -137,11 +136,16 @@ class MysqlLog:
             if place.server != self.server and place.gtids is None:
                 raise SyncError(f"This is another server than the one that was read. {again}")
         first = min(listed, key=lambda place: place.order)
+        self._verify_end(place for place in listed if place.server == self.server)
         if any(place.server != self.server for place in listed):
             self.session.log("info", "The server is another one: it is read by transaction ids.")
         elif first.gtids is None:
             self._verify_file(first)
-        elif self.kind == "mariadb" and self._ids_at(first) not in (None, first.gtids):
+        elif (
+            self.kind == "mariadb"
+            and first.file in self._files()
+            and self._ids_at(first) != first.gtids
+        ):
             raise SyncError(
                 f"The server's binlog is not the one that was read until now: at {first.file}:"
                 f"{first.at} stood transaction {first.gtids}. {again}"
@@ -191,8 +195,23 @@ class MysqlLog:
             self.server, str(found["Binlog_snapshot_file"]), int(found["Binlog_snapshot_position"])
         )
 
+    def _verify_end(self, places: Iterable[Place]) -> None:
+        """A log that ends before a place was begun anew, and counts its ids from 1 again."""
+        files, end = self._files(), self.end()
+        for place in places:
+            if place.order > end.order or place.at > files.get(place.file, place.at):
+                raise SyncError(
+                    f"The server's binlog is not the one that was read until now: it was read up to "
+                    f"{place.file}:{place.at}, and ends at {end.file}:{end.at}. Clear the streams to "
+                    "load them anew."
+                )
+
+    def _files(self) -> dict[str, int]:
+        """The sizes of its files."""
+        return {str(row[0]): int(row[1]) for row in self.my.rows("SHOW BINARY LOGS")}
+
     def _verify_file(self, place: Place) -> None:
-        have = {str(row[0]): int(row[1]) for row in self.my.rows("SHOW BINARY LOGS")}
+        have = self._files()
         if place.at > have.get(place.file, 0):
             oldest = min(have, key=file_number, default="none")
             raise SyncError(

@@ -222,8 +222,30 @@ class PostgresLog:
         self._unless_busy(self._duck, f"SELECT * FROM {self.pg.query(query)}")
         self._duck.fetchall()
 
+    def look(self) -> dict[str, Any]:
+        """Bytes that the server `kept` for the slot, null without one; and a `warning` or null."""
+        slot = self._verified()
+        if slot is None:
+            return {"kept": None, "warning": None}
+        much, said = self._judged(slot)
+        return {"kept": slot.kept, "warning": said if much else None}
+
+    def drop(self) -> dict[str, Any]:
+        """Drop the slot, if it is one of this database; whether it was `dropped`."""
+        rows = self.pg.rows(
+            "SELECT pg_drop_replication_slot(slot_name)::text AS d FROM pg_replication_slots "
+            f"WHERE slot_name = {literal(self.slot)} AND plugin = 'pgoutput' "
+            "AND database = current_database()"
+        )
+        return {"dropped": bool(rows)}
+
     def report(self, slot: Slot) -> None:
         """Say how much the server keeps for us."""
+        much, said = self._judged(slot)
+        self.log("warning" if much else "info", said)
+
+    def _judged(self, slot: Slot) -> tuple[bool, str]:
+        """Whether it is much that the server keeps, and how much it is."""
         much = slot.kept > (WARN_BYTES if slot.limit is None else slot.limit / 2)
         said = f"The server keeps {slot.kept / 1024**2:.0f} MB of its log for slot {self.slot}"
         if slot.limit is None:
@@ -233,7 +255,7 @@ class PostgresLog:
             )
         else:
             said += f"; beyond {slot.limit / 1024**2:.0f} MB the slot is lost. Sync often enough."
-        self.log("warning" if much else "info", said)
+        return much, said
 
     def _unless_busy(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
         """Run a query that needs the slot; that of a sync that was killed may still hold it."""

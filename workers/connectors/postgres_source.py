@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from workers.connectors import duck
 from workers.connectors.base import (
@@ -124,6 +125,10 @@ class PostgresSource:
     def acknowledge(self, positions: Mapping[str, Position]) -> None:
         """The slot moves to the first of them."""
         self._opened_log().advance(min(lsn_number(p["lsn"]) for p in positions.values()))
+
+    def slot(self, *, drop: bool) -> dict[str, Any]:
+        """What the server keeps for the slot that the settings name; with `drop` it is dropped."""
+        return self._opened_log().drop() if drop else self._opened_log().look()
 
     def close(self) -> None:
         """The connections end with the session's."""

@@ -4,8 +4,9 @@ An endpoint that a user has named is called through the session's `Door`, which 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -77,6 +78,16 @@ class S3:
         # Its parts are buffers beside DuckDB's memory limit: small ones.
         con.execute("SET s3_uploader_max_filesize = '50GB'")
         con.execute(f"SET http_timeout = {60}")
+
+
+def listed(files: Any, folder: str) -> Iterator[tuple[str, datetime]]:
+    """All objects below a folder, and when each was last written."""
+    from pyarrow.fs import FileSelector
+
+    selector = FileSelector(folder, allow_not_found=True, recursive=True)
+    for info in files.get_file_info(selector):
+        if info.is_file:
+            yield f"s3://{info.path}", info.mtime
 
 
 def fault(error: Exception) -> SyncError:

@@ -1,4 +1,4 @@
-"""The ledger's kind `sync_webhook`: one message about a sync, to one address."""
+"""The ledger's kind `sync_webhook`: one message about a sync or a slot, to one address."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from app.core.outgoing import Outgoing
-from app.ingestion.reads import told_task
+from app.ingestion.actions.webhooks import SLOT
+from app.ingestion.reads import told_job, told_task
 from app.runs.fenced import LogLine
 from workers.execute import Outcome, RunContext
 from workers.notify.failure import NotSent
@@ -18,7 +19,7 @@ MOST_CHARACTERS = 2_000
 
 
 class SyncWebhook:
-    """Sends what the run's parameters name: `event`, `to` (project or job), `run_id`.
+    """Sends what the run's parameters name: `event`, `to` (project or job), `run_id` or `warning`.
 
     The address is read anew at each attempt, so that a corrected one counts.
     """
@@ -28,11 +29,15 @@ class SyncWebhook:
 
     async def __call__(self, context: RunContext) -> Outcome:
         """Send it; what may succeed later is tried again while attempts last."""
-        facts = await told_task(UUID(context.params["run_id"]))
-        url = facts and facts[f"{context.params['to']}_url"]
+        params = context.params
+        if params["event"] == SLOT:
+            facts = await told_job(int(context.run["subject_id"]))
+        else:
+            facts = await told_task(UUID(params["run_id"]))
+        url = facts and facts[f"{params['to']}_url"]
         if facts is None or not url:
             return Outcome("cancelled", reason="not_wanted", error="Nobody is to be told any more.")
-        body = message(context.params["event"], dict(facts))
+        body = message(params["event"], {"warning": params.get("warning"), **facts})
         try:
             host = await post(self._rules, url, body, {"Idempotency-Key": str(context.run_id)})
         except NotSent as error:
@@ -44,17 +49,29 @@ class SyncWebhook:
 
 def message(event: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """What is posted; `text` says it all, for chats that read only that."""
+    told = _of_slot(facts) if event == SLOT else _of_task(event, facts)
+    about = {
+        "project": facts["project"],
+        "job": {"id": facts["job_id"], "name": facts["job"]},
+        "source": facts["source"],
+        "destination": facts["destination"],
+    }
+    whole = {"event": event, **about, **told}
+    return {**whole, "text": _text(whole)}
+
+
+def _of_slot(facts: Mapping[str, Any]) -> dict[str, Any]:
+    nothing = dict.fromkeys(("task", "started_at", "finished_at", "runtime"))
+    return {**nothing, "rows": 0, "bytes": facts["bytes"] or 0, "error": facts["warning"]}
+
+
+def _of_task(event: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     started, finished = facts["started_at"], facts["finished_at"]
     is_over = event != "sync.started"
     seconds = round((finished - started).total_seconds(), 1) if is_over and started else None
     error = (facts["error"] or "")[:MOST_CHARACTERS] if event == "sync.failed" else None
-    told = {
-        "event": event,
-        "project": facts["project"],
-        "job": {"id": facts["job_id"], "name": facts["job"]},
+    return {
         "task": {"id": str(facts["number"]), "status": WORDS[event]},
-        "source": facts["source"],
-        "destination": facts["destination"],
         "rows": facts["rows"] if is_over else 0,
         "bytes": facts["bytes"] if is_over else 0,
         "started_at": _moment(started),
@@ -62,11 +79,12 @@ def message(event: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         "runtime": seconds,
         "error": error,
     }
-    return {**told, "text": _text(told)}
 
 
 def _text(told: Mapping[str, Any]) -> str:
     name, way = told["job"]["name"], f"{told['source']} to {told['destination']}"
+    if told["event"] == SLOT:
+        return f"Job {name} ({way}): {told['error']}"
     if told["event"] == "sync.started":
         return f"Sync of job {name} ({way}) has started."
     figures = f"{told['rows']} rows, {told['bytes']} bytes in {told['runtime']} s"

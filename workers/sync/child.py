@@ -1,6 +1,6 @@
-"""`python -m workers.sync.child`: one sync, clear, check or discovery in a process of its own.
+"""`python -m workers.sync.child`: one sync, clear, check, discovery or look at a slot.
 
-One JSON document comes on stdin, JSON lines go to stdout; a lookup of an address is a line out and
+It is a process of its own. One JSON document comes on stdin, JSON lines go to stdout; a lookup of an address is a line out and
 an answer in. When stdin ends, whoever started this is gone, and the process ends at once.
 """
 
@@ -132,6 +132,10 @@ def work(document: dict[str, Any], session: Session, wire: Wire) -> dict[str, An
         return _check(document, session)
     if what == "discover":
         return _discover(document, session)
+    if what == "slot":
+        with _opened("source", document["source"], session) as source:
+            found: dict[str, Any] = source.slot(drop=document["drop"])
+            return found
     streams = [configured(pair["stream"], pair["selected"]) for pair in document["streams"]]
     if not streams and what == "sync":
         raise SyncError("The job has no selected stream.")
@@ -179,12 +183,8 @@ class _NoSource:
         raise AssertionError(name)
 
 
-def main() -> int:
-    """Exit status 0 once the result is told; 1 after a failure, which is told as well."""
-    # Libraries that print must not break the wire.
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    wire = Wire(sys.stdin, out)
+def answer(wire: Wire) -> int:
+    """Do what the wire's document asks for and tell the result, or the failure; the exit status."""
     try:
         with open_session(wire.document, wire) as session:
             result = work(wire.document, session, wire)
@@ -194,6 +194,14 @@ def main() -> int:
         return 1
     wire.tell({"result": result})
     return 0
+
+
+def main() -> int:
+    """Exit status 0 once the result is told; 1 after a failure, which is told as well."""
+    # Libraries that print must not break the wire.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return answer(Wire(sys.stdin, out))
 
 
 def run() -> None:

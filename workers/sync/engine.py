@@ -1,7 +1,7 @@
 """Moves the rows of one job: each stream from its position on, position and rows committed together."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -70,6 +70,7 @@ class Sync:
         if logged:
             unknown = [s.id for s in wanted if s.id not in self.asked]
             self._attempt(logged, partial(self._changes, logged, unknown))
+        self._tidy([stream for stream in streams if stream.id in self.progress])
         if self.failed:
             final = [error for error in self.failed if not error.retry]
             raise (final or self.failed)[0]
@@ -100,6 +101,15 @@ class Sync:
                 self.session.log("error", f"{stream.id}: {said}")
                 self._end(stream, "failed", str(said))
                 self.progress.pop(stream.id, None)
+
+    def _tidy(self, streams: Sequence[Stream]) -> None:
+        """The destination's upkeep; the rows are safe by then, whatever comes of it."""
+        tidy: Callable[[Table], None] = getattr(self.destination, "tidy", lambda table: None)
+        for stream in streams:
+            try:
+                tidy(place(stream))
+            except Exception as error:
+                self.session.log("warning", f"{stream.id}: {told(error)}")
 
     def _read(self, stream: Stream) -> None:
         """A full refresh, what is behind the cursor, or the rows from which cdc starts."""
@@ -140,22 +150,21 @@ class Sync:
         return {**how, "set": self._set_at(stream), "at": position}
 
     def _incremental(self, stream: Stream, position: Position | None) -> None:
-        parts = self.source.read(stream, position)
-        with self._next(parts) as part:
-            if part is None:
-                return
-            if position is None:
-                made, load = self._load(part, upsert=False)
-                with self._watched(stream):
-                    written = self.destination.replace(made.table, [load])
-            else:
-                written = self._add(part)
-        self._committed(part, written)
-        self._drain(parts)
+        with _ended(self.source.read(stream, position)) as parts:
+            with self._next(parts) as part:
+                if part is None:
+                    return
+                if position is None:
+                    made, load = self._load(part, upsert=False)
+                    with self._watched(stream):
+                        written = self.destination.replace(made.table, [load])
+                else:
+                    written = self._add(part)
+            self._committed(part, written)
+            self._drain(parts)
 
     def _replace(self, stream: Stream) -> None:
-        parts = self.source.read(stream, None)
-        with transaction(self.session.duck):
+        with _ended(self.source.read(stream, None)) as parts, transaction(self.session.duck):
             first = next(parts)
             made, load = self._load(first, upsert=False)
             last = [first]
@@ -177,7 +186,8 @@ class Sync:
                 f"The log waits for {unknown[0]}, whose position is unknown.", retry=True
             )
         known: Mapping[str, Position | None] = {s.id: self.positions.get(s.id) for s in streams}
-        self._drain(self.source.changes(streams, known))
+        with _ended(self.source.changes(streams, known)) as parts:
+            self._drain(parts)
         self.source.acknowledge({s.id: self.positions[s.id] for s in streams})
         for stream in streams:
             self._end(stream, "succeeded")
@@ -248,6 +258,16 @@ class Sync:
         progress = self.progress.get(stream.id) or Progress()
         said = {} if error is None else {"error": error}
         self.tell({"stream": stream.id, "status": status, **progress.figures(), **said})
+
+
+@contextmanager
+def _ended(parts: Iterator[Part]) -> Iterator[Iterator[Part]]:
+    """A source that is left in the middle lets go of what it holds, while its connections live."""
+    try:
+        yield parts
+    finally:
+        if isinstance(parts, Generator):
+            parts.close()
 
 
 def _going_on(stream: Stream, kept: Position | None) -> Position | None:

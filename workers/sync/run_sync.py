@@ -35,6 +35,7 @@ from workers.sync.child_process import ChildProcess
 log = structlog.get_logger()
 
 PROBES = 8
+LOOKS, LOOK_S = 4, 15.0
 FLUSH_S = 1.0
 _SECRET_WORDS = ("password", "secret", "token", "passphrase", "private", "credential", "_key")
 
@@ -75,6 +76,7 @@ class SyncKind:
         self._limits = limits
         self._syncs = asyncio.Semaphore(limits.side_by_side)
         self._probes = asyncio.Semaphore(PROBES)
+        self._looks = asyncio.Semaphore(LOOKS)
 
     async def sync(self, context: RunContext) -> Outcome:
         """Kind `sync` or `clear`: move a job's streams, or remove what was moved."""
@@ -106,6 +108,29 @@ class SyncKind:
             return Outcome("failed", error=str(error))
         async with self._probes:
             return await self._follow(context, document, _Relay(context, document))
+
+    async def look(self, source: Settings, *, drop: bool) -> dict[str, Any]:
+        """Look at the slot of a source, or drop it: {"result": ...} or {"error": {message, retry}}."""
+        told: dict[str, Any] = {}
+        document: dict[str, Any] = {}
+        try:
+            document = {**self._shared(), "do": "slot", "drop": drop, "source": self._end(source)}
+            async with self._looks, asyncio.timeout(LOOK_S):
+                child = await ChildProcess.start(document, self._environ)
+                try:
+                    async for line in child.lines():
+                        if "address" in line:
+                            await child.send(await self._address(**line["address"]))
+                        told = line if "result" in line or "error" in line else told
+                finally:
+                    await child.end(0)
+        except SqlFault as error:
+            told = {"error": {"message": str(error), "retry": False}}
+        except TimeoutError:
+            told = {}
+        if "error" in told:
+            told["error"]["message"] = _without(_secrets(document), told["error"]["message"])
+        return told or {"error": {"message": "The server did not answer in time.", "retry": True}}
 
     async def _follow(
         self, context: RunContext, document: dict[str, Any], relay: "_Relay"
@@ -175,9 +200,10 @@ class SyncKind:
             "fence": context.fence,
             "attempt": context.attempt,
         }
+        return {"do": what, "run": run, **self._shared()}
+
+    def _shared(self) -> dict[str, Any]:
         return {
-            "do": what,
-            "run": run,
             "data_root": str(self._places.data_root),
             "scratch": str(self._places.scratch),
             "limits": {"memory_mb": self._limits.memory_mb, "threads": self._limits.threads},
@@ -212,7 +238,7 @@ class _Relay:
         self.result: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self._clears = document["do"] == "clear"
-        self._secrets = sorted(_secrets(document), key=len, reverse=True)
+        self._secrets = _secrets(document)
         self._figures: dict[str, dict[str, Any]] = {}
         self._changed: set[str] = set()
         self._states: dict[str, dict[str, Any]] = {}
@@ -272,9 +298,7 @@ class _Relay:
 
     def clean(self, text: str) -> str:
         """A text without any secret of the settings."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return _without(self._secrets, text)
 
     async def _log(self, told: Mapping[str, Any]) -> None:
         level = str(told.get("level", "info")).upper()
@@ -305,6 +329,13 @@ async def _done(tx: Tx, context: RunContext) -> set[str]:
     c = run_steps.c
     ended = select(c.name).where(c.run_id == context.run_id, c.status == "succeeded")
     return {row["name"] for row in await tx.all(ended)}
+
+
+def _without(secrets: set[str], text: str) -> str:
+    """A text with stars in place of secrets, the longest first: one may be in another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _secrets(value: Any, name: str = "") -> set[str]:

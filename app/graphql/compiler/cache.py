@@ -26,7 +26,15 @@ from app.graphql.compiler.pages import Cursor, PageCheck
 from app.graphql.compiler.patches import Patch
 from app.graphql.compiler.plan import Bound, Part, Planned, Planner
 from app.graphql.compiler.selection import Selections
-from app.graphql.compiler.standins import Source, StepsAside, Values, shape, source_of, stand_ins
+from app.graphql.compiler.standins import (
+    NeverCompiled,
+    Source,
+    StepsAside,
+    Values,
+    shape,
+    source_of,
+    stand_ins,
+)
 from app.graphql.context import Context
 
 MAX_PLANS = 64
@@ -115,6 +123,8 @@ class Plans:
         self._part = part
         self._plans: dict[Any, Plan | str] = {}
         self._types: dict[str, GraphQLInputType] | None = None
+        self.is_hopeless = False
+        """Whether there is no plan, whatever the variables are."""
 
     def find(
         self,
@@ -167,6 +177,7 @@ class Plans:
         try:
             found: Plan | str = self._build(*operation)
         except (StepsAside, DomainError, GraphQLError) as reason:
+            self.is_hopeless = isinstance(reason, NeverCompiled)
             # Not the exception itself: each time it was raised it would keep one more request.
             found = str(reason)
         self._keep(key, found)

@@ -27,7 +27,7 @@ from app.graphql.compiler.declare import (
 from app.graphql.compiler.pages import Cursor, PageCheck, value_of
 from app.graphql.compiler.patches import Patch
 from app.graphql.compiler.selection import Selected, Selections
-from app.graphql.compiler.standins import Path, StepsAside, Values, stand_in
+from app.graphql.compiler.standins import NeverCompiled, Path, StepsAside, Values, stand_in
 from app.graphql.filters import Sort
 
 Finish = Callable[[FromClause], list[ColumnElement[Any]]]
@@ -163,7 +163,7 @@ class Planner:
             if isinstance(declared, RootOne):
                 return sql.object_of(rows, as_text=True)
             return sql.list_of(rows, as_text=True).scalar_subquery()
-        raise StepsAside(f"the root field {selected.field_name}")
+        raise NeverCompiled(f"the root field {selected.field_name}")
 
     def _scope(self, declared: RootField, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
         if declared.scope is None:

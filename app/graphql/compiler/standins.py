@@ -31,6 +31,10 @@ class StepsAside(Exception):
     """The compiler does not know how to do this; normal execution does."""
 
 
+class NeverCompiled(StepsAside):
+    """Something that no variables can change keeps the operation from being compiled."""
+
+
 class _StandIn:
     source: Source
     whole: Source | None = None

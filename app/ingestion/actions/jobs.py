@@ -131,12 +131,14 @@ async def _change(
 
 
 async def delete_job(subject: Subject, job_id: int) -> int:
-    """Delete a job: what goes on of it is cancelled, what it has moved stays."""
+    """Delete a job: what goes on of it is cancelled, its slot goes, what it has moved stays."""
     async with db.transaction(subject) as tx:
         job = await lock_live(tx, sync_jobs, job_id, "pipeline.write", "job")
         for run in await unfinished(tx, runs.c.subject_id == job_id):
             await ledger.request_cancel(tx, run["id"])
         gone = {"deleted_at": func.now(), "is_active": False, "next_fire_at": None}
+        # A worker sees to its replication slot, if it has one.
+        gone["slot_seen_at"] = func.to_timestamp(0)
         await tx.execute(
             update(sync_jobs)
             .where(sync_jobs.c.id == job_id)

@@ -13,11 +13,12 @@ from app.core.rules import Subject
 from app.ingestion import catalog
 from app.ingestion.actions._shared import lock_live, unfinished
 from app.ingestion.kinds import SyncJobType
-from app.ingestion.tables import sync_jobs, sync_tasks
+from app.ingestion.tables import sync_jobs, sync_sources, sync_tasks
 from app.runs import actions as ledger
 from app.runs.tables import runs
 
 KEY_LENGTH = 255
+ATTEMPTS, MOST_ATTEMPTS = 3, 10
 
 
 async def start_sync(subject: Subject, job_id: int, idempotency_key: str | None = None) -> UUID:
@@ -94,6 +95,7 @@ async def start_task(
         subject_id=job["id"],
         steps=[one.full_name for one in chosen],
         params=params,
+        max_attempts=await _attempts(tx, job["source_id"]) if job_type == "sync" else ATTEMPTS,
         concurrency=1,
         fire_at=fire_at,
         idempotency_key=idempotency_key,
@@ -106,6 +108,18 @@ async def start_task(
         update(sync_jobs).where(sync_jobs.c.id == job["id"]).values(last_run_id=accepted.run_id)
     )
     return accepted.run_id
+
+
+async def _attempts(tx: db.Tx, source_id: int) -> int:
+    """How often a sync is tried, as the source's settings say it under one name or the other."""
+    shown = sync_sources.c.shown_config
+    row = await tx.one(
+        select(shown["retry_count"].label("a"), shown["backoff_retry_count"].label("b")).where(
+            sync_sources.c.id == source_id
+        )
+    )
+    said = next((n for n in (row or {}).values() if type(n) is int), ATTEMPTS)
+    return max(1, min(said, MOST_ATTEMPTS))
 
 
 async def cancel_sync(subject: Subject, job_id: int) -> UUID | None:

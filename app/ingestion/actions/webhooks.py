@@ -1,8 +1,10 @@
-"""What is told of a sync: that it has started, failed or succeeded.
+"""What is told of a sync: that it has started, failed or succeeded; and of a slot in danger.
 
 Each message is a run of its own, of the kind `sync_webhook`: queued in the transaction that notes
 what it tells of, so that none is lost and none is doubled.
 """
+
+from typing import Any
 
 from sqlalchemy import RowMapping, select, text
 
@@ -20,6 +22,7 @@ PRIORITY = 10
 EVENTS = {"failed": "sync.failed", "succeeded": "sync.succeeded"}
 """A sync's end -> what is told; nobody is told of a cancel."""
 STARTED = "sync.started"
+SLOT = "slot.warning"
 
 _STARTED = text("""
 UPDATE sync_tasks AS task SET start_seen = true
@@ -49,40 +52,44 @@ RETURNING task.run_id, task.number, task.project_id, task.job_id, task.job_type,
 async def tell(tx: Tx) -> int:
     """Queue what is to be told of syncs that have begun or ended; returns how many ended."""
     for task in await tx.all(_STARTED, {"batch": BATCH}):
-        await _queue(tx, task, STARTED)
+        await _tell_of_task(tx, task, STARTED)
     ended = await tx.all(_ENDED, {"batch": BATCH})
     for task in ended:
         if task["status"] in EVENTS:
-            await _queue(tx, task, EVENTS[task["status"]])
+            await _tell_of_task(tx, task, EVENTS[task["status"]])
     return len(ended)
 
 
-async def _queue(tx: Tx, task: RowMapping, event: str) -> None:
+async def tell_of_slot(tx: Tx, job: RowMapping, warning: str) -> None:
+    """Queue a warning about the replication slot of a job, also of one that is deleted."""
+    await _queue(tx, job["project_id"], job["id"], {"event": SLOT, "warning": warning})
+
+
+async def _tell_of_task(tx: Tx, task: RowMapping, event: str) -> None:
+    if task["job_type"] == "sync":
+        about = {"event": event, "run_id": str(task["run_id"]), "number": task["number"]}
+        await _queue(tx, task["project_id"], task["job_id"], about)
+
+
+async def _queue(tx: Tx, project_id: int, job_id: int, about: dict[str, Any]) -> None:
     """One run of the ledger for each address: the project's, and the job's own."""
-    if task["job_type"] != "sync":
-        return
     wanted = (
         select(
             projects.c.webhook_alert_url.label("project"),
             sync_jobs.c.advanced_settings[WEBHOOK_URL].astext.label("job"),
         )
         .join(projects, projects.c.id == sync_jobs.c.project_id)
-        .where(sync_jobs.c.id == task["job_id"])
+        .where(sync_jobs.c.id == job_id)
     )
     addresses = await tx.one(wanted)
     for whose, url in (addresses or {}).items():
         if url:
             await ledger.accept(
                 tx,
-                project_id=task["project_id"],
+                project_id=project_id,
                 kind=KIND,
-                subject_id=task["job_id"],
-                params={
-                    "event": event,
-                    "to": whose,
-                    "run_id": str(task["run_id"]),
-                    "number": task["number"],
-                },
+                subject_id=job_id,
+                params={**about, "to": whose},
                 max_attempts=MAX_ATTEMPTS,
                 timeout_s=TIMEOUT_S,
                 priority=PRIORITY,

@@ -202,8 +202,10 @@ async def note_executions(tx: db.Tx, succeeded: Sequence[int], failed: Sequence[
 
 def _position(present: Sequence[RowMapping], priority: int | None) -> int:
     """The position of a new block that has `priority` blocks before it; deletions leave gaps."""
+    if not present:
+        return 0
     if priority is None or priority >= len(present):
-        return present[-1]["position"] + 1 if present else 0
+        return int(present[-1]["position"]) + 1
     return int(present[max(0, priority)]["position"])
 
 

@@ -74,6 +74,17 @@ async def test_the_warehouse_reads_its_log_and_nobody_copies_the_cluster(
     assert 'exceeds "max_wal_senders" (currently 0)' in psql.stderr
 
 
+async def test_an_earlier_home_gets_the_right_to_read_its_log() -> None:
+    asked = "SELECT rolreplication FROM pg_roles WHERE rolname = 'warehouse'"
+    with open_folder() as folder:
+        for _ in range(2):
+            with EmbeddedServers(folder / "home", valkey=False, durable=False) as servers:
+                assert await query(servers.urls.warehouse_url, asked) == [True]
+                owner = SessionServers(servers)
+                owner.superuser("ALTER ROLE warehouse NOREPLICATION")
+                assert await query(servers.urls.warehouse_url, asked) == [False]
+
+
 async def test_wrong_password_is_refused(running: EmbeddedServers) -> None:
     url = running.urls.database_url
     word = url.split(":")[2].split("@")[0]

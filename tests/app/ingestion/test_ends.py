@@ -48,7 +48,18 @@ async def test_every_named_type_answers_a_spec(team: Team) -> None:
         "{ connectors(first: 100) { nodes { kind type connectorVersion spec uiSpec abilities } } }"
     )
     found = {(c["kind"], c["type"]): c for c in answer.only["nodes"]}
-    sources = {"postgres", "mysql", "mongodb", "mssql", "db2", "oracle", "kafka", "s3", "file"}
+    sources = {
+        "postgres",
+        "mysql",
+        "mongodb",
+        "mssql",
+        "db2",
+        "oracle",
+        "kafka",
+        "s3",
+        "file",
+        "trino",
+    }
     destinations = {"parquet", "iceberg", "postgres"}
     assert set(found) == {("SOURCE", t) for t in sources} | {
         ("DESTINATION", t) for t in destinations

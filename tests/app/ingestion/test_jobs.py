@@ -370,3 +370,20 @@ async def test_a_destination_is_made_beside_a_found_source(team: Team) -> None:
     made = (await team.editor(SOURCE_CREATE, i=source())).only["source"]
     one = await create(team, source={"number": made["number"]}, destination=destination())
     assert one["source"] == made
+
+
+async def test_a_sync_is_tried_as_often_as_its_source_says(team: Team) -> None:
+    for config, attempts in (
+        ({}, 3),
+        ({"retry_count": 5}, 5),
+        ({"retry_count": 0}, 1),
+        ({"backoff_retry_count": 2}, 2),
+        ({"retry_count": 99}, 10),
+        ({"retry_count": "7"}, 3),
+    ):
+        config = {**rows.POSTGRES, **config}
+        source_id = await rows.sync_end("source", team.project, config=config)
+        number = await rows.sync_job(team.project, source_id=source_id)
+        assert (await team.editor(START, n=number)).only["errors"] == []
+        run = await rows.values_of(sync_jobs, number)
+        assert (await rows.values_of(runs, run["last_run_id"]))["max_attempts"] == attempts

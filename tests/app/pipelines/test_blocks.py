@@ -72,6 +72,12 @@ async def test_blocks_keep_their_order_when_others_have_gone(team: Team) -> None
     assert list(await graph(team, uuid)) == ["first", "c", "second", "d", "last"]
 
 
+async def test_the_first_block_of_a_pipeline_may_want_to_be_before_others(team: Team) -> None:
+    uuid = await chain(team)
+    await create(team, uuid, "only", priority=-1)
+    assert list(await graph(team, uuid)) == ["only"]
+
+
 async def test_given_content_is_kept_as_it_is(team: Team) -> None:
     uuid = await chain(team)
     code = "line 1\n\tline 2 — ü 🙂 \\n '\"\n"

@@ -25,7 +25,7 @@ from app.graphql.execute import GraphQLSettings, Refused, Result, execute
 from tests.graphql.compiler.harness import CASES
 from tests.graphql.compiler.operations import Operation, Writer
 
-ROUNDS = [*range(3), *(pytest.param(more, marks=pytest.mark.long) for more in range(3, 60))]
+ROUNDS = [*range(2), *(pytest.param(more, marks=pytest.mark.long) for more in range(2, 60))]
 CASES_PER_ROUND = 60
 DIFFERED = (26, 995)
 COMPILED = GraphQLSettings(max_nodes=10**9, max_aliases=10**6, max_depth=100)
@@ -76,11 +76,19 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+async def both(schema: Schema, operation: Operation, subject: Subject) -> tuple[Result, Result]:
+    """Compiled and executed; once more compiled where a second may have passed between them."""
+    compiled = await ask(schema, operation, subject, COMPILED)
+    executed = await ask(schema, operation, subject, EXECUTED)
+    if shown(compiled) != shown(executed) and "runtimeS" in operation.text:
+        compiled = await ask(schema, operation, subject, COMPILED)
+    return compiled, executed
+
+
 async def compare(schema: Schema, seed: int, subjects: list[Subject]) -> None:
     operation = Writer(schema._schema, random.Random(seed)).operation()
     for number, subject in enumerate(subjects):
-        compiled = await ask(schema, operation, subject, COMPILED)
-        executed = await ask(schema, operation, subject, EXECUTED)
+        compiled, executed = await both(schema, operation, subject)
         _taken["compiled" if compiled.text is not None else "executed"] += 1
         assert shown(compiled) == shown(executed), (seed, number, operation)
 

@@ -18,6 +18,7 @@ from tests.graphql.compiler.test_differential import (
     COMPILED,
     EXECUTED,
     ask,
+    both,
     schema,  # noqa: F401  (fixtures)
     shown,
     subjects,  # noqa: F401
@@ -52,8 +53,7 @@ async def test_nodes_are_the_same_from_each_tier(
     for seed in range(number * CASES_PER_ROUND, (number + 1) * CASES_PER_ROUND):
         operation = Writer(schema._schema, random.Random(seed)).node()
         for subject in subjects:
-            compiled = await ask(schema, operation, subject, COMPILED)
-            executed = await ask(schema, operation, subject, EXECUTED)
+            compiled, executed = await both(schema, operation, subject)
             _taken[compiled.has_parts] += 1
             assert shown(compiled) == shown(executed), (seed, operation)
             assert not executed.has_parts

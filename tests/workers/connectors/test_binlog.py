@@ -1,6 +1,7 @@
 """What a binlog holds, without a server: ids, statements, numbers, and MySQL's own forms."""
 
 import struct
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -26,6 +27,8 @@ def test_ids_of_mariadb() -> None:
     assert str(one.both(two)) == "0-3-50,1-2-5"
     assert str(one.common(two)) == "0-1-42"
     assert str(MariaGtids.read("")) == ""
+    # Two servers may give the same number: the last one of a log counts.
+    assert str(one.then("0-3-42").then("0-1-41")) == "0-1-41,1-2-5"
 
 
 def test_ids_of_mysql() -> None:
@@ -46,13 +49,39 @@ def test_places() -> None:
     assert Place.read(here.position()) == here
     plain = Place("s", "log.000003", 50)
     assert first([there, plain]) == plain
-    assert plain.has(None, "log.000003", 50) and not plain.has(None, "log.000003", 51)
-    assert plain.has(None, "log.000002", 999) and not plain.has(None, "log.000010", 4)
+    assert plain.has(None, "s", "log.000003", 50) and not plain.has(None, "s", "log.000003", 51)
+    assert plain.has(None, "s", "log.000002", 999) and not plain.has(None, "s", "log.000010", 4)
     # After a change of servers only ids count.
     other = Place("t", "log.000001", 7, MysqlGtids.read(f"{A}:1-6"))
     assert here.behind(other) == other
+
+
+def test_places_in_a_log_of_two_writers() -> None:
+    """In the log of one MariaDB places are exact, and ids count only after a change of servers."""
+    early = Place("1", "log.000002", 100, MariaGtids.read("0-1-42"))
+    late = Place("1", "log.000002", 200, MariaGtids.read("0-2-42"))
+    assert early.has("0-1-42", "1", "log.000002", 100)
+    assert not early.has("0-2-42", "1", "log.000002", 150)
+    assert early.has("0-2-42", "2", "log.000001", 150)
+    assert early.behind(late) == late == late.behind(early)
+    assert first([late, early]) == early
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        {"lsn": "0/1"},
+        *(
+            {"server": "1", "file": "log.000001", "at": 4, "kind": "mariadb", "gtids": gtids}
+            for gtids in (5, "1", "a-1-5", "0-1' OR (SELECT SLEEP(9)) OR '-5")
+        ),
+        {"server": "1", "file": "log.000001", "at": 4, "kind": "mysql", "gtids": "x:1-5"},
+        {"server": "1", "file": "log.000001", "at": -4, "kind": "mysql", "gtids": None},
+    ],
+)
+def test_what_is_no_place(position: dict[str, Any]) -> None:
     with pytest.raises(SyncError, match="no position"):
-        Place.read({"lsn": "0/1"})
+        Place.read(position)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +104,18 @@ def test_places() -> None:
         ("UPDATE t SET a = 1", "unknown"),
         ("INSERT INTO x VALUES (1)", "none"),
         ("GRANT SELECT ON t TO someone", "none"),
+        ("-- why\n# and\nTRUNCATE t", "removed"),
+        ("TRUNCATE -- why\n TABLE t", "removed"),
+        ("SET STATEMENT max_statement_time=100 FOR TRUNCATE TABLE t", "removed"),
+        ("SET STATEMENT max_statement_time=100 FOR DELETE FROM t", "unknown"),
+        ("-- all\nDELETE FROM t", "unknown"),
+        ("ANALYZE DELETE FROM t", "unknown"),
+        ("CREATE OR REPLACE DATABASE shop", "removed"),
+        ("ALTER TABLE x COMMENT '-- no', EXCHANGE PARTITION p WITH TABLE t", "removed"),
+        ("ALTER TABLE `x#1` EXCHANGE PARTITION p WITH TABLE t", "removed"),
+        ("ALTER TABLE t RENAME TO t_old", "moved"),
+        ("ALTER TABLE t RENAME COLUMN a TO b", "defined"),
+        ("ALTER TABLE x RENAME COLUMN a TO t", "none"),
         ("CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1", "none"),
     ],
 )
@@ -173,6 +214,6 @@ def test_years_and_signs(with_years: bool, is_unsigned: bool) -> None:
     """A year, and a number behind it: whose sign the first bit is."""
     more = b"\x01\x01\x80" + b"\x04\x04\x01y\x01n"
     body = b"\x04shop\0\x01t\0" + b"\x02\x0d\x03\0\0" + more
-    table = described(body, lambda collation: bytes.decode, {}, years_have_signs=with_years)
+    table = described(body, lambda collation: bytes.decode, {}, is_mariadb=with_years)
     assert [one.column.type for one in table.columns] == ["year", "int"]
     assert table.columns[1].column.is_unsigned is is_unsigned

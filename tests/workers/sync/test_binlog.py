@@ -342,6 +342,7 @@ class Traffic:
         )
 
 
+@pytest.mark.long
 async def test_kills_at_named_points(logged: Logged) -> None:
     rig = logged.rig
     logged.sql(TABLES)
@@ -479,6 +480,67 @@ async def test_another_server(logged: Logged) -> None:
         logged.parts({id_: {**there[id_], "gtids": None}})
     with pytest.raises(SyncError, match="not the one that was read"):
         logged.parts({id_: {**at[id_], "gtids": "0-1-1"}})
+
+
+async def test_texts_behind_a_geometry(logged: Logged) -> None:
+    """MariaDB lists a collation of its own for each geometry."""
+    logged.sql(
+        "CREATE TABLE one (id int PRIMARY KEY, a varchar(9) CHARACTER SET latin1, g geometry, "
+        "b varchar(9) CHARACTER SET latin2, h point, c varbinary(9), d text CHARACTER SET cp1251, "
+        "u uuid, e varchar(9) CHARACTER SET utf8mb4)"
+    )
+    stream = Stream(logged.shop.name, "one", "strict_cdc", key=("id",))
+    at = logged.parts({})
+    logged.sql(
+        "INSERT INTO one VALUES (1, 'é', POINT(1, 2), 'ł', POINT(3, 4), 'x', 'Ж', "
+        "'12345678-1234-4234-8234-123456789012', '😀')"
+    )
+    with logged.opened() as source:
+        seen = [
+            source.session.duck.sql(
+                f"SELECT a, b, c, d, CAST(u AS VARCHAR), e FROM ({part.relation})"
+            ).fetchall()
+            for part in source.changes([stream], at)
+        ]
+    assert seen == [[("é", "ł", b"x", "Ж", "12345678-1234-4234-8234-123456789012", "😀")]]
+
+
+async def test_a_log_that_was_begun_anew(logged: Logged) -> None:
+    """It counts its transactions from 1 again, so that their ids do not tell it from the old one."""
+    logged.sql(ITEMS)
+    ((id_, at),) = logged.parts({}).items()
+    logged.sql("DELETE FROM one WHERE id = 1")
+    for place in ({"at": at["at"] - 3}, {"at": at["at"] + 10**6}, {"file": "log.900000"}):
+        with pytest.raises(SyncError, match=r"not the one that was read.*Clear the streams"):
+            logged.parts({id_: {**at, **place}})
+
+
+async def test_a_connection_that_waits_while_rows_are_loaded(logged: Logged) -> None:
+    logged.set("wait_timeout", "1")
+    with logged.opened() as source:
+        await asyncio.sleep(2)
+        assert source.my.rows("SELECT 1") == [(1,)]
+
+
+async def test_two_servers_that_write_to_one_domain(logged: Logged) -> None:
+    """As two that replicate each other do: each numbers on from what it has seen."""
+    logged.sql(ITEMS)
+    stream = Stream(logged.shop.name, "one", "strict_cdc", key=("id",))
+    at: Position | None = logged.parts({})[stream.id]
+    assert at is not None
+    number = int(at["gtids"].split("-")[2])
+    cursor = logged.connect().cursor()
+    seen = []
+    for row, (server, ahead) in enumerate([(2, 1), (1, 1), (2, 2), (1, 2), (1, 3), (2, 3)]):
+        cursor.execute(f"SET server_id = {server}, gtid_seq_no = {number + ahead}")
+        cursor.execute(f"INSERT INTO one VALUES ({100 + row}, 'x', 0)")
+        if row != 3:
+            with logged.opened() as source:
+                for part in source.changes([stream], {stream.id: at}):
+                    rows = source.session.duck.sql(f"SELECT id FROM ({part.relation})").fetchall()
+                    seen += [id_ for (id_,) in rows]
+                    at = part.position
+    assert seen == [100, 101, 102, 103, 104, 105]
 
 
 async def test_what_is_missing_for_the_log(logged: Logged) -> None:

@@ -25,7 +25,7 @@ async def test_discovery(rig: Rig) -> None:
         "PARTITION BY RANGE (at); CREATE TABLE parts_1 PARTITION OF parts DEFAULT"
     )
     rig.source_config = {"schemas": []}
-    catalog = await rig.catalog()
+    catalog = (await rig.run(do="discover")).result["catalog"]
     streams = {entry["stream"]["name"]: entry["stream"] for entry in catalog["streams"]}
     assert set(streams) == {"Order Lines", "parts"}
     lines = streams["Order Lines"]
@@ -49,10 +49,10 @@ async def test_an_empty_source_is_an_error(rig: Rig) -> None:
 
 
 async def test_a_named_host_is_asked_for_and_its_refusal_told(rig: Rig) -> None:
-    told = await rig.run({"refused": "No."}, do="check", source=named())
+    told = await rig.child({"refused": "No."}, do="check", source=named())
     assert {"address": {"host": "db.example", "port": 1}} in told.lines
     assert told.error == "No."
-    told = await rig.run({"address": "127.0.0.1"}, do="check", source=named())
+    told = await rig.child({"address": "127.0.0.1"}, do="check", source=named())
     assert told.error == "The server cannot be reached, or went away."
     assert told.lines[-1]["error"]["retry"] is True
     assert "canary" not in str(told.lines) + told.stderr
@@ -93,7 +93,7 @@ async def test_a_folder_outside_the_data_root(rig: Rig) -> None:
 
 async def test_checks_of_both_ends(rig: Rig) -> None:
     for destination in (rig.parquet, rig.postgres):
-        told = await rig.run(do="check", destination=destination)
+        told = await rig.child(do="check", destination=destination)
         assert told.result == {"status": "SUCCEEDED", "message": ""}
     assert await rig.sql.fetchval("SELECT to_regclass('lake._isthmus_check')") is None
 
@@ -108,5 +108,5 @@ async def test_it_ends_when_nobody_is_there_any_more(rig: Rig) -> None:
 
 
 async def test_unknown_connectors(rig: Rig) -> None:
-    told = await rig.run(do="check", source={"type": "oracle", "config": {}})
+    told = await rig.child(do="check", source={"type": "oracle", "config": {}})
     assert told.error == "This worker has no source of type oracle."

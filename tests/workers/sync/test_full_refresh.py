@@ -27,7 +27,10 @@ EXACT_TEXT = [
 ]
 
 
-@pytest.mark.parametrize("precisions", [range(1, 19), range(19, 30), range(30, 39)])
+@pytest.mark.parametrize(
+    "precisions",
+    [range(1, 19), pytest.param(range(19, 30), marks=pytest.mark.long), range(30, 39)],
+)
 async def test_decimals_of_every_precision_and_scale(rig: Rig, precisions: range) -> None:
     """DuckDB's writer overflows where 9, 17, 18, 37 or 38 digits are behind the point."""
     kinds = [(p, s) for p in precisions for s in range(p + 1)]

@@ -1,15 +1,18 @@
 """A sync from the log is killed at named points and at random ones: nothing is lost, nothing doubled."""
 
 import asyncio
+import json
 import random
 
 import asyncpg
 import pytest
 
+from tests.workers.sync.kills import Ended, kill_after, kill_at
 from tests.workers.sync.rig import Line, Rig
 from workers.connectors.postgres_log import lsn_number
 
-TABLES = """CREATE TABLE one (id int PRIMARY KEY, v text, big text);
+TABLES = {"one": "id, v, big", "two": "a, b, v"}
+MAKE = """CREATE TABLE one (id int PRIMARY KEY, v text, big text);
 ALTER TABLE one ALTER big SET STORAGE EXTERNAL;
 CREATE TABLE two (a int, b text, v int, PRIMARY KEY (a, b));
 INSERT INTO one SELECT i, 'n', repeat(md5(i::text), 100) FROM generate_series(1, 300) i;
@@ -82,41 +85,26 @@ class Kills:
         self.known: set[str] = set()
 
     async def start(self) -> None:
-        await self.rig.sql.execute(TABLES)
+        await self.rig.sql.execute(MAKE)
         self.streams = await self.rig.streams("one", "two", mode="cdc")
 
-    async def at(self, point: str) -> None:
-        """Killed at a point by itself."""
-        child = await self.rig.start(
-            module="tests.workers.sync.dying_child",
-            environ={"DIE_AT": point},
-            do="sync",
-            destination=self.destination,
-            streams=self.streams,
-        )
-        await child.told()
-        await self._count(child.process.returncode == -9)
+    async def at(self, point: str) -> bool:
+        """Killed at a point by itself; whether it was."""
+        return await self._count(await kill_at(self.rig, self.destination, self.streams, point))
 
-    async def after(self, wait_s: float) -> None:
-        """Killed at some time after it has begun."""
-        child = await self.rig.start(do="sync", destination=self.destination, streams=self.streams)
-        assert child.process.stdout
-        await child.process.stdout.readline()
-        await asyncio.sleep(wait_s)
-        running = child.process.returncode is None
-        if running:
-            child.process.kill()
-        await child.told()
-        await self._count(running)
+    async def after(self, wait_s: float) -> bool:
+        """Killed at some time after it has begun; whether it still worked."""
+        return await self._count(await kill_after(self.rig, self.destination, self.streams, wait_s))
 
-    async def _count(self, killed: bool) -> None:
-        """Whether it has committed something that the slot does not know of."""
-        self.killed += killed
+    async def _count(self, ended: Ended) -> bool:
+        """Count the kill, and whether it has committed something that the slot does not know of."""
+        self.killed += ended.killed
         fresh = set(await self._committed()) - self.known
         self.known |= fresh
         confirmed = await self.rig.confirmed()
-        if killed and any(lsn_number(lsn) > lsn_number(confirmed) for lsn in fresh):
+        if ended.killed and any(lsn_number(lsn) > lsn_number(confirmed) for lsn in fresh):
             self.ahead += 1
+        return ended.killed
 
     async def _committed(self) -> list[str]:
         """The positions of the streams."""
@@ -127,9 +115,13 @@ class Kills:
                 "SELECT position->'at'->>'lsn' AS lsn FROM lake._isthmus_positions"
             )
             return [row["lsn"] for row in rows]
+        if self.where == "iceberg":
+            snapshots = [self.rig.iceberg_table(table).current_snapshot() for table in TABLES]
+            kept = [json.loads(snapshot.summary["isthmus.position"]) for snapshot in snapshots]
+            return [position["at"]["lsn"] for position in kept]
         return [
             self.rig.manifest(table)["position"]["at"]["lsn"]
-            for table in ("one", "two")
+            for table in TABLES
             if (self.rig.folder(table) / "_manifest.json").exists()
         ]
 
@@ -137,7 +129,7 @@ class Kills:
         """Once one has come through, the destination holds what the source holds."""
         told = await self.rig.sync(self.destination, self.streams)
         assert told.result
-        for table, columns in (("one", "id, v, big"), ("two", "a, b, v")):
+        for table, columns in TABLES.items():
             theirs = sorted(
                 tuple(row) for row in await self.rig.sql.fetch(f"SELECT {columns} FROM {table}")
             )
@@ -145,6 +137,10 @@ class Kills:
                 ours = sorted(await self.rig.living(table, columns))
                 ids = "SELECT count(*) - count(DISTINCT _olake_id) FROM lake."
                 assert await self.rig.sql.fetchval(ids + table) == 0
+            elif self.where == "iceberg":
+                rows = self.rig.iceberg_rows(table, f"{columns}, _op_type, _olake_id")
+                assert len({row[-1] for row in rows}) == len(rows)
+                ours = sorted(row[:-2] for row in rows if row[-2] != "d")
             else:
                 ours = self.rig.newest(table, columns)
                 events = self.rig.files(table, "count(*) FILTER (WHERE _op_type <> 'r')")
@@ -158,7 +154,7 @@ class Kills:
         self.loaded = dict(self.writer.events)
 
 
-@pytest.mark.parametrize("where", ["postgres", "parquet"])
+@pytest.mark.parametrize("where", ["parquet", pytest.param("postgres", marks=pytest.mark.long)])
 async def test_a_few_kills(logged: Rig, where: str) -> None:
     kills = Kills(logged, where, seed=1)
     await kills.start()

@@ -74,6 +74,7 @@ HARD: Doc = {
     "most": MaxKey(),
     "Weird Name!": 1,
     "_op_type": "mine",
+    "_CDC_timestamp": "mine",
 }
 
 
@@ -111,6 +112,7 @@ async def test_hard_types(rig: Rig, guarded: StandIn) -> None:
     assert json.loads(one["stamp"]) == {"$timestamp": {"t": 5, "i": 6}}
     assert json.loads(one["most"]) == {"$maxKey": 1}
     assert one["weird_name_"] == 1 and one["_op_type"] == "r" and "'_op_type'" in told.logs
+    assert "'_CDC_timestamp'" in told.logs
     assert "nothing" not in one
     assert {v for k, v in two.items() if not k.startswith("_")} == {None}
 

@@ -1,7 +1,12 @@
 """Destinations on S3, with a server that speaks it, and catalogs that are servers themselves."""
 
+import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +15,13 @@ from moto.server import ThreadedMotoServer
 from pyarrow.fs import S3FileSystem
 from pyiceberg.catalog.sql import SqlCatalog
 
+from tests.journeys.warehouse import warehouse
+from tests.servers import SessionServers
 from tests.workers.sync.rest_catalog import RestCatalogServer
 from tests.workers.sync.rig import Line, Rig
+from tests.workers.sync.test_changes import session
+from workers.connectors import registry
+from workers.connectors.base import Table
 
 TABLE = "CREATE TABLE one (id int PRIMARY KEY, t text); INSERT INTO one VALUES (1, 'a'), (2, 'ü')"
 pytestmark = pytest.mark.long
@@ -64,6 +74,18 @@ def read_json(store: str, key: str) -> Any:
         return json.loads(stream.read())
 
 
+def tidy(rig: Rig, scratch: Path, to: Line) -> None:
+    """Do the upkeep of a table as in ten days."""
+    with ExitStack() as stack:
+        made = replace(session(rig, stack, scratch, 9), address=lambda host, port: "127.0.0.1")
+        destination: Any = registry.destination(to["type"], made, to["config"])
+        destination.open()
+        stack.callback(destination.close)
+        destination.tidy(
+            Table("public.one", "job_db_public", "one", ()), datetime.now(UTC) + timedelta(days=10)
+        )
+
+
 async def test_parquet(rig: Rig, store: str) -> None:
     await rig.sql.execute(TABLE)
     streams = await rig.streams("one", partition_regex="/{t,'',}")
@@ -86,7 +108,7 @@ async def test_parquet(rig: Rig, store: str) -> None:
     assert objects(store, "some/") == set()
 
 
-async def test_iceberg(rig: Rig, store: str) -> None:
+async def test_iceberg(rig: Rig, store: str, tmp_path: Path) -> None:
     await rig.sql.execute(TABLE)
     streams = await rig.streams("one", mode="incremental", cursor="id")
     destination = iceberg(store, rig)
@@ -103,6 +125,11 @@ async def test_iceberg(rig: Rig, store: str) -> None:
     assert table.location().startswith("s3://lake/warehouse/")
     rows = table.scan(selected_fields=("id", "t")).to_arrow().to_pylist()
     assert sorted((row["id"], row["t"]) for row in rows) == [(1, "b"), (2, "ü"), (3, "c")]
+    await asyncio.to_thread(tidy, rig, tmp_path, destination)
+    table.refresh()
+    assert len(table.metadata.snapshots) == 1
+    kept = {task.file.file_path.removeprefix("s3://lake/") for task in table.scan().plan_files()}
+    assert {name for name in objects(store, "warehouse/") if name.endswith(".parquet")} == kept
     await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
     assert objects(store, "warehouse/") == set()
 
@@ -161,15 +188,48 @@ async def test_rest_catalog(rig: Rig) -> None:
     assert told.error == "The server cannot be reached, or went away."
 
 
-async def test_a_catalog_in_postgresql(rig: Rig, store: str) -> None:
+@pytest.fixture(scope="module")
+def catalog_database(session_servers: SessionServers) -> Iterator[dict[str, str]]:
+    with warehouse(session_servers) as given:
+        yield given
+
+
+async def test_a_catalog_in_postgresql(rig: Rig, catalog_database: dict[str, str]) -> None:
     """It is asked for through an address that was checked, and refuses a wrong password."""
+    await rig.sql.execute(TABLE)
+    given, host = catalog_database, "catalog.example.com"
+    port, database = given["WAREHOUSE_PORT"], given["WAREHOUSE_DATABASE"]
     destination = rig.iceberg
-    destination["config"]["writer"] |= {
-        "jdbc_url": "jdbc:postgresql://catalog.example.com:5499/lake",
-        "jdbc_username": "user",
-        "jdbc_password": "secret",
+    writer = destination["config"]["writer"]
+    writer |= {
+        "jdbc_url": f"jdbc:postgresql://{host}:{port}/{database}",
+        "jdbc_username": given["WAREHOUSE_USER"],
+        "jdbc_password": given["WAREHOUSE_PASSWORD"],
     }
     told = await rig.run({"refused": "No."}, do="check", destination=destination)
     assert told.error == "No."
     told = await rig.run(LOCAL, do="check", destination=destination)
+    assert told.result["status"] == "SUCCEEDED"
+    assert {"address": {"host": host, "port": int(port)}} in told.lines
+    streams = await rig.streams("one", mode="incremental", cursor="id")
+    for change, rows in (("SELECT 1", 2), ("UPDATE one SET t = 'b'", 2), ("SELECT 1", 0)):
+        await rig.sql.execute(change)
+        assert (await rig.sync(destination, streams, answer=LOCAL)).result["rows"] == rows
+    login = f"{given['WAREHOUSE_USER']}:{given['WAREHOUSE_PASSWORD']}"
+    catalog = SqlCatalog("lake", uri=f"postgresql+pg8000://{login}@127.0.0.1:{port}/{database}")
+    table = await asyncio.to_thread(catalog.load_table, ("job_db_public", "one"))
+    found = table.scan().to_arrow().to_pylist()
+    assert sorted((row["id"], row["t"]) for row in found) == [(1, "b"), (2, "b")]
+    await rig.run(LOCAL, do="clear", destination=destination, streams=streams)
+    assert catalog.list_tables("job_db_public") == []
+    catalog.engine.dispose()
+    wrong = {**writer, "jdbc_password": "wrong"}
+    told = await rig.run(LOCAL, do="check", destination=_with(destination, wrong))
+    assert told.error == "The catalog's database refuses the user name or the password."
+    away = {**writer, "jdbc_url": f"jdbc:postgresql://{host}:1/{database}"}
+    told = await rig.run(LOCAL, do="check", destination=_with(destination, away))
     assert told.error == "The catalog's database cannot be used now, or went away."
+
+
+def _with(destination: Line, writer: Line) -> Line:
+    return {**destination, "config": {**destination["config"], "writer": writer}}

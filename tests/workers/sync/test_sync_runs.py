@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from tests.journeys.live import Live, live
 from tests.journeys.warehouse import warehouse
 from tests.servers import SessionServers
+from tests.workers.notify.sinks import http_sink
 
 TESTED = "connection { status message } errors { message }"
 STARTED = "task { id number } errors { message }"
@@ -21,6 +22,19 @@ TASK = """query($id: ID!) { node(id: $id) { ... on SyncTask {
   status error rows bytes streamProgress steps { name status error }
   logs(first: 100) { nodes { message } } } } }"""
 
+SLOT = """query($number: Int!) { syncJob(by: {number: $number}) {
+  slotRetainedBytes slotWarning slotSeenAt } }"""
+DELETED = "deletedId errors { message }"
+# The last row is read only when nobody holds the lock.
+SLOW = (
+    "CREATE TABLE slow AS SELECT i AS id, md5(i::text) || md5(i::text || 'x') AS v "
+    "FROM generate_series(1, 400000) AS i",
+    """CREATE FUNCTION is_read(id int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+      IF id = 400000 THEN PERFORM pg_advisory_xact_lock_shared(7); END IF; RETURN true; END $$""",
+    "CREATE POLICY waits ON slow USING (is_read(id))",
+    "ALTER TABLE slow ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE slow FORCE ROW LEVEL SECURITY",
+)
 STREAMS = """query($number: Int!) { syncJob(by: {number: $number}) {
   streams(first: 1) { nodes { id state } } } }"""
 
@@ -105,6 +119,26 @@ class Jobs:
         assert not made["errors"], made
         return int(made["job"]["number"])
 
+    def logged_job(self, name: str, slot: str, *, create: bool, **settings: Any) -> int:
+        """A job that is off, whose source names a slot."""
+        log = {"type": "CDC", "replication_slot": slot, "publication": "p"}
+        log |= {"create_missing": create, "initial_wait_time": 120}
+        versioned = {"connectorVersion": "v0.9.4"}
+        source = {"type": "postgres", "config": {**self.source, "update_method": log}}
+        lake = {"type": "PARQUET", "writer": {"local_path": name}}
+        input = {
+            "name": name,
+            "isActive": False,
+            "source": {"name": f"{name}_source", **versioned, **source},
+            "destination": {"name": f"{name}_to", **versioned, "type": "parquet", "config": lake},
+            "advancedSettings": settings,
+        }
+        made = self.call(
+            "syncJobCreate", "SyncJobCreateInput", input, "job { number } errors { message }"
+        )
+        assert not made["errors"], made
+        return int(made["job"]["number"])
+
     def start(self, job: int, field: str = "syncJobStart") -> str:
         kind = field[0].upper() + field[1:] + "Input"
         started = self.call(field, kind, {"by": {"number": job}}, STARTED)
@@ -123,6 +157,14 @@ class Jobs:
         kind = f"SyncStreamState{verb}Input"
         said = self.call(f"syncStreamState{verb}", kind, {"id": id, **more}, "errors { message }")
         assert not said["errors"], said
+
+    async def until(self, look: Callable[[], Any]) -> Any:
+        """The first true answer."""
+        deadline = time.monotonic() + 60
+        while not (found := look()):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+        return found
 
     async def ended(self, id: str) -> dict[str, Any]:
         deadline = time.monotonic() + 60
@@ -149,6 +191,7 @@ def installation(
             ISTHMUS_WAREHOUSE_URL=session_servers.urls.warehouse_url,
             ISTHMUS_KILL_GRACE_S="0.5",
             ISTHMUS_LEASE_S="3",
+            ISTHMUS_SLOT_LOOK_S="1",
         ) as made,
     ):
         yield made, variables
@@ -292,3 +335,56 @@ async def test_the_process_dies_with_its_worker_and_another_goes_on(
     made.start("worker", "worker")
     task = await jobs.ended(id)
     assert task["status"] == "SUCCEEDED", task
+
+
+async def test_files_are_seen_to_grow_while_they_are_written(jobs: Jobs) -> None:
+    await jobs.sql(*SLOW)
+    writer = {"local_path": "grows", "max_file_size_mb": 1}
+    parquet = {"type": "parquet", "config": {"type": "PARQUET", "writer": writer}}
+    job = jobs.job("grows", parquet)
+    con = await jobs.connect()
+    await con.execute("SELECT pg_advisory_lock(7)")
+    id = jobs.start(job)
+    seen = await jobs.until(lambda: next((t for t in [jobs.task(id)] if int(t["bytes"])), None))
+    assert seen["status"] == "RUNNING"
+    under_way = seen["streamProgress"]["public.slow"]
+    assert under_way["status"] == "running" and under_way["bytes"] == int(seen["bytes"])
+    await con.close()
+    task = await jobs.ended(id)
+    assert (task["status"], int(task["rows"])) == ("SUCCEEDED", 400000)
+    assert int(task["bytes"]) > int(seen["bytes"])
+
+
+async def test_slots_are_watched_and_go_with_their_jobs(
+    jobs: Jobs, session_servers: SessionServers
+) -> None:
+    session_servers.superuser(f"ALTER ROLE {jobs.source['username']} REPLICATION")
+    con = await jobs.connect()
+    names = [f"{kind}_{jobs.source['database']}" for kind in ("made", "own")]
+    for name in names:
+        await con.execute("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", name)
+    with http_sink() as sink:
+        numbers = [
+            jobs.logged_job(name, name, create=create, webhook_url=sink.url())
+            for name, create in zip(names, (True, False), strict=True)
+        ]
+        for number in numbers:
+            await jobs.until(
+                lambda n=number: jobs.ask(SLOT, {"number": n})["syncJob"]["slotRetainedBytes"]
+            )
+            gone = jobs.call(
+                "syncJobDelete", "SyncJobDeleteInput", {"by": {"number": number}}, DELETED
+            )
+            assert not gone["errors"]
+        await jobs.until(lambda: sink.posted)
+        (posted,) = sink.posted
+    told = posted.body
+    assert (told["event"], told["job"]["name"], told["task"]) == ("slot.warning", names[1], None)
+    assert f"pg_drop_replication_slot('{names[1]}')" in told["error"]
+    assert told["error"] in told["text"] and jobs.canary not in str(told)
+    left = "SELECT slot_name::text FROM pg_replication_slots WHERE database = current_database()"
+    async with asyncio.timeout(60):
+        while [row[0] for row in await con.fetch(left)] != [names[1]]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await con.execute("SELECT pg_drop_replication_slot($1)", names[1])
+    await con.close()

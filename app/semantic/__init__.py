@@ -1,0 +1,1 @@
+"""The semantic layer: models of tables and measures, and the queries that are asked of them."""

@@ -1,0 +1,1 @@
+"""Verbs of models, and of the queries that workers run."""

@@ -1,0 +1,52 @@
+"""Refresh keys: as long as they are the same, an answer holds."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from app.semantic.asking import Statement, Wanted, answer, together
+from app.semantic.model import RefreshKey
+
+EVERY_S = 10
+"""Where a key does not say how often it may change."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A table's key, and where its SQL is asked."""
+
+    key: RefreshKey
+    statement: Statement | None
+
+
+async def value_of(keys: Sequence[Key], *, renew: bool, wait_s: float) -> str | None:
+    """All the keys' values now, as one text; None where their SQL takes longer than `wait_s`."""
+    values = await together([_value(one, renew, wait_s) for one in keys])
+    known = [value for value in values if value is not None]
+    return "|".join(known) if len(known) == len(values) else None
+
+
+async def _value(one: Key, renew: bool, wait_s: float) -> str | None:
+    period = _period(one.key, time.time())
+    if one.statement is None:
+        return period
+    # Where its asker was told to come again, the run that is waited for counts as new.
+    found = await answer(one.statement, Wanted(period, 0 if renew else None), wait_s)
+    return None if found is None else sha256(found.content).hexdigest()
+
+
+def _period(key: RefreshKey, now: float) -> str:
+    """Which of the periods between which the key may change it is now."""
+    if key.immutable:
+        return "immutable"
+    if key.cron is not None:
+        zone = ZoneInfo(key.timezone)
+        local = datetime.fromtimestamp(now, UTC).astimezone(zone)
+        # Its last time up to now, which the reverse search leaves out.
+        return next(CronSim(key.cron, local + timedelta(seconds=1), reverse=True)).isoformat()
+    return str(int(now // (key.every or EVERY_S)))

@@ -1,0 +1,1 @@
+"""The REST dialect of Lens and Cube: questions to a semantic model."""

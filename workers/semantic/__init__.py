@@ -1,0 +1,1 @@
+"""The query lane: statements of semantic models, run on their data sources."""
