@@ -16,6 +16,10 @@ Credential = Literal["token", "key", "none"]
 """What a route asks of its caller: a signed-in user, the installation's key, or nothing."""
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Sent:
     """A file that came with a request and is staged: its name, and what names it to the graph.
@@ -25,7 +29,7 @@ class Sent:
 
     name: str
     upload: str
-    forget: Callable[[], Awaitable[None]]
+    forget: Callable[[], Awaitable[None]] = _nothing
 
 
 @dataclass(frozen=True)

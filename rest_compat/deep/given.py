@@ -7,6 +7,7 @@ from typing import Any
 from app.core.errors import NotFound
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.words import camel
+from rest_compat.described import FLAG, INTEGER, INTEGERS, takes
 from rest_compat.dialect import Call
 
 REQUIRED = "This field is required."
@@ -14,6 +15,7 @@ BLANK = "This field may not be blank."
 MAX_ID = 2**31
 Check = Callable[[Any], Any]
 """A member's value -> what the operation takes; ValueError with words for what it cannot."""
+NUMBER_OR_NULL = {"type": ["integer", "null"]}
 
 
 def members(
@@ -40,7 +42,9 @@ def members(
 
 def text(*, blank: bool = True, most: int | None = None) -> Check:
     """A text; null counts as blank."""
+    length = ({} if most is None else {"maxLength": most}) | ({} if blank else {"minLength": 1})
 
+    @takes({"type": ["string", "null"] if blank else "string", **length})
     def check(value: Any) -> str:
         if isinstance(value, bool | list | dict):
             raise ValueError("Not a valid string.")
@@ -56,7 +60,9 @@ def text(*, blank: bool = True, most: int | None = None) -> Check:
 
 def choice(words: Mapping[Any, str]) -> Check:
     """One of a few words."""
+    is_number = all(isinstance(word, int) for word in words)
 
+    @takes({"type": "integer" if is_number else "string", "enum": list(words)})
     def check(value: Any) -> str:
         by_text = {str(theirs): ours for theirs, ours in words.items()}
         if value is None:
@@ -68,6 +74,7 @@ def choice(words: Mapping[Any, str]) -> Check:
     return check
 
 
+@takes(FLAG)
 def flag(value: Any) -> bool:
     """A boolean, also as forms have it."""
     found = {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower())
@@ -76,6 +83,7 @@ def flag(value: Any) -> bool:
     return found
 
 
+@takes({"type": ["string", "null"], "format": "date", "examples": ["2026-05-01", "2025-01-02"]})
 def day(value: Any) -> str | None:
     """A day or null."""
     if value in (None, ""):
@@ -88,6 +96,7 @@ def day(value: Any) -> str | None:
         ) from None
 
 
+@takes(INTEGER)
 def key(value: Any) -> int:
     """An id, also as a text of digits."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
@@ -98,11 +107,13 @@ def key(value: Any) -> int:
     raise ValueError(f"Incorrect type. Expected pk value, received {kind}.")
 
 
+@takes(NUMBER_OR_NULL)
 def key_or_null(value: Any) -> int | None:
     """An id, null or an empty text."""
     return None if value in (None, "") else key(value)
 
 
+@takes({"type": ["array", "integer", "null"], "items": INTEGER})
 def keys_or_one(value: Any) -> list[int]:
     """A list of ids, one of them, or null for none."""
     if isinstance(value, list):
@@ -110,11 +121,13 @@ def keys_or_one(value: Any) -> list[int]:
     return [] if value in (None, "") else [key(value)]
 
 
+@takes({"type": ["object", "integer", "null"], "properties": {"id": NUMBER_OR_NULL}})
 def nested_key(value: Any) -> int | None:
     """`{"id": 5}`, 5 or null."""
     return key_or_null(value.get("id")) if isinstance(value, dict) else key_or_null(value)
 
 
+@takes(INTEGERS)
 def keys(value: Any) -> list[int]:
     """A list of ids."""
     if not isinstance(value, list):
@@ -125,6 +138,7 @@ def keys(value: Any) -> list[int]:
 def nothing(text: str) -> Check:
     """Nothing: what is not kept here is refused in words where it is more than that."""
 
+    @takes({"type": ["array", "null"], "maxItems": 0, "description": text})
     def check(value: Any) -> None:
         if value not in (None, "", []):
             raise ValueError(text)

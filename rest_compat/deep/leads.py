@@ -8,6 +8,7 @@ from rest_compat.deep import given as g
 from rest_compat.deep import query as q
 from rest_compat.deep import words as w
 from rest_compat.deep.answer import BadInput, is_server
+from rest_compat.described import INTEGER, TEXT, one_of, taken_by, takes
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -27,16 +28,24 @@ ORDER = {
 }
 
 
+EXISTS = {
+    "entries_do_not_exist": True,
+    "assessment_does_not_exist": True,
+    "entries_exists": False,
+    "assessment_exists": False,
+}
+"""There are no entries and no assessments here: all leads are without them, none has any."""
+
+
+@takes(one_of(EXISTS))
 def _exists(text: str) -> Any:
-    """There are no entries and no assessments here: all leads are without them, none has any."""
-    if text in ("entries_do_not_exist", "assessment_does_not_exist"):
-        return None
-    if text not in ("entries_exists", "assessment_exists"):
+    if text not in EXISTS:
         text = f"Select a valid choice. {text} is not one of the available choices."
         raise ValueError(text)
-    return "number", "in", []
+    return None if EXISTS[text] else ("number", "in", [])
 
 
+@takes(taken_by(q.texts))
 def _risks(text: str) -> Any:
     # A lead may have the word in one trigger and the risk in another.
     return "and", "", [{"emmTrigger": {"riskFactor": {"in": q.texts(text)[2]}}}]
@@ -66,8 +75,11 @@ FILTERS: dict[str, Any] = {
     "exists": _exists,
     "classified_doc_id": q.nobody,
 }
+CLIENT_ID = {"type": ["string", "null"], "maxLength": 128}
+TRIGGER = {"emmKeyword": TEXT, "emmRiskFactor": TEXT, "count": g.NUMBER_OR_NULL}
 
 
+@takes({"type": ["string", "integer", "null"]})
 def _source(value: Any) -> Any:
     """A text, or the id of an organisation."""
     return (
@@ -75,6 +87,7 @@ def _source(value: Any) -> Any:
     )
 
 
+@takes({"type": "array", "items": {"type": "object", "properties": TRIGGER}})
 def _triggers(value: Any) -> Any:
     return [
         {
@@ -86,6 +99,7 @@ def _triggers(value: Any) -> Any:
     ]
 
 
+@takes({"type": "array", "items": {"type": "object", "properties": {"name": TEXT}}})
 def _entities(value: Any) -> Any:
     return [{"name": g.text(blank=False, most=255)(one.get("name"))} for one in g.objects(value)]
 
@@ -108,10 +122,14 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "is_assessment_lead": ("isAssessmentLead", g.flag),
     "emm_triggers": ("emmTriggers", _triggers),
     "emm_entities": ("emmEntities", _entities),
-    "client_id": ("clientId", lambda value: None if value is None else g.text(most=128)(value)),
+    "client_id": (
+        "clientId",
+        takes(CLIENT_ID)(lambda v: None if v is None else g.text(most=128)(v)),
+    ),
 }
 
 
+@takes({"type": ["integer", "array"], "items": INTEGER, "description": "On creation also several."})
 def _project(value: Any) -> Any:
     return [g.key(one) for one in value] if isinstance(value, list) and value else g.key(value)
 
@@ -343,5 +361,5 @@ def copied(data: Any, call: Call) -> Answer:
     """What was copied where."""
     copies = data["payload"]["copies"]
     by_project = {str(one["projectNumber"]): one["leadNumbers"] for one in copies}
-    shown = {"projects": call.body["projects"], "leads": call.body["leads"]}
+    shown = {n: g.keys(call.body[n]) for n in ("projects", "leads")}
     return Answer(201, {**shown, "leadsByProjects": by_project})

@@ -8,6 +8,7 @@ from rest_compat.deep import given as g
 from rest_compat.deep import query as q
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.leads import common, file_of
+from rest_compat.described import one_of, takes
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -41,13 +42,15 @@ def named(call: Call) -> dict[str, Any]:
     return {"where": {"number": {"eq": g.number(call)}}, "first": 1, "offset": 0}
 
 
+PASSWORDS = {
+    "old_password": ("currentPassword", g.text(blank=False)),
+    "new_password": ("newPassword", g.text(blank=False)),
+}
+
+
 def new_password(call: Call) -> dict[str, Any]:
     """A new password of the caller, and the one until now."""
-    known = {
-        "old_password": ("currentPassword", g.text(blank=False)),
-        "new_password": ("newPassword", g.text(blank=False)),
-    }
-    return {"input": g.members(call.body, known, tuple(known))}
+    return {"input": g.members(call.body, PASSWORDS, tuple(PASSWORDS))}
 
 
 def password_changed(_: Any, __: Call) -> Answer:
@@ -112,13 +115,19 @@ GROUP = {
 }
 
 
+GROUP_ORDER = {
+    "id": "NUMBER",
+    "title": "TITLE",
+    "created_at": "CREATED_AT",
+    "modified_at": "UPDATED_AT",
+}
+
+
 def wanted_groups(call: Call) -> dict[str, Any]:
     """Which groups."""
-    known = {"id": "NUMBER", "title": "TITLE", "created_at": "CREATED_AT"}
-    known["modified_at"] = "UPDATED_AT"
     filters = {"id": q.numbers("number"), "title": q.text("title", "contains")}
     where = q.filters(call.query, {**filters, "search": q.text("title", "contains")})
-    return {"where": where, "order": q.order(call.query, known, q.NEWEST), **q.page(call)}
+    return {"where": where, "order": q.order(call.query, GROUP_ORDER, q.NEWEST), **q.page(call)}
 
 
 def by_path(call: Call) -> dict[str, Any]:
@@ -204,16 +213,18 @@ def gone_group(call: Call) -> dict[str, Any]:
     return {"input": {"by": g.by(call)}}
 
 
+MEMBER_FILTERS = {
+    "id": q.numbers("number"),
+    "group": q.numbers("groupNumber"),
+    "member": q.numbers("userNumber"),
+}
+MEMBER_ORDER = {"id": "NUMBER", "joined_at": "CREATED_AT"}
+
+
 def wanted_members(call: Call) -> dict[str, Any]:
     """Which members of groups."""
-    known = {"id": "NUMBER", "joined_at": "CREATED_AT", "created_at": "CREATED_AT"}
-    filters = {
-        "id": q.numbers("number"),
-        "group": q.numbers("groupNumber"),
-        "member": q.numbers("userNumber"),
-    }
-    where = q.filters(call.query, filters)
-    return {"where": where, "order": q.order(call.query, known), **q.page(call)}
+    where, order = q.filters(call.query, MEMBER_FILTERS), q.order(call.query, MEMBER_ORDER)
+    return {"where": where, "order": order, **q.page(call)}
 
 
 def members(data: Any, call: Call) -> dict[str, Any]:
@@ -229,11 +240,19 @@ def one_member(data: Any, _: Call) -> dict[str, Any]:
     return member(found[0])
 
 
-def _is_admin(value: Any) -> bool:
-    return bool(ROLES[g.choice({name: name for name in ROLES})(value)])
-
-
 ROLES = {"admin": True, "normal": False}
+
+
+@takes(one_of(ROLES))
+def _is_admin(value: Any) -> bool:
+    return ROLES[g.choice({name: name for name in ROLES})(value)]
+
+
+MEMBER: dict[str, tuple[str, g.Check]] = {
+    "group": ("group", g.key),
+    "member": ("userNumber", g.key),
+    "role": ("isAdmin", _is_admin),
+}
 
 
 def member_changes(call: Call) -> dict[str, Any]:
@@ -250,12 +269,7 @@ def changed_member(data: Any, _: Call) -> dict[str, Any]:
 
 def new_member(call: Call) -> dict[str, Any]:
     """A user who joins a group."""
-    known: dict[str, tuple[str, g.Check]] = {
-        "group": ("group", g.key),
-        "member": ("userNumber", g.key),
-        "role": ("isAdmin", _is_admin),
-    }
-    found = g.members(call.body, known, ("group", "member"))
+    found = g.members(call.body, MEMBER, ("group", "member"))
     return {"input": {**found, "group": {"number": found["group"]}}}
 
 

@@ -9,6 +9,7 @@ from rest_compat.deep import query as q
 from rest_compat.deep import words as w
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.leads import common, organization, person
+from rest_compat.described import INTEGER, one_of, takes
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -22,6 +23,7 @@ ORDER = {
 }
 
 
+@takes(one_of(["my_projects", "not_my_projects"]))
 def _involvement(value: str) -> Any:
     known = {"my_projects": True, "not_my_projects": False}
     if value not in known:
@@ -45,6 +47,10 @@ FILTERS: dict[str, Any] = {
 }
 
 
+PART = {"organization": INTEGER, "organizationType": one_of(w.ORGANIZATION_KINDS)}
+
+
+@takes({"type": "array", "items": {"type": "object", "properties": PART}})
 def _organizations(value: Any) -> list[dict[str, Any]]:
     kind = g.choice(w.ORGANIZATION_KINDS)
     return [
@@ -75,6 +81,7 @@ REFUSED: dict[str, tuple[str, g.Check]] = {
     ),
 }
 """What clients of DEEP give a project and it does not keep here."""
+NO_ROLE: dict[str, Any] = {"id": None, "name": None, "title": None}
 NEW = {**MEMBERS, "is_private": ("isPrivate", g.flag)}
 
 
@@ -210,7 +217,7 @@ def changed(data: Any, call: Call) -> dict[str, Any]:
 
 def membership(row: Any) -> dict[str, Any]:
     """A member of a project."""
-    user, role = row["user"] or {}, row["role"]
+    user, role = row["user"] or {}, row["role"] or NO_ROLE
     _, level, is_admin = w.ROLES.get(role["name"], ("unknown", 0, False))
     return {
         "id": row["id"],
@@ -221,7 +228,7 @@ def membership(row: Any) -> dict[str, Any]:
         "memberOrganization": "",
         "role": role["id"],
         "roleDetails": {"id": role["id"], "title": role["title"], "level": level},
-        "project": row["project"]["id"],
+        "project": (row["project"] or {}).get("id"),
         "addedBy": (row["addedBy"] or {}).get("id"),
         "addedByName": row["addedByName"],
         "joinedAt": row["joinedAt"],

@@ -7,11 +7,14 @@ from urllib.parse import urlencode
 
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.words import camel
+from rest_compat.described import FLAG, TEXT, taken_by, takes
 from rest_compat.dialect import Call
 
 DEFAULT, MOST = 100, 10_000
 MOST_OFFSET = 10_000_000
+MOMENT = "A day, with or without its offset from UTC, or a whole date and time."
 BIG = 2**31
+IDS = {**TEXT, "examples": ["1,2", "3"], "description": "Ids, separated by commas."}
 Given = Mapping[str, Any]
 
 
@@ -135,6 +138,7 @@ def filters(given: Given, known: Mapping[str, Callable[[str], Any]]) -> dict[str
 def numbers(field: str) -> Callable[[str], Any]:
     """Ids with commas between them."""
 
+    @takes(IDS)
     def make(text: str) -> Any:
         parts = [one.strip() for one in text.split(",") if one.strip()]
         if not all(one.isascii() and one.isdigit() and int(one) < BIG for one in parts):
@@ -147,6 +151,7 @@ def numbers(field: str) -> Callable[[str], Any]:
 def number(field: str) -> Callable[[str], Any]:
     """One id."""
 
+    @takes({**TEXT, "examples": ["1", "2"], "description": "An id."})
     def make(text: str) -> Any:
         if not (text.isascii() and text.isdigit() and int(text) < BIG):
             raise ValueError("Enter a whole number.")
@@ -155,6 +160,7 @@ def number(field: str) -> Callable[[str], Any]:
     return make
 
 
+@takes({**IDS, "description": f"{IDS['description']} Nothing here has any."})
 def nobody(text: str) -> Any:
     """Ids of what no row has here."""
     numbers("")(text)
@@ -164,6 +170,7 @@ def nobody(text: str) -> Any:
 def parts(field: str, member: str, make: Callable[[str], Any]) -> Callable[[str], Any]:
     """A condition on a member of what a field filters by."""
 
+    @takes(taken_by(make))
     def made(text: str) -> Any:
         _, operator, value = make(text)
         return field, member, {operator: value}
@@ -171,6 +178,7 @@ def parts(field: str, member: str, make: Callable[[str], Any]) -> Callable[[str]
     return made
 
 
+@takes({**TEXT, "examples": ["flood,fire", "storm"], "description": "Separated by commas."})
 def texts(text: str) -> Any:
     """Texts with commas between them."""
     return "", "in", [one.strip() for one in text.split(",") if one.strip()][:1000]
@@ -179,7 +187,9 @@ def texts(text: str) -> Any:
 def words(field: str, known: Mapping[Any, str]) -> Callable[[str], Any]:
     """Choices with commas between them."""
     by_text = {str(theirs): ours for theirs, ours in known.items()}
+    told = f"Separated by commas: {', '.join(by_text)}."
 
+    @takes({**TEXT, "examples": list(by_text), "description": told})
     def make(text: str) -> Any:
         parts = [one.strip() for one in text.split(",") if one.strip()]
         for one in parts:
@@ -193,12 +203,13 @@ def words(field: str, known: Mapping[Any, str]) -> Callable[[str], Any]:
 
 def text(field: str, operator: str) -> Callable[[str], Any]:
     """A text as it is."""
-    return lambda value: (field, operator, value)
+    return takes(TEXT)(lambda value: (field, operator, value))
 
 
 def flag(field: str, operator: str = "") -> Callable[[str], Any]:
     """true or false, as Python and JSON write them."""
 
+    @takes(FLAG)
     def make(value: str) -> Any:
         if value.lower() not in ("true", "false", "1", "0"):
             raise ValueError("Must be a valid boolean.")
@@ -210,6 +221,7 @@ def flag(field: str, operator: str = "") -> Callable[[str], Any]:
 def day(field: str, operator: str) -> Callable[[str], Any]:
     """A day."""
 
+    @takes({**TEXT, "format": "date", "examples": ["2026-05-01", "2025-01-02"]})
     def make(value: str) -> Any:
         try:
             return field, operator, date.fromisoformat(value).isoformat()
@@ -222,6 +234,7 @@ def day(field: str, operator: str) -> Callable[[str], Any]:
 def moment(field: str, operator: str) -> Callable[[str], Any]:
     """A day with its offset (`2024-05-03+0000`), a plain day, or a whole date and time."""
 
+    @takes({**TEXT, "examples": ["2026-05-01+0000", "2025-01-02"], "description": MOMENT})
     def make(value: str) -> Any:
         for form in ("%Y-%m-%d%z", "%Y-%m-%d"):
             try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from app.settings import Settings
 from rest_compat.deep import answer, auth, body, groups, leads, people, projects
+from rest_compat.deep.described import described
 from rest_compat.dialect import Dialect, Route
 
 V = "/api/v1"
@@ -135,6 +136,7 @@ def dialect(settings: Settings) -> Dialect:
         read=body.read,
         before=answer.redirect,
         finish=answer.finish,
+        described=described(settings),
     )
 
 

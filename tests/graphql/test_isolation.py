@@ -271,6 +271,7 @@ ARGUMENTS |= {
     "organization": ["(by: {number: 1})"],
     "organizationTypes": [""],
     "userGroups": [""],
+    "userGroupMembers": [""],
     "userGroup": ['(by: {id: "$UserGroup"})'],
 }
 ARGUMENTS["node"] = [f'(id: "${name}")' for name in TYPES]
