@@ -39,11 +39,17 @@ ABOUT = {
 }
 _NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 _PATH = ("id", "project", "member", "request")
-PAGE = (
-    Parameter("limit", INTEGER, "How many rows; what is no such number counts as the default."),
-    Parameter("offset", INTEGER, "How many rows to leave out before them."),
-    Parameter("after", TEXT, "Where a link of ours goes on; goes with the link's `offset`."),
-)
+
+
+def _page(default: int = q.DEFAULT, most: int = q.MOST) -> tuple[Parameter, ...]:
+    return (
+        Parameter("limit", INTEGER, f"How many rows: {default} unless given, at most {most}."),
+        Parameter("offset", INTEGER, "How many rows to leave out before them."),
+        Parameter("after", TEXT, "Where a link of ours goes on; goes with the link's `offset`."),
+    )
+
+
+PAGE = _page()
 VERSION = (
     Parameter(
         "If-Match",
@@ -70,11 +76,11 @@ def _filters(known: Mapping[str, Any]) -> tuple[Parameter, ...]:
 
 LEADS = _filters(leads.FILTERS)
 LEAD_LIST = (*LEADS, _ordering(leads.ORDER), *PAGE)
-GROUP_LIST = (*_filters(groups.GROUP_FILTERS), _ordering(groups.GROUP_ORDER), *PAGE)
+GROUP_LIST = (*_filters(groups.GROUP_FILTERS), _ordering(groups.GROUP_ORDER), *_page(10, 100))
 ORGANIZATION_LIST = (
     *_filters(groups.ORGANIZATION_FILTERS),
     _ordering(NAMED_ORDER),
-    *PAGE,
+    *_page(10, 15),
 )
 PROJECT_LIST = (*_filters(projects.FILTERS), SEARCH, _ordering(projects.ORDER), *PAGE)
 USER_LIST = (*_filters(people.FILTERS), _ordering(people.ORDER), *PAGE)
@@ -218,7 +224,7 @@ def described(settings: Settings) -> Described:
         known={
             "Role.name": _ROLES,
             "Role.permissions": _PERMISSIONS,
-            "Project.viewerRole": _ROLES,
+            "Project.viewerRole": (*_ROLES, None),
             "LeadCopies.projectNumber": (ANY,),
             # The one that the path of a sampled request names.
             "Membership.number": (7002, 7102),

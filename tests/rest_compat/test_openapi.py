@@ -1,5 +1,9 @@
 """The OpenAPI document: valid, whole, and as honest about requests as the code that reads them."""
 
+import json
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -131,6 +135,21 @@ def test_nothing_of_the_samples_is_left(document: dict[str, Any]) -> None:
         assert not [
             w for w in one["enum"] if isinstance(w, str) and w.startswith(("some ", "7001"))
         ]
+
+
+def test_deep_is_told_in_the_dialect_of_the_setting(document: dict[str, Any]) -> None:
+    def lead(of: dict[str, Any]) -> Any:
+        told = of["paths"]["/api/v1/leads/{id}/"]["get"]["responses"]["200"]
+        return told["content"]["application/json"]["schema"]["properties"]
+
+    environ = {**os.environ, "ISTHMUS_DEEP_DIALECT": "server"}
+    told = subprocess.run(
+        [sys.executable, "-m", "app.cli", "openapi"], env=environ, capture_output=True, check=True
+    )
+    of_server = lead(json.loads(told.stdout))
+    assert lead(document)["assignee"] == {"type": "array", "items": {"type": "integer"}}
+    assert of_server["assignee"] == {"type": "integer"}
+    assert "website" in lead(document) and "website" not in of_server
 
 
 @pytest.mark.parametrize(
