@@ -135,7 +135,9 @@ async def test_plain_limit_and_offset_count_from_the_start(alice: Person) -> Non
     assert (other.status_code, other.json()["errorCode"]) == (400, 400)
 
 
-async def test_a_page_behind_a_cursor_is_one_statement_too(alice: Person) -> None:
+async def test_a_page_behind_a_cursor_is_one_statement_too(
+    alice: Person, compile_reads: bool
+) -> None:
     project = await rows.project()
     await rows.member(project, alice.user, "owner")
     there = [await rows.lead(project) for _ in range(3)]
@@ -143,7 +145,10 @@ async def test_a_page_behind_a_cursor_is_one_statement_too(alice: Person) -> Non
     link = (await alice("GET", url)).json()["next"].removeprefix(f"http://testserver{V}")
     before = await reads(alice)
     assert await ids(alice, link) == there[1:2]
-    assert [a - b for a, b in zip(await reads(alice), before, strict=True)] == [1, 0]
+    assert [a - b for a, b in zip(await reads(alice), before, strict=True)] == [
+        compile_reads,
+        not compile_reads,
+    ]
 
 
 async def reads(who: Person) -> tuple[float, float]:
