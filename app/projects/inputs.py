@@ -147,6 +147,43 @@ ProjectOrder = order_input(
 )
 
 
+@strawberry.input(description="Which wishes to join a project.")
+class JoinRequestFilter:
+    """Conditions on wishes."""
+
+    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
+    project_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of the project."
+    )
+    status: EnumFilter[JoinRequestStatus] | None = strawberry.field(
+        default=UNSET, description="By status."
+    )
+    is_own: bool | None = strawberry.field(
+        default=UNSET, description="Whether they are the caller's own."
+    )
+
+
+def _is_own(value: bool) -> ColumnElement[bool]:
+    own = t.join_requests.c.user_id.is_not_distinct_from(VIEWER.id)
+    return own if value else ~own
+
+
+JOIN_REQUEST_COLUMNS = {
+    "number": t.join_requests.c.id,
+    "project_number": t.join_requests.c.project_id,
+    "status": t.join_requests.c.status,
+    "is_own": _is_own,
+}
+JoinRequestOrder = order_input(
+    "JoinRequest",
+    {
+        "NUMBER": (t.join_requests.c.id, "By number."),
+        "CREATED_AT": (t.join_requests.c.created_at, "By age."),
+        "UPDATED_AT": (t.join_requests.c.updated_at, "By when they were made or answered."),
+    },
+)
+
+
 @strawberry.input(description="Names one project; exactly one field.", one_of=True)
 class ProjectBy:
     """How a project is named."""

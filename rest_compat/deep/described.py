@@ -90,7 +90,7 @@ NAMED_LIST = (*_NAMED, _ordering(NAMED_ORDER), *PAGE)
 WHOLE_LISTS = (
     groups.organization_types,
     people.group_members,
-    people.notifications,
+    projects.notifications,
     projects.members,
     projects.wishes,
     projects.roles,

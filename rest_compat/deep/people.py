@@ -58,11 +58,6 @@ def password_changed(_: Any, __: Call) -> Answer:
     return Answer(200, {})
 
 
-def notifications(_: Any, call: Call) -> dict[str, Any]:
-    """Nobody is notified of anything here: a list without rows."""
-    return q.of_list([], call)
-
-
 def user(row: Any, _: Call) -> dict[str, Any]:
     """A user."""
     return {

@@ -352,6 +352,21 @@ def wishes(data: Any, call: Call) -> dict[str, Any]:
     return q.of_list([wish(one) for one in data["project"]["joinRequests"]], call)
 
 
+def page_of_notifications(call: Call) -> dict[str, Any]:
+    """Which page."""
+    return q.page(call)
+
+
+def _notification(row: Any, _: Call) -> dict[str, Any]:
+    moment = row["answeredAt"] or row["createdAt"]
+    return {"date": moment, "type": "project_join_request", "details": wish(row)}
+
+
+def notifications(data: Any, call: Call) -> dict[str, Any]:
+    """Of what the caller is told: who wishes to join projects whose members the caller chooses."""
+    return q.listed(data, call, _notification)
+
+
 def accepted(call: Call) -> dict[str, Any]:
     """A wish to accept: with a role's number, or as normal or admin."""
     role = call.body.get("role", "normal")

@@ -97,7 +97,7 @@ PEOPLE = (
     Route("GET", f"{V}/users/", "UserList", people.wanted, people.page),
     Route("GET", f"{V}/users/me/", "Me", people.nothing, people.me),
     Route("GET", f"{V}/users/me/preferences/", "Me", people.nothing, people.preferences),
-    Route("GET", f"{V}/users/me/notifications/", None, people.nothing, people.notifications),
+    Route("GET", f"{V}/users/me/notifications/", "WishesToAnswer", projects.page_of_notifications, projects.notifications),
     Route("POST", f"{V}/users/me/change-password/", "PasswordChange", people.new_password, people.password_changed),
     Route("GET", f"{V}/users/{{id}}/", "UserList", people.named, people.one),
     Route("GET", f"{V}/user-groups/", "UserGroupList", people.wanted_groups, people.groups),

@@ -1080,6 +1080,12 @@ async def _user_group_members(world: World, _: str) -> tuple[Variables, str]:
     return {}, global_id("UserGroupMember", made)
 
 
+@_case("joinRequests", "{ joinRequests(first: 100) { nodes { id } } }")
+async def _join_requests(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.join_request(world.home, await rows.user())
+    return {}, global_id("JoinRequest", made)
+
+
 def _home_by(world: World) -> dict[str, Any]:
     return {"project": {"number": world.home}}
 

@@ -272,6 +272,7 @@ ARGUMENTS |= {
     "organizationTypes": [""],
     "userGroups": [""],
     "userGroupMembers": [""],
+    "joinRequests": ["", "(where: {isOwn: false})"],
     "userGroup": ['(by: {id: "$UserGroup"})'],
 }
 ARGUMENTS["node"] = [f'(id: "${name}")' for name in TYPES]

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from app.access.tables import users
 from app.content.tables import organization_types
+from app.projects.tables import projects
 from app.settings import Settings, get_settings
 from tests.factories import rows
 from tests.rest_compat.deep_person import PASSWORD, Person, V, person
@@ -283,9 +284,26 @@ async def test_a_password_is_changed(client: httpx2.AsyncClient) -> None:
     assert (await rows.values_of(users, someone.user))["password_hash"] != "x"
 
 
-async def test_nobody_is_notified(alice: Person) -> None:
-    empty = {"count": 0, "next": None, "previous": None, "results": []}
-    assert (await alice("GET", "/users/me/notifications/")).json() == empty
+async def test_who_may_answer_a_wish_is_told_of_it(
+    alice: Person, bob: Person, mallory: Person
+) -> None:
+    own = await rows.project()
+    await rows.change(projects, own, is_private=False)
+    await rows.member(own, alice.user, "admin")
+    await rows.member(own, bob.user, "editor")
+    wish = (await mallory("POST", f"/projects/{own}/join/", {"reason": "to help"})).json()
+    place = "/users/me/notifications/"
+    page = (await alice("GET", place)).json()
+    assert set(page) == {"count", "next", "previous", "results"} and page["count"] == 1
+    (told,) = page["results"]
+    assert (told["type"], told["date"]) == ("project_join_request", wish["requestedAt"])
+    assert told["details"]["id"] == wish["id"] and told["details"]["status"] == "pending"
+    for other in (bob, mallory):
+        assert (await other("GET", place)).json()["count"] == 0
+    answered = await alice("POST", f"/projects/{own}/requests/{wish['id']}/reject/")
+    (told,) = (await alice("GET", place)).json()["results"]
+    assert told["date"] == answered.json()["respondedAt"]
+    assert told["details"]["status"] == "rejected"
 
 
 async def test_users_outside_of_a_project(alice: Person, bob: Person, project: int) -> None:
