@@ -69,6 +69,7 @@ FILTERS: dict[str, Any] = {
     "client_id": q.text("clientId", "eq"),
     "published_on": q.day("publishedOn", "eq"),
     **q.moments("published_on", "publishedOn", q.day),
+    "created_at": q.at("createdAt"),
     **q.moments("created_at", "createdAt", q.moment),
     "emm_risk_factors": _risks,
     # What no lead has comes behind `id`, whose place it takes.

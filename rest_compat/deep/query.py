@@ -126,7 +126,9 @@ def filters(given: Given, known: Mapping[str, Callable[[str], Any]]) -> dict[str
         if made is None:
             continue
         field, operator, operand = made
-        if operator:
+        if field == "and":
+            where.setdefault(field, []).extend(operand)
+        elif operator:
             where.setdefault(field, {})[operator] = operand
         else:
             where[field] = operand
@@ -252,6 +254,17 @@ def moment(field: str, operator: str) -> Callable[[str], Any]:
 def _utc(value: datetime) -> str:
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat()
+
+
+def at(field: str) -> Callable[[str], Any]:
+    """Exactly this moment."""
+    since, until = moment(field, "gte"), moment(field, "lte")
+
+    @takes(taken_by(since))
+    def make(value: str) -> Any:
+        return "and", "", [{field: {"gte": since(value)[2], "lte": until(value)[2]}}]
+
+    return make
 
 
 def moments(parameter: str, field: str, make: Callable[[str, str], Any]) -> dict[str, Any]:

@@ -216,6 +216,9 @@ async def leads(client: httpx2.AsyncClient, alice: Person) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("query", "names"),
     [
+        ("created_at=2024-05-03%2B0000", ""),
+        ("created_at={moment}", "flood"),
+        ("created_at={moment}&emm_risk_factors=heat", ""),
         ("exists=entries_do_not_exist", "flood same fire"),
         ("exists=assessment_does_not_exist", "flood same fire"),
         ("exists=entries_exists", ""),
@@ -240,7 +243,8 @@ async def leads(client: httpx2.AsyncClient, alice: Person) -> dict[str, int]:
 )
 async def test_filters(alice: Person, leads: dict[str, int], query: str, names: str) -> None:
     wanted = [leads[name] for name in names.split()]
-    asked = query.format(**leads)
+    made = (await alice("GET", f"/leads/{leads['flood']}/")).json()["createdAt"]
+    asked = query.format(**leads, moment=made)
     assert await found(alice, f"/leads/?project={leads['project']}&ordering=id&{asked}") == wanted
 
 
