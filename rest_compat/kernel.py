@@ -29,7 +29,7 @@ from app.graphql.execute import (
 )
 from app.settings import Settings
 from rest_compat.body import BodyRefused, read_object
-from rest_compat.dialect import Answer, Call, Dialect, Fault
+from rest_compat.dialect import Answer, Call, Dialect, Fault, Route, Sent
 
 OPEN_BODY = 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -93,7 +93,7 @@ class Bound:
         method, url = request.method, request.url
         call = Call(
             method="GET" if method == "HEAD" and self.dialect.read is not None else method,
-            segments=segments_of(request.scope, self.dialect.prefix),
+            segments=self._segments(request),
             query=request.query_params,
             headers=request.headers,
             cookies=request.cookies,
@@ -106,6 +106,14 @@ class Bound:
             return at_once
         answer = await self._tried(request, call, rid)
         return self.dialect.finish(answer, call, self._allow(call))
+
+    def _segments(self, request: Request) -> tuple[str, ...]:
+        segments = segments_of(request.scope, self.dialect.prefix)
+        for theirs, ours in self.dialect.also.items():
+            begin = parts_of(theirs, self.dialect.prefix)
+            if segments[: len(begin)] == begin:
+                return parts_of(ours, self.dialect.prefix) + segments[len(begin) :]
+        return segments
 
     async def _tried(self, request: Request, call: Call, rid: str) -> Answer:
         try:
@@ -134,12 +142,22 @@ class Bound:
         if not routes:
             return self._without_route(template, call)
         refuse_nul(call)
+        files: Mapping[str, Sent] = {}
         if self.dialect.read is None:
             body = await read_object(request, await self._room(request, call))
         else:
             body, files = await self.dialect.read(request, known)
-            call = replace(call, files=files)
-        call = replace(call, body=body or {}, has_body=body is not None)
+        call = replace(call, body=body or {}, has_body=body is not None, files=files)
+        try:
+            return await self._served(request, call, routes, rid)
+        finally:
+            for sent in files.values():
+                await sent.forget()
+
+    async def _served(
+        self, request: Request, call: Call, routes: Sequence[Route], rid: str
+    ) -> Answer:
+        refuse = self.dialect.faults
         route = next(route for route in routes if route.when(call))
         subject = await self.dialect.identify(call, route.credential, False)
         operation = self.operations[route.operation] if route.operation else None

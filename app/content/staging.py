@@ -156,6 +156,11 @@ async def keep(subject: Subject, upload: str, uuid: object) -> None:
     await asyncio.to_thread(_move, _staged(subject, upload), target)
 
 
+async def forget(subject: Subject, upload: str) -> None:
+    """Remove a staged file of the caller; one that was kept, or is gone, is no error."""
+    await asyncio.to_thread(_staged(subject, upload).unlink, missing_ok=True)
+
+
 def _staged(subject: Subject, upload: str) -> Path:
     if not _TOKEN.fullmatch(upload):
         raise _unknown()
@@ -169,6 +174,8 @@ def _unknown() -> Invalid:
 def _measure(source: Path) -> Measured:
     try:
         with source.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise Invalid("The submitted file is empty.", path=("file",))
             md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
             return Measured(file.tell(), md5)
     except FileNotFoundError:

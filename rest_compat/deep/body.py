@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,7 +14,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.content.staging import CHUNK, stage
+from app.content.staging import CHUNK, forget, stage
 from app.core.rules import Subject
 from app.settings import get_settings
 from rest_compat.body import BodyRefused, checked_object, read_bytes
@@ -116,8 +117,9 @@ async def _multipart(request: Request, subject: Subject) -> Read:
     async with _closing(form):
         texts = [(n, v) for n, v in form.multi_items() if isinstance(v, str)]
         files = {n: v for n, v in form.multi_items() if isinstance(v, UploadFile)}
+        members = _members(texts)
         sent = {n: await _staged(v, subject) for n, v in files.items()}
-    return _members(texts), sent
+    return members, sent
 
 
 class _closing:
@@ -136,7 +138,7 @@ async def _staged(file: UploadFile, subject: Subject) -> Sent:
     if "\x00" in name:
         raise BodyRefused("BAD_USER_INPUT", "The file's name contains the character NUL.")
     staged = await stage(subject, _chunks(file))
-    return Sent(name, staged.upload)
+    return Sent(name, staged.upload, partial(forget, subject, staged.upload))
 
 
 async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
