@@ -12,6 +12,7 @@ import pytest_asyncio
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
+from app.access.actions import create_api_key
 from app.core.rules import SYSTEM
 from app.semantic.actions.models import push_model
 from tests.app.semantic.conftest import lane, warehouse  # noqa: F401  (fixtures)
@@ -232,6 +233,21 @@ async def test_policies_hold_behind_fragments_and_aliases(
         assert not [line for line in logs if line["log_level"] in ("warning", "error")]
         assert found["all"] == [{"people": {"alias": one, "name": one}} for one in names]
         assert found["one"] == [{"who": {"label": names[0]}}]
+
+
+async def test_a_key_that_is_bound_to_a_group_is_under_its_policies(
+    callers: dict[str, Caller], data: asyncpg.Connection
+) -> None:
+    """Though it belongs to an owner of the installation; and it sees nothing but the model."""
+    scopes, groups = ["semantic.read"], ["partner"]
+    made = await create_api_key(SYSTEM, name="bi", user_id=1, scopes=scopes, groups=groups)
+    bound = callers["bob"].with_token(made[1])
+    document = "{ table { customers { name } } semanticModel { id } pipelines { nodes { id } } }"
+    found = await told(bound, document)
+    assert in_order(found.pop("table")) == in_order(
+        dict(row) for row in await data.fetch(f"SELECT name FROM {LYON} c")
+    )
+    assert found == {"semanticModel": None, "pipelines": {"nodes": []}}
 
 
 async def test_the_sql_has_the_callers_policies_in_it(callers: dict[str, Caller]) -> None:
