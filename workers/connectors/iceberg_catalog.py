@@ -157,6 +157,8 @@ def _rest(session: Session, writer: Config, door: Door) -> Catalog:
         "scope": str(writer.get("scope") or ""),
     }
     given = {name: value for name, value in properties.items() if value}
+    # Not only the catalog: what it names for tokens is called by the same client.
+    door.lead()
     return RestCatalog(str(writer.get("catalog_name") or DEFAULT_NAME), **given)
 
 

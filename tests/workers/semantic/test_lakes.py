@@ -23,6 +23,8 @@ from tests.app.semantic.conftest import query_lane, warehouse  # noqa: F401  (a 
 from tests.factories import rows
 from tests.workers.sync.rest_catalog import RestCatalogServer
 from tests.workers.sync.rig import Line, Rig
+from workers.semantic.base import QueryError
+from workers.semantic.duck import DuckEngine, DuckProcesses
 
 KEY, SECRET, TOKEN, REGION = "canary-key-of-s3", "canary-secret", "canary-token", "eu-south-2"
 CATALOGS = "key-of-the-catalogs-server"
@@ -252,3 +254,61 @@ async def test_an_endpoint_that_is_silent_is_waited_for_no_longer_than_a_query_m
         async with query_lane(warehouse, tmp_path, query_timeout_s=2):
             answer = await ask(caller)
     assert (answer.status_code, answer.json()) == (400, {"error": LATE}), answer.text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("said", [AWAY, LATE])
+async def test_a_catalog_that_is_not_there_or_silent_is_said_so(
+    said: str,
+    caller: httpx2.AsyncClient,
+    warehouse: str,  # noqa: F811
+    rig: Rig,
+    store: str,
+    tmp_path: Path,
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        catalog_of("rest", store, rig) as destination,
+    ):
+        port = 1 if said == AWAY else silent.getsockname()[1]
+        destination["config"]["writer"]["rest_catalog_url"] = f"http://localhost:{port}"
+        await served(destination)
+        async with query_lane(warehouse, tmp_path, query_timeout_s=20 if port == 1 else 2):
+            answer = await ask(caller)
+    assert (answer.status_code, answer.json()) == (400, {"error": said}), answer.text
+    await nothing_betrayed(caller, answer.text)
+
+
+async def test_no_catalog_is_called_past_the_check_of_its_address(
+    rig: Rig, store: str, tmp_path: Path
+) -> None:
+    async def never(host: str, port: int) -> str:
+        asked.append((host, port))
+        raise QueryError("The address is of a kind that is never called.")
+
+    asked: list[tuple[str, int]] = []
+    limits = {"memory_mb": 200, "threads": 2, "data_root": str(rig.data_root)}
+    processes = DuckProcesses({**limits, "scratch": str(tmp_path / "scratch")})
+    with catalog_of("rest", store, rig) as destination:
+        engine = DuckEngine(processes, "p", "destination", "iceberg", destination["config"], never)
+        with pytest.raises(QueryError, match="never called"):
+            await engine.run("SELECT 1", [], 30)
+        url = destination["config"]["writer"]["rest_catalog_url"]
+        assert {f"http://{host}:{port}" for host, port in asked} == {url}
+    await processes.close()
+
+
+async def test_a_bucket_that_is_not_there_is_said_so(
+    caller: httpx2.AsyncClient,
+    warehouse: str,  # noqa: F811
+    rig: Rig,
+    store: str,
+    tmp_path: Path,
+) -> None:
+    destination = parquet(store, rig)
+    destination["config"]["writer"]["s3_bucket"] = "nowhere"
+    await served(destination)
+    async with query_lane(warehouse, tmp_path):
+        answer = await ask(caller)
+    assert answer.status_code == 400 and list(answer.json()) == ["error"]
+    await nothing_betrayed(caller, answer.text)
