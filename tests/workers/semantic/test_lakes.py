@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 import requests
+from moto.moto_api import recorder
 from moto.server import ThreadedMotoServer
 from pyiceberg.catalog.sql import SqlCatalog
 from starlette.applications import Starlette
@@ -74,7 +75,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"http://localhost:{port}"
     requests.put(f"{url}/lake", timeout=10).raise_for_status()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOTO_RECORDER_FILEPATH", str(tmp_path_factory.mktemp("s3") / "asked"))
+        patch.setattr(recorder, "_location", str(tmp_path_factory.mktemp("s3") / "asked"))
         yield url
     server.stop()
 
