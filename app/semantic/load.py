@@ -29,6 +29,7 @@ MOST_KEPT = 200
 LONGEST_KEPT = 128 * 1024
 SHAPED_BYTES = 32 * 1024**2
 USER_ERROR = "USER_ERROR"
+_NO_TEXTS = ("number", "time")
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,22 @@ async def load(
 
 
 async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None:
-    """The rows of one query by members; None where the asker must come again."""
+    """The rows of one query by members; None where the asker must come again.
+
+    Masked numbers and times are null: what stands in their place is a text.
+    """
     ready = await _ready(who, _question(who, query, False).compiled, wait_s)
     if ready is None:
         return None
+    compiled, found = ready[0].compiled, ready[0].answer
     # A time and its periods have keys of their own here; in other answers they share one.
-    names = [column.keys[0] for column in ready[0].compiled.columns]
-    found = ready[0].answer
-    return await _made(ready, lambda: [dict(zip(names, row, strict=True)) for row in found.rows()])
+    names = [column.keys[0] for column in compiled.columns]
+    masked = compiled.secured.get("meta", {}).get("secured", {}).get("dimensions", ())
+    untold = [one for one in compiled.columns if one.member in masked and one.type in _NO_TEXTS]
+    gone = {one.keys[0]: None for one in untold}
+    return await _made(
+        ready, lambda: [dict(zip(names, row, strict=True), **gone) for row in found.rows()]
+    )
 
 
 def sql(who: Asker, query: Any) -> Any:
