@@ -81,21 +81,20 @@ def selected(model: Model, query: Normal) -> Selection:
     measures = {name: _find(model, _MEASURES, name) for name in query.measures}
     dimensions = {name: _find(model, _DIMENSIONS, name) for name in query.dimensions}
     times = tuple((one, _find(model, _DIMENSIONS, one.dimension)) for one in query.time_dimensions)
-    names = (name for one in query.filters for name in members(one))
-    filtered = {name: find(model, name) for name in names}
-    fields: list[Field[Any]] = [*measures.values(), *dimensions.values(), *filtered.values()]
-    for field in (*fields, *(field for _, field in times)):
-        # A value that cannot be seen could be found out by conditions on it.
+    buckets = [field for one, field in times if one.granularity]
+    shown: list[Field[Any]] = [*measures.values(), *dimensions.values(), *buckets]
+    for field in shown:
         _check_visible(field)
     for one, found in times:
         _check_time(one, found)
     on_rows, on_results = _divided(model, query.filters)
+    names = (name for one in query.filters for name in members(one))
     return Selection(
         measures=measures,
         dimensions=dimensions,
         times=times,
         segments={name: _find(model, _SEGMENTS, name) for name in query.segments},
-        filtered=filtered,
+        filtered={name: find(model, name) for name in names},
         on_rows=on_rows,
         on_results=on_results,
     )
