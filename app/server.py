@@ -20,6 +20,7 @@ from strawberry import Schema
 from app import __version__, health
 from app.access import identify
 from app.access.installation import load_ring, open_installation
+from app.content import http as content_http
 from app.core import db, events, outbox, telemetry
 from app.core.rules import Subject
 from app.graphql.context import Context
@@ -31,6 +32,7 @@ from app.semantic.served import served
 from app.settings import Settings, get_settings
 from app.ui import serve as ui
 from rest_compat import kernel
+from rest_compat.deep.routes import dialect as deep
 from rest_compat.dialect import Dialect
 from rest_compat.lens.routes import dialect as lens
 from rest_compat.mage.routes import dialect as mage
@@ -117,6 +119,8 @@ def create_app(settings: Settings | None = None) -> Isthmus:
         Route("/readyz", health.readyz),
         Route("/metrics", health.metrics),
         Mount("/assets", app=ui.assets_app()),
+        Route("/v2/uploads", content_http.upload, methods=["POST"]),
+        Route("/v2/files/{uuid}", content_http.download),
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, endpoint),
         Route(GRAPHQL_OF_LENS, endpoint),
@@ -134,7 +138,7 @@ def create_app(settings: Settings | None = None) -> Isthmus:
                 Cors,
                 allow_origins=list(settings.access.allowed_origins),
                 allow_credentials=True,
-                allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
                 allow_headers=[
                     "Origin",
                     "Content-Type",
@@ -143,6 +147,9 @@ def create_app(settings: Settings | None = None) -> Isthmus:
                     "OAUTH-TOKEN",
                     "X-API-KEY",
                     "Idempotency-Key",
+                    "X-CSRFToken",
+                    "X-Deep-Dialect",
+                    "If-Match",
                     "apikey",
                 ],
                 expose_headers=["Content-Disposition"],
@@ -158,7 +165,7 @@ def openapi(settings: Settings, schema: Schema | None = None) -> dict[str, Any]:
 
 def _dialects(settings: Settings) -> list[Dialect]:
     """In the order in which they are asked whether a request is theirs."""
-    return [olake(settings), lens(settings), mage(settings)]
+    return [deep(settings), olake(settings), lens(settings), mage(settings)]
 
 
 async def _identify(connection: HTTPConnection, *, again: bool = True) -> Subject:

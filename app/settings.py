@@ -81,6 +81,9 @@ class Access(BaseSettings):
     signup: Literal["open", "closed"] = Field(
         "closed", description="Whether anybody may sign up; without any user somebody always may."
     )
+    projects_by_anybody: bool = Field(
+        False, description="Whether every signed-in user may make projects, as in DEEP."
+    )
     signup_role: str = Field("editor", description="Role of who signs up, in the default project.")
     mage_token_seconds: int | None = Field(
         None, validation_alias=AliasChoices("MAGE_ACCESS_TOKEN_EXPIRY_TIME")
@@ -112,6 +115,13 @@ class Door(BaseSettings):
     compile: bool = Field(True, description="Answer reads by one statement where that is possible.")
     operation_timeout_s: float = Field(15, gt=0)
     max_rest_body: int = Field(64 * 1024 * 1024, ge=1024)
+    max_upload: int = Field(50 * 1024 * 1024, ge=1024, description="Bytes of a file that is sent.")
+    deep_dialect: Literal["documented", "server"] = Field(
+        "documented", description="How DEEP's REST API answers who does not say `X-Deep-Dialect`."
+    )
+    deep_environment: str = Field(
+        "development", pattern="^[a-z0-9-]+$", description="In the names of DEEP's cookies."
+    )
 
 
 class Work(BaseSettings):

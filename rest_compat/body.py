@@ -24,7 +24,7 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, Any] | None
 
     The content type is not looked at: the documented clients often send none.
     """
-    raw = await _read(request, max_bytes)
+    raw = await read_bytes(request, max_bytes)
     if not raw.strip():
         return None
     value = _parse(raw)
@@ -34,7 +34,8 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, Any] | None
     return value
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_bytes(request: Request, max_bytes: int) -> bytes:
+    """The body; BodyRefused for one that is longer than `max_bytes`."""
     too_large = BodyRefused("PAYLOAD_TOO_LARGE", f"A body may have at most {max_bytes} bytes.")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > max_bytes:
@@ -45,6 +46,11 @@ async def _read(request: Request, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             raise too_large
     return bytes(body)
+
+
+def checked_object(value: object, raw: bytes) -> None:
+    """Refuse absurd nesting and the character NUL in what `raw` was parsed to."""
+    _check(value, has_nul=b"\\u0000" in raw)
 
 
 def _parse(raw: bytes) -> Any:

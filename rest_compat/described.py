@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 JsonSchema = Mapping[str, Any]
 Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
 TEXT: JsonSchema = {"type": "string"}
 INTEGER: JsonSchema = {"type": "integer"}
 NUMBER: JsonSchema = {"type": "number"}
@@ -24,6 +25,22 @@ def some_of(words: Sequence[str] | Mapping[str, Any]) -> JsonSchema:
     return {"type": "array", "items": one_of(words)}
 
 
+def takes(schema: JsonSchema) -> Callable[[F], F]:
+    """Say of a function what it takes: for tables whose rows are checks of input."""
+
+    def told(function: F) -> F:
+        function.__dict__["takes"] = schema
+        return function
+
+    return told
+
+
+def taken_by(function: Function) -> JsonSchema:
+    """What was said of a function that it takes; anything, where nothing was."""
+    found: JsonSchema = getattr(function, "takes", {})
+    return found
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A parameter beside the path, with its JSON Schema."""
@@ -37,10 +54,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Body:
-    """The JSON object of a request, under the key `wrapper` where there is one.
+    """The object of a request's body, under the key `wrapper` where there is one.
 
     `attributes` are fields of the input type of the operation's variables, by their names here;
     `own` are described by themselves. `is_open`: other keys beside the wrapper are read as well.
+    Texts of the format `binary` are files of a form.
     """
 
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +66,7 @@ class Body:
     wrapper: str | None = None
     needed: tuple[str, ...] = ()
     is_open: bool = False
+    media: str = "application/json"
 
 
 @dataclass(frozen=True)
@@ -56,7 +75,9 @@ class Described:
 
     For a function made by another one, name the other. `word` writes a value of an enumeration as
     the dialect does. `known` are values of leaves (`Type.field`) on whose form a shape relies,
-    `reasons` what faults are told apart by beside their code, `common` parameters of every route.
+    `reasons` what faults are told apart by beside their code, `codes` what the reader of bodies
+    fails with beside that, `common` parameters of every route. `read` makes of a body what
+    functions see of it. `files` are functions whose answer is a file of some media type.
     """
 
     title: str = ""
@@ -71,6 +92,9 @@ class Described:
     word: Callable[[str], str] = str
     known: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     reasons: Sequence[tuple[str, str]] = ()
+    codes: tuple[str, ...] = ()
+    read: Callable[[Any], Any] = lambda body: body
+    files: Mapping[Function, str] = field(default_factory=dict)
 
     def parameters_of(self, function: Function) -> tuple[Parameter, ...]:
         """What a function reads of query and headers."""

@@ -7,12 +7,21 @@ from typing import Any, Literal
 
 import orjson
 from starlette.datastructures import Headers, QueryParams
+from starlette.requests import Request
 
 from app.core.rules import Subject
 from rest_compat.described import Described
 
 Credential = Literal["token", "key", "none"]
 """What a route asks of its caller: a signed-in user, the installation's key, or nothing."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A file that came with a request and is staged: its name, and what names it to the graph."""
+
+    name: str
+    upload: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,11 @@ class Call:
     body: Mapping[str, Any] = field(default_factory=dict)
     has_body: bool = False
     is_secure: bool = False
+    base: str = ""
+    """Scheme and host that the caller addressed, and the path as it was sent."""
+    sent_path: str = ""
+    address: str | None = None
+    files: Mapping[str, "Sent"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,9 @@ class Fault:
     message: str
     reason: str | None = None
     retry_after: int | None = None
+    path: Sequence[str] = ()
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of input that the operation could not express: messages by member."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,9 @@ class Answer:
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    """The body lies in this file."""
+    cookies: Sequence[str] = ()
 
     @property
     def media_type(self) -> str | None:
@@ -122,3 +142,13 @@ class Dialect:
     faults: Callable[[Fault, Call], Answer]
     wrong_method: Any = None
     described: Described = field(default_factory=Described)
+    read: "Reader | None" = None
+    """Reads bodies, for a dialect that takes more than JSON. Its callers are known before their
+    methods and bodies are looked at, and HEAD is answered as GET."""
+    before: Callable[[Call], Answer | None] = lambda _: None
+    """An answer to a request whoever sends it, such as a redirect."""
+    finish: Callable[[Answer, Call, str], Answer] = lambda answer, _, __: answer
+    """Last touches; is told which methods the path has."""
+
+
+Reader = Callable[[Request, Subject], Awaitable[tuple[dict[str, Any] | None, Mapping[str, Sent]]]]

@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 from strawberry import Schema
@@ -32,7 +32,7 @@ from rest_compat.body import BodyRefused, read_object
 from rest_compat.dialect import Answer, Call, Dialect, Fault
 
 OPEN_BODY = 1024 * 1024
-METHODS = ("GET", "POST", "PUT", "DELETE")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> "list[DialectRoute]":
@@ -58,12 +58,14 @@ class DialectRoute(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         answer = await self.bound.answer(Request(scope, receive))
-        response = Response(
-            answer.content,
-            answer.status,
-            {"Cache-Control": "no-store", **answer.headers},
-            answer.media_type,
-        )
+        headers = {"Cache-Control": "no-store", **answer.headers}
+        response: Response
+        if answer.file is None:
+            response = Response(answer.content, answer.status, headers, answer.media_type)
+        else:
+            response = FileResponse(answer.file, answer.status, headers)
+        for cookie in answer.cookies:
+            response.headers.append("Set-Cookie", cookie)
         await response(scope, receive, send)
 
 
@@ -88,14 +90,24 @@ class Bound:
     async def answer(self, request: Request) -> Answer:
         """The answer to a request, whatever happens on the way."""
         rid = request_id(request)
+        method, url = request.method, request.url
         call = Call(
-            method=request.method,
+            method="GET" if method == "HEAD" and self.dialect.read is not None else method,
             segments=segments_of(request.scope, self.dialect.prefix),
             query=request.query_params,
             headers=request.headers,
             cookies=request.cookies,
-            is_secure=request.url.scheme == "https",
+            is_secure=url.scheme == "https",
+            base=f"{url.scheme}://{url.netloc}",
+            sent_path=quote(url.path, safe="/:@!$&'()*+,;=~-._"),
+            address=address_of(request),
         )
+        if (at_once := self.dialect.before(call)) is not None:
+            return at_once
+        answer = await self._tried(request, call, rid)
+        return self.dialect.finish(answer, call, self._allow(call))
+
+    async def _tried(self, request: Request, call: Call, rid: str) -> Answer:
         try:
             return await self._answer(request, call, rid)
         except BodyRefused as refused:
@@ -114,10 +126,17 @@ class Bound:
         if template is None:
             return refuse(Fault("NOT_FOUND", "There is no such path.", "UNKNOWN_PATH"), call)
         routes = [r for r in self.dialect.routes if r.path == template and r.method == call.method]
+        if self.dialect.read is not None:
+            among = routes or [r for r in self.dialect.routes if r.path == template]
+            known = await self.dialect.identify(call, among[0].credential, False)
         if not routes:
             return self._without_route(template, call)
         refuse_nul(call)
-        body = await read_object(request, await self._room(request, call))
+        if self.dialect.read is None:
+            body = await read_object(request, await self._room(request, call))
+        else:
+            body, files = await self.dialect.read(request, known)
+            call = replace(call, files=files)
         call = replace(call, body=body or {}, has_body=body is not None)
         route = next(route for route in routes if route.when(call))
         subject = await self.dialect.identify(call, route.credential, False)
@@ -166,11 +185,16 @@ class Bound:
                 return self.settings.door.max_rest_body
         return OPEN_BODY
 
+    def _allow(self, call: Call) -> str:
+        """The methods of the path, as the header says them; empty for no path."""
+        template, _ = find(self.templates, call.segments)
+        known = {r.method for r in self.dialect.routes if r.path == template}
+        return ", ".join([*(m for m in METHODS if m in known), "OPTIONS"] if known else [])
+
     def _without_route(self, template: str, call: Call) -> Answer:
         """OPTIONS, a method that is documented but not offered, or one that the path lacks."""
-        known = {r.method for r in self.dialect.routes if r.path == template}
         withheld = {n.method: n for n in self.dialect.not_offered if n.path == template}
-        allow = {"Allow": ", ".join([*(m for m in METHODS if m in known), "OPTIONS"])}
+        allow = {"Allow": self._allow(call) or "OPTIONS"}
         if call.method == "OPTIONS":
             return Answer(204, None, allow)
         if call.method in withheld:
@@ -243,7 +267,9 @@ def failure(result: Result) -> Fault | None:
         return fault_of(result.errors[0])
     for payload in (result.data or {}).values():
         for error in payload.get("errors") or () if isinstance(payload, dict) else ():
-            return Fault("BAD_USER_INPUT", error["message"], error["code"])
+            return Fault(
+                "BAD_USER_INPUT", error["message"], error["code"], path=error.get("path") or ()
+            )
     return None
 
 
@@ -255,6 +281,7 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
         error["message"],
         extensions.get("reason"),
         retry_after([dict(error)]),
+        fields=extensions.get("fields") or {},
     )
 
 

@@ -52,19 +52,8 @@ async def create_session(subject: Subject, login: str, password: str) -> Login:
     Raises Invalid (CREDENTIALS_MISSING, CREDENTIALS_INVALID) and RateLimited after five failures
     for the account or twenty from the address within a quarter of an hour.
     """
-    if not login or not password:
-        raise Invalid("Email/username and password are required.", "CREDENTIALS_MISSING")
-    account = login.strip().lower()[:NAME_LENGTH]
-    user = await _user_by_login(account)
-    if user is not None:
-        # Two names of one account do not give two sets of guesses.
-        account = user["username"].lower()
-    async with _one_guess:
-        await _refuse_guessing(account, subject.address)
-        right = await passwords.matches(password, user["password_hash"] if user else None)
-        if user is None or not right or not user["is_active"]:
-            await _record_failure(subject, account, user)
-            raise Invalid("Email/username and/or password invalid.", "CREDENTIALS_INVALID")
+    user = await prove(subject, login, password)
+    account = user["username"].lower()
     lifetime = get_settings().access.mage_token_seconds
     lasts = (
         timedelta(seconds=lifetime)
@@ -87,6 +76,24 @@ async def create_session(subject: Subject, login: str, password: str) -> Login:
         await tx.audit("session.create", "Session", row["id"])
     expires = row["expires_at"]
     return Login(row["id"], token, envelope(token, expires.timestamp()), expires)
+
+
+async def prove(subject: Subject, login: str, password: str) -> RowMapping:
+    """The active user with this name and password; raises as create_session does."""
+    if not login or not password:
+        raise Invalid("Email/username and password are required.", "CREDENTIALS_MISSING")
+    account = login.strip().lower()[:NAME_LENGTH]
+    user = await _user_by_login(account)
+    if user is not None:
+        # Two names of one account do not give two sets of guesses.
+        account = user["username"].lower()
+    async with _one_guess:
+        await _refuse_guessing(account, subject.address)
+        right = await passwords.matches(password, user["password_hash"] if user else None)
+        if user is None or not right or not user["is_active"]:
+            await _record_failure(subject, account, user)
+            raise Invalid("Email/username and/or password invalid.", "CREDENTIALS_INVALID")
+    return user
 
 
 async def _user_by_login(account: str) -> RowMapping | None:

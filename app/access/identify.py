@@ -47,6 +47,11 @@ SELECT u.id, u.username, u.is_owner, u.access_version, {_GRANTS}
 FROM users u LEFT JOIN LATERAL (SELECT NULL::bigint AS project_id) c ON true
 WHERE u.is_owner AND u.is_active ORDER BY u.id LIMIT 1"""
 
+_USER = f"""
+SELECT u.id, u.username, u.is_owner, u.access_version, {_GRANTS}
+FROM users u LEFT JOIN LATERAL (SELECT NULL::bigint AS project_id) c ON true
+WHERE u.is_active AND u.id = $1"""
+
 ANONYMOUS = Subject()
 
 
@@ -135,6 +140,14 @@ def _subject(row: Any, kind: Any, **more: Any) -> Subject:
         expires_at=expires.timestamp() if expires else None,
         **more,
     )
+
+
+async def by_user(user_id: int) -> Subject:
+    """The Subject of a user who has just proved a password."""
+    row = await db.fetch_row(_USER, user_id)
+    if row is None:
+        raise Unauthenticated("Invalid username/password.")
+    return _subject(row, "session")
 
 
 async def by_installation_key(given: str) -> Subject:

@@ -4,6 +4,8 @@ import enum
 from datetime import datetime
 
 import strawberry
+from sqlalchemy import ColumnElement, Text, bindparam, func
+from strawberry.scalars import JSON
 
 from app.access import tables as t
 from app.graphql.filters import (
@@ -52,6 +54,9 @@ class UserFilter:
     number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
     username: StringFilter | None = strawberry.field(default=UNSET, description="By login name.")
     email: StringFilter | None = strawberry.field(default=UNSET, description="By e-mail address.")
+    search: str | None = strawberry.field(
+        default=UNSET, description="First name, last name and e-mail address together contain this."
+    )
     is_active: BooleanFilter | None = strawberry.field(default=UNSET, description="By activity.")
     created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
     and_: list["UserFilter"] | None = strawberry.field(
@@ -63,7 +68,15 @@ class UserFilter:
     not_: "UserFilter | None" = strawberry.field(default=UNSET, name="not", description="Not this.")
 
 
+def _searched(value: str) -> ColumnElement[bool]:
+    c = t.users.c
+    wanted = bindparam(None, value, type_=Text(), unique=True)
+    whole = func.concat_ws(" ", c.first_name, c.last_name, c.email)
+    return func.strpos(func.lower(whole), func.lower(wanted)) > 0
+
+
 USER_COLUMNS = {
+    "search": _searched,
     "number": t.users.c.id,
     "username": t.users.c.username,
     "email": t.users.c.email,
@@ -75,6 +88,9 @@ UserOrder = order_input(
     {
         "NUMBER": (t.users.c.id, "By number."),
         "USERNAME": (t.users.c.username, "By login name."),
+        "EMAIL": (t.users.c.email, "By e-mail address."),
+        "FIRST_NAME": (t.users.c.first_name, "By first name."),
+        "LAST_NAME": (t.users.c.last_name, "By last name."),
         "CREATED_AT": (t.users.c.created_at, "By age."),
     },
 )
@@ -244,3 +260,78 @@ class ApiKeyDeleteInput:
     """A key."""
 
     id: strawberry.ID = strawberry.field(description="The key.")
+
+
+@strawberry.input(description="Which groups of users.")
+class UserGroupFilter:
+    """Conditions on groups."""
+
+    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
+    title: StringFilter | None = strawberry.field(default=UNSET, description="By title.")
+
+
+USER_GROUP_COLUMNS = {"number": t.user_groups.c.id, "title": t.user_groups.c.title}
+UserGroupOrder = order_input(
+    "UserGroup",
+    {
+        "NUMBER": (t.user_groups.c.id, "By number."),
+        "TITLE": (t.user_groups.c.title, "By title."),
+        "CREATED_AT": (t.user_groups.c.created_at, "By age."),
+    },
+)
+_GROUP_DATA = "Free content of its makers, at most 64 KiB."
+_BY_NUMBER = "By the id that REST shows."
+
+
+@strawberry.input(description="Names one group of users; exactly one field.", one_of=True)
+class UserGroupBy:
+    """How a group is named."""
+
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
+    number: int | None = strawberry.field(default=UNSET, description=_BY_NUMBER)
+
+
+@strawberry.input(description="A new group of users, whose admin is the caller.")
+class UserGroupCreateInput:
+    """A group."""
+
+    title: str = strawberry.field(description="Its title.")
+    description: str = strawberry.field(default="", description="What it is for.")
+    data: JSON | None = strawberry.field(default=None, description=_GROUP_DATA)
+    client_id: str | None = strawberry.field(default=None, description="The caller's own key.")
+
+
+@strawberry.input(description="Changes of a group of users; what is left out stays.")
+class UserGroupUpdateInput:
+    """A group and what is to change."""
+
+    by: UserGroupBy = strawberry.field(description="Which group.")
+    title: str | None = strawberry.field(default=UNSET, description="Its title.")
+    description: str | None = strawberry.field(default=UNSET, description="What it is for.")
+    data: JSON | None = strawberry.field(default=UNSET, description=_GROUP_DATA)
+    expected_version: int | None = strawberry.field(
+        default=None, description="Refuse with CONFLICT where it has another version by now."
+    )
+
+
+@strawberry.input(description="Which group of users to delete.")
+class UserGroupDeleteInput:
+    """A group."""
+
+    by: UserGroupBy = strawberry.field(description="Which group.")
+
+
+@strawberry.input(description="A user who joins a group, or whose part in it changes.")
+class UserGroupMemberSetInput:
+    """A member."""
+
+    group: UserGroupBy = strawberry.field(description="Which group.")
+    user_number: int = strawberry.field(description="Number of the user.")
+    is_admin: bool = strawberry.field(default=False, description="May change the group.")
+
+
+@strawberry.input(description="Who leaves a group.")
+class UserGroupMemberDeleteInput:
+    """A member."""
+
+    number: int = strawberry.field(description="Number of the member in the group.")

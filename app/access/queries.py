@@ -11,18 +11,24 @@ from app.access.inputs import (
     API_KEY_COLUMNS,
     SESSION_COLUMNS,
     USER_COLUMNS,
+    USER_GROUP_COLUMNS,
     ApiKeyFilter,
     ApiKeyOrder,
     SessionFilter,
     SessionOrder,
     UserFilter,
+    UserGroupBy,
+    UserGroupFilter,
+    UserGroupOrder,
     UserOrder,
 )
-from app.access.types import ApiKey, Role, Session, User
+from app.access.types import ApiKey, Role, Session, User, UserGroup
 from app.core.rules import VIEWER
 from app.graphql.compiler.declare import Scope, Scoped
+from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
 from app.graphql.fields import root_connection, root_list, root_one
+from app.graphql.payloads import int_key
 
 
 def _own(table: Any) -> Scope:
@@ -31,6 +37,14 @@ def _own(table: Any) -> Scope:
         return Scoped((or_(VIEWER.is_owner, own) if given["all_users"] else own,))
 
     return scope
+
+
+def group_key(by: UserGroupBy) -> int:
+    """The row key of a group of users."""
+    if not by.id:
+        return by.number or 0
+    found: int = derive(lambda text: int_key(text, "UserGroup", "group"), by.id, like=0)
+    return found
 
 
 _ALL_USERS = {
@@ -75,6 +89,22 @@ class AccessQuery:
         default_order=[(t.api_keys.c.id, True)],
         scope=_own(t.api_keys),
         extra=_ALL_USERS,
+    )
+
+    user_groups: Connection[UserGroup] = root_connection(
+        "UserGroup",
+        "Groups of users that the caller is in.",
+        where=UserGroupFilter,
+        columns=USER_GROUP_COLUMNS,
+        order=UserGroupOrder,
+        default_order=[(t.user_groups.c.id, False)],
+    )
+    user_group: UserGroup | None = root_one(
+        "UserGroup",
+        UserGroup,
+        "One group of users.",
+        arguments={"by": (UserGroupBy, "Which group.")},
+        named=lambda given: Scoped((t.user_groups.c.id == group_key(given["by"]),)),
     )
 
     roles: list[Role] = root_list(

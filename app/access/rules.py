@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, exists, or_, true
 
-from app.access.tables import memberships
+from app.access.tables import memberships, user_group_members
 from app.core.rules import VIEWER
 
 
@@ -30,3 +30,17 @@ def may_read_membership(row: Any) -> ColumnElement[bool]:
 def may_read_role(_: Any) -> ColumnElement[bool]:
     """Roles are the same for everybody; the root field asks for a known caller."""
     return true()
+
+
+def may_read_group(row: Any) -> ColumnElement[bool]:
+    """Groups that one is in."""
+    member = user_group_members.alias()
+    own = exists().where(member.c.group_id == row.id, member.c.user_id == VIEWER.id)
+    return or_(VIEWER.is_owner, own)
+
+
+def may_read_group_member(row: Any) -> ColumnElement[bool]:
+    """Members of a group see each other."""
+    member = user_group_members.alias()
+    own = exists().where(member.c.group_id == row.group_id, member.c.user_id == VIEWER.id)
+    return or_(VIEWER.is_owner, own)

@@ -1,4 +1,6 @@
-"""Users, credentials, roles and memberships."""
+"""Users, credentials, roles, memberships and groups of users."""
+
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, DateTime, Index, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -8,6 +10,7 @@ from app.core.tables import (
     Moment,
     big,
     flag,
+    json,
     moment,
     now_by_default,
     number,
@@ -67,6 +70,42 @@ class Membership(SQLModel, table=True):
     project_id: int = big("projects.id", ondelete="CASCADE")
     user_id: int = big("users.id", ondelete="CASCADE")
     role_id: int = big("roles.id")
+    added_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    created_at: Moment = now_by_default()
+    updated_at: Moment = now_by_default()
+    version: int = number(1)
+
+
+class UserGroup(SQLModel, table=True):
+    """Users who work together, in any project. `data` is its makers' own."""
+
+    __tablename__ = "user_groups"
+
+    id: int | None = pk()
+    title: str = string()
+    description: str = string("")
+    data: dict[str, Any] = json("{}")
+    client_id: str | None = string(null=True, unique=True)
+    created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    updated_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    created_at: Moment = now_by_default()
+    updated_at: Moment = now_by_default()
+    version: int = number(1)
+
+
+class UserGroupMember(SQLModel, table=True):
+    """A user in a group; its admins may change it."""
+
+    __tablename__ = "user_group_members"
+    __table_args__ = (
+        UniqueConstraint("group_id", "user_id"),
+        Index("ix_user_group_members_user_id", "user_id"),
+    )
+
+    id: int | None = pk()
+    group_id: int = big("user_groups.id", ondelete="CASCADE")
+    user_id: int = big("users.id", ondelete="CASCADE")
+    is_admin: bool = flag()
     created_at: Moment = now_by_default()
     updated_at: Moment = now_by_default()
     version: int = number(1)
@@ -142,6 +181,8 @@ class Installation(SQLModel, table=True):
 users = table_of(User)
 roles = table_of(Role)
 memberships = table_of(Membership)
+user_groups = table_of(UserGroup)
+user_group_members = table_of(UserGroupMember)
 sessions = table_of(Session)
 api_keys = table_of(ApiKey)
 login_attempts = table_of(LoginAttempt)

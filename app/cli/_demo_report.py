@@ -14,7 +14,10 @@ QUESTION = """\
   syncJobs(where: {name: {eq: "orders_to_reports"}}) {
     nodes { name streams(where: {name: {eq: "orders"}}) { nodes { destinationTable rows } } }
   }
-  pipeline(by: {uuid: "orders_report"}) { uuid runs(first: 1) { nodes { number status } } }
+  pipeline(by: {uuid: "orders_report"}) {
+    runs(first: 1) { nodes { number status } }
+    project { leads(first: 1, where: {search: "storm"}) { totalCount nodes { title } } }
+  }
   table { reported { revenue orders } }
 }"""
 
@@ -32,12 +35,16 @@ def ask(call: Caller) -> None:
     found = call.graphql(QUESTION)
     stream = found["syncJobs"]["nodes"][0]["streams"]["nodes"][0]
     run = found["pipeline"]["runs"]["nodes"][0]
+    leads = found["pipeline"]["project"]["leads"]
     (row,) = found["table"]
     say("\nOne GraphQL document over all of it:")
     say(f"  job {JOB}: table {stream['destinationTable']}, {stream['rows']} rows")
     say(f"  pipeline {PIPELINE}: run {run['number']} {run['status'].lower()}")
     sold = row["reported"]
     say(f"  model: {sold['orders']:.0f} orders, revenue {sold['revenue']:.2f}")
+    say(
+        f"  leads of the same project about storms: {leads['totalCount']}, {leads['nodes'][0]['title']}"
+    )
 
 
 def _sql() -> str:

@@ -45,6 +45,12 @@ class Invalid(DomainError):
         self.reason = reason
 
 
+class TooLarge(DomainError):
+    """More bytes than may be sent."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
 class TooComplex(DomainError):
     """An operation that asks for more than one answer can hold."""
 

@@ -34,18 +34,24 @@ PERMISSIONS: dict[str, str] = {
     "member.write": "Add, change and remove members.",
     "pipeline.read": "See pipelines, blocks, triggers, runs and logs.",
     "pipeline.write": "Create, change and delete pipelines, blocks and triggers; code runs on workers.",
+    "lead.read": "See all leads of the project.",
+    "lead.read_unprotected": "See its leads but confidential ones.",
+    "lead.write": "Create, change and delete leads, their groups and attachments.",
     "pipeline.run": "Start, cancel and retry runs, and see trigger tokens.",
     "semantic.read": "Ask the project's semantic model, as far as its user groups allow.",
 }
 
-_READ = ("project.read", "pipeline.read", "semantic.read")
+_READ = ("project.read", "pipeline.read", "lead.read", "semantic.read")
 ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "owner": ("Owner", tuple(PERMISSIONS)),
     "admin": ("Admin", tuple(p for p in PERMISSIONS if p != "project.delete")),
-    "editor": ("Editor", (*_READ, "pipeline.write", "pipeline.run")),
-    "sourcer": ("Sourcer", ("project.read",)),
+    "editor": ("Editor", (*_READ, "pipeline.write", "pipeline.run", "lead.write")),
+    "sourcer": ("Sourcer", ("project.read", "lead.read", "lead.write")),
     "viewer": ("Viewer", _READ),
-    "restricted_viewer": ("Restricted viewer", _READ),
+    "restricted_viewer": (
+        "Restricted viewer",
+        ("project.read", "pipeline.read", "lead.read_unprotected", "semantic.read"),
+    ),
 }
 """The roles of a new installation: name -> title and permissions. Rows of `roles` hold the truth."""
 

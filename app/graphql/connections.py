@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -14,6 +14,7 @@ import strawberry
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Date,
     DateTime,
     PrimaryKeyConstraint,
     UniqueConstraint,
@@ -166,7 +167,7 @@ def _canonical(value: Any) -> Any:
         return tuple((name, _canonical(value[name])) for name in sorted(value))
     if isinstance(value, list | tuple):
         return tuple(_canonical(item) for item in value)
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _graphql_name(field: Any) -> str:
@@ -198,13 +199,15 @@ def decode_cursor(text: str, mark: str, keys: Sequence[Sort]) -> list[Any]:
 def _typed(value: Any, column: ColumnElement[Any]) -> Any:
     if value is None:
         return None
-    if isinstance(column.type, DateTime | PgUUID) and not isinstance(value, str):
+    if isinstance(column.type, Date | DateTime | PgUUID) and not isinstance(value, str):
         raise ValueError(value)
     if isinstance(column.type, DateTime):
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError(value)
         return moment.astimezone(UTC)
+    if isinstance(column.type, Date):
+        return date.fromisoformat(value)
     if isinstance(column.type, PgUUID):
         return UUID(value)
     wanted: Callable[[Any], Any] = column.type.python_type

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 import strawberry
@@ -70,6 +70,17 @@ class DateTimeFilter:
     gt: datetime | None = strawberry.field(default=UNSET, description="After.")
     lte: datetime | None = strawberry.field(default=UNSET, description="At or before.")
     lt: datetime | None = strawberry.field(default=UNSET, description="Before.")
+
+
+@strawberry.input(description="Conditions on a day; all that are given must hold.")
+class DateFilter:
+    """Operators on days."""
+
+    eq: date | None = strawberry.field(default=UNSET, description="On this day.")
+    gte: date | None = strawberry.field(default=UNSET, description="On or after.")
+    gt: date | None = strawberry.field(default=UNSET, description="After.")
+    lte: date | None = strawberry.field(default=UNSET, description="On or before.")
+    lt: date | None = strawberry.field(default=UNSET, description="Before.")
 
 
 @strawberry.input(description="A condition on a yes or no.")

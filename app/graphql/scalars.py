@@ -1,7 +1,7 @@
 """Our scalars, each with one canonical text."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NewType
 
 import strawberry
@@ -13,6 +13,7 @@ EARLIEST, LATEST = 1900, 9000
 BigInt = NewType("BigInt", int)
 Cron = NewType("Cron", str)
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -35,6 +36,19 @@ def parse_datetime(value: Any) -> datetime:
     if not EARLIEST <= moment.year <= LATEST:
         raise ValueError(f"DateTime must lie in the years {EARLIEST} to {LATEST}.")
     return moment.astimezone(UTC)
+
+
+def parse_date(value: Any) -> date:
+    """`2026-01-31`."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("Date must be a string such as 2026-01-31.")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no day of the calendar.") from error
+    if not EARLIEST <= day.year <= LATEST:
+        raise ValueError(f"Date must lie in the years {EARLIEST} to {LATEST}.")
+    return day
 
 
 def parse_big_int(value: Any) -> int:
@@ -63,6 +77,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=datetime_text,
         parse_value=parse_datetime,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description="A day of the calendar: 2026-11-21.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=date.isoformat,
+        parse_value=parse_date,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",

@@ -8,8 +8,11 @@ from graphql import build_schema as build_from_text
 from graphql import lexicographic_sort_schema, print_schema
 from strawberry.schema.config import StrawberryConfig
 
+from app.access.group_mutations import UserGroupMutation
 from app.access.mutations import AccessMutation
 from app.access.queries import AccessQuery
+from app.content.mutations import ContentMutation
+from app.content.queries import ContentQuery
 from app.core.errors import Invalid
 from app.core.ids import parse_global_id, row_number
 from app.graphql.compiler import declare
@@ -29,6 +32,7 @@ from app.pipelines.mutations import PipelineMutation
 from app.pipelines.queries import PipelineQuery
 from app.pipelines.run_mutations import PipelineRunMutation
 from app.pipelines.types import NotificationRun, PipelineRun
+from app.projects.join_mutations import ProjectJoinMutation
 from app.projects.mutations import ProjectMutation
 from app.projects.queries import ProjectQuery
 from app.runs.queries import RunQuery
@@ -76,6 +80,7 @@ class Query(
     ProjectFileQuery,
     RunQuery,
     SyncQuery,
+    ContentQuery,
     SemanticRootQuery,
 ):
     """The root of reads."""
@@ -115,6 +120,9 @@ class Mutation(
     ProjectFileMutation,
     SyncMutation,
     SyncJobMutation,
+    ContentMutation,
+    UserGroupMutation,
+    ProjectJoinMutation,
     SemanticMutation,
 ):
     """The root of changes."""

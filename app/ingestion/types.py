@@ -26,7 +26,7 @@ from app.ingestion.filters import (
     SyncTaskOrder,
 )
 from app.ingestion.kinds import ConnectorKind, SyncJobType
-from app.projects.rules import may_read_project
+from app.projects.rules import may_read_settings
 from app.projects.tables import projects
 from app.projects.types import Project
 from app.runs.inputs import RunStatus
@@ -351,7 +351,7 @@ class SyncWebhookRun(Run):
 
 @sql_type(
     projects,
-    policy=may_read_project,
+    policy=may_read_settings,
     description="Settings of a project's syncs.",
 )
 class ProjectSettings(Node):

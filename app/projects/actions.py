@@ -1,10 +1,11 @@
 """Verbs of projects and memberships."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, text
+import orjson
+from sqlalchemy import RowMapping, func, select, text, update
 
 from app.access.roles import set_role
 from app.access.tables import memberships, roles, users
@@ -14,9 +15,12 @@ from app.core.errors import Invalid, NotFound
 from app.core.ids import slug
 from app.core.rules import Subject
 from app.projects.tables import projects
+from app.settings import get_settings
 
 NAME_LENGTH = 150
 MAX_MEMBERS = 1000
+MAX_DATA = 256 * 1024
+NO_PROJECT = "NO_PROJECT"
 
 
 def is_folder_name(name: str) -> bool:
@@ -24,17 +28,23 @@ def is_folder_name(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,149}", name) is not None
 
 
-async def create_project(subject: Subject, name: str, description: str | None) -> int:
-    """Make a project whose first owner is the caller; owners of the installation only."""
-    subject.require_owner()
-    values = _checked({"name": name, "description": description})
+async def create_project(subject: Subject, values: Mapping[str, Any]) -> int:
+    """Make a project whose first owner is the caller.
+
+    Owners of the installation may, and everybody where ISTHMUS_PROJECTS_BY_ANYBODY says so.
+    """
+    if get_settings().access.projects_by_anybody:
+        subject.require_account()
+    else:
+        subject.require_owner()
+    values = _checked(values)
     uuid = slug(values["name"])
     async with db.transaction(subject) as tx:
         if await tx.one(select(projects.c.id).where(projects.c.uuid == uuid)):
             raise Invalid(f"A project {uuid} exists already.", "NAME_TAKEN", path=("name",))
-        row = await insert_row(
-            tx, projects, {**values, "uuid": uuid, "created_by": subject.user_id}
-        )
+        await _refuse_client_id(tx, values)
+        who = {"created_by": subject.user_id, "updated_by": subject.user_id}
+        row = await insert_row(tx, projects, {**values, "uuid": uuid, **who})
         if subject.user_id is not None:
             await set_role(tx, row["id"], subject.user_id, "owner")
         await tx.audit("project.create", "Project", row["id"], project_id=row["id"])
@@ -48,7 +58,9 @@ async def update_project(
     checked = _checked(values)
     async with db.transaction(subject) as tx:
         row = await lock_project(tx, project_id, "project.write")
-        await update_row(tx, projects, row, checked, expected_version)
+        await _refuse_client_id(tx, checked, project_id)
+        changed = {**checked, "updated_by": subject.user_id}
+        await update_row(tx, projects, row, changed, expected_version)
         await tx.audit(
             "project.update", "Project", project_id, project_id=project_id, fields=sorted(checked)
         )
@@ -73,22 +85,59 @@ async def create_membership(subject: Subject, project_id: int, user_id: int, rol
     """Make a user a member."""
     async with db.transaction(subject) as tx:
         await lock_project(tx, project_id, "member.write")
-        await _may_give(tx, project_id, role)
-        if not await tx.one(select(users.c.id).where(users.c.id == user_id)):
-            raise Invalid("There is no such user.", path=("userId",))
-        members = select(func.count().label("n")).where(memberships.c.project_id == project_id)
-        present = await tx.one(members)
-        if present is not None and present["n"] >= MAX_MEMBERS:
-            raise Invalid(f"A project has at most {MAX_MEMBERS} members.")
-        if await tx.one(
-            select(memberships.c.id).where(
-                memberships.c.project_id == project_id, memberships.c.user_id == user_id
-            )
-        ):
-            raise Invalid("The user is a member already.", "NAME_TAKEN", path=("userId",))
-        row = await set_role(tx, project_id, user_id, role)
+        row = await _add(tx, project_id, user_id, role)
         await tx.audit("membership.create", "Membership", row["id"], project_id=project_id)
     return int(row["id"])
+
+
+async def create_memberships(
+    subject: Subject, project_id: int, members: Sequence[tuple[int, str]]
+) -> list[int]:
+    """Make users members, each with a role; all or none."""
+    if len(members) > 100:
+        raise Invalid("At most 100 members at once.", path=("members",))
+    async with db.transaction(subject) as tx:
+        await lock_project(tx, project_id, "member.write")
+        made = [int((await _add(tx, project_id, *one))["id"]) for one in members]
+        shown = f"{len(made)} members"
+        await tx.audit("membership.create_many", "Membership", shown, project_id=project_id)
+    return made
+
+
+async def role_name(number: int) -> str:
+    """The name of a role; Invalid where there is none of that number."""
+    async with db.reading() as connection:
+        found: str | None = await connection.scalar(
+            select(roles.c.name).where(roles.c.id == number)
+        )
+    if found is None:
+        text = f'Invalid pk "{number}" - object does not exist.'
+        raise Invalid(text, path=("roleNumber",))
+    return found
+
+
+async def _add(tx: db.Tx, project_id: int, user_id: int, role: str) -> RowMapping:
+    await may_give(tx, project_id, role)
+    if not await tx.one(select(users.c.id).where(users.c.id == user_id)):
+        raise Invalid("There is no such user.", path=("userId",))
+    members = select(func.count().label("n")).where(memberships.c.project_id == project_id)
+    present = await tx.one(members)
+    if present is not None and present["n"] >= MAX_MEMBERS:
+        raise Invalid(f"A project has at most {MAX_MEMBERS} members.")
+    if await tx.one(
+        select(memberships.c.id).where(
+            memberships.c.project_id == project_id, memberships.c.user_id == user_id
+        )
+    ):
+        raise Invalid("Member already exist", "NAME_TAKEN", path=("userId",))
+    row = await set_role(tx, project_id, user_id, role)
+    if tx.subject.user_id is not None:
+        await tx.execute(
+            update(memberships)
+            .where(memberships.c.id == row["id"])
+            .values(added_by=tx.subject.user_id)
+        )
+    return row
 
 
 async def update_membership(
@@ -97,7 +146,7 @@ async def update_membership(
     """Change a member's role."""
     async with db.transaction(subject) as tx:
         row = await _member(tx, membership_id)
-        await _may_give(tx, row["project_id"], role)
+        await may_give(tx, row["project_id"], role)
         role_row = await tx.one(select(roles).where(roles.c.name == role))
         if role_row is None:
             raise Invalid(f"There is no role {role}.", path=("role",))
@@ -134,8 +183,9 @@ async def lock_project(tx: db.Tx, project_id: int, permission: str) -> RowMappin
     tx.subject.require_known()
     wanted = select(projects).where(projects.c.id == project_id)
     row = await tx.one(wanted.with_for_update(key_share=True))
-    if row is None or not tx.subject.may("project.read", project_id):
-        raise NotFound("There is no such project.")
+    hidden = row is None or row["is_private"]
+    if row is None or (hidden and not tx.subject.may("project.read", project_id)):
+        raise NotFound("There is no such project.", reason=NO_PROJECT)
     tx.subject.require(permission, project_id)
     return row
 
@@ -158,11 +208,11 @@ async def _member(tx: db.Tx, membership_id: int, *, or_self: bool = False) -> Ro
         tx.subject.require("member.write", row["project_id"])
         current = await tx.one(select(roles.c.name).where(roles.c.id == row["role_id"]))
         if current is not None:
-            await _may_give(tx, row["project_id"], current["name"])
+            await may_give(tx, row["project_id"], current["name"])
     return row
 
 
-async def _may_give(tx: db.Tx, project_id: int, role: str) -> None:
+async def may_give(tx: db.Tx, project_id: int, role: str) -> None:
     """Only who may delete the project may make or unmake its owners."""
     if role == "owner":
         tx.subject.require("project.delete", project_id)
@@ -190,6 +240,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
                 path=("name",),
             )
         checked["name"] = name
+    if len(orjson.dumps(checked.get("data"))) > MAX_DATA:
+        raise Invalid(f"`data` may have at most {MAX_DATA} bytes.", path=("data",))
     folder = checked.get("folder")
     if folder is not None and not is_folder_name(folder):
         raise Invalid(
@@ -198,3 +250,15 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
             path=("folder",),
         )
     return checked
+
+
+async def _refuse_client_id(tx: db.Tx, values: Mapping[str, Any], own_id: int = 0) -> None:
+    wanted = values.get("client_id")
+    if wanted is None:
+        return
+    if len(wanted) > 128:
+        text = "Ensure this field has no more than 128 characters."
+        raise Invalid(text, path=("clientId",))
+    c = projects.c
+    if await tx.one(select(c.id).where(c.client_id == wanted, c.id != own_id)):
+        raise Invalid("This clientId is in use.", "CLIENT_ID_TAKEN", path=("clientId",))

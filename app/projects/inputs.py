@@ -1,12 +1,46 @@
 """Inputs, filters, orderings and error types of projects and memberships."""
 
 import enum
+from datetime import date
 
 import strawberry
+from sqlalchemy import ColumnElement, exists, literal, select
+from strawberry.scalars import JSON
 
-from app.graphql.filters import UNSET, DateTimeFilter, StringFilter, order_input
+from app.access.tables import memberships
+from app.core.rules import VIEWER
+from app.graphql.filters import (
+    UNSET,
+    DateTimeFilter,
+    EnumFilter,
+    IntFilter,
+    StringFilter,
+    order_input,
+)
 from app.graphql.payloads import UserError
 from app.projects import tables as t
+
+_NUMBER = "By the id that REST shows."
+_START, _END = "When its work begins.", "When its work ends."
+_DATA = "Free content of its makers, at most 256 KiB."
+_CLIENT_ID = "The caller's own key for it, at most 128 characters, unique; it comes back as it is."
+
+
+@strawberry.enum(description="Whether somebody works on a project.")
+class ProjectStatus(enum.Enum):
+    """States of projects."""
+
+    ACTIVE = strawberry.enum_value("active", description="Somebody does.")
+    INACTIVE = strawberry.enum_value("inactive", description="Nobody does.")
+
+
+@strawberry.enum(description="What became of a wish to join a project.")
+class JoinRequestStatus(enum.Enum):
+    """States of wishes."""
+
+    PENDING = strawberry.enum_value("pending", description="Nobody has answered.")
+    ACCEPTED = strawberry.enum_value("accepted", description="The user is a member.")
+    REJECTED = strawberry.enum_value("rejected", description="It was refused.")
 
 
 @strawberry.enum(description="Faults in inputs about projects and memberships.")
@@ -20,6 +54,10 @@ class ProjectErrorCode(enum.Enum):
     LAST_OWNER = strawberry.enum_value(
         "LAST_OWNER", description="It would leave the project without an owner."
     )
+    CLIENT_ID_TAKEN = strawberry.enum_value(
+        "CLIENT_ID_TAKEN", description="Another project has this clientId."
+    )
+    ANSWERED = strawberry.enum_value("ANSWERED", description="Somebody has answered already.")
 
 
 @strawberry.type(description="A fault in an input about projects or memberships.")
@@ -33,13 +71,41 @@ class ProjectError(UserError):
 class ProjectFilter:
     """Conditions on projects."""
 
+    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
     uuid: StringFilter | None = strawberry.field(default=UNSET, description="By uuid.")
     name: StringFilter | None = strawberry.field(default=UNSET, description="By name.")
+    description: StringFilter | None = strawberry.field(
+        default=UNSET, description="By description."
+    )
+    status: EnumFilter[ProjectStatus] | None = strawberry.field(
+        default=UNSET, description="By status."
+    )
+    is_member: bool | None = strawberry.field(
+        default=UNSET, description="Whether the caller is a member."
+    )
+    created_by_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of who made them."
+    )
     created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
+    or_: list["ProjectFilter"] | None = strawberry.field(
+        default=UNSET, name="or", description="At least one of these."
+    )
+
+
+def _is_member(value: bool) -> ColumnElement[bool]:
+    member = memberships.alias()
+    own = (member.c.project_id == t.projects.c.id, member.c.user_id == VIEWER.id)
+    found = exists(select(literal(1)).where(*own))
+    return found if value else ~found
 
 
 PROJECT_COLUMNS = {
+    "number": t.projects.c.id,
     "uuid": t.projects.c.uuid,
+    "description": t.projects.c.description,
+    "status": t.projects.c.status,
+    "is_member": _is_member,
+    "created_by_number": t.projects.c.created_by,
     "name": t.projects.c.name,
     "created_at": t.projects.c.created_at,
 }
@@ -49,6 +115,10 @@ ProjectOrder = order_input(
         "NUMBER": (t.projects.c.id, "By number."),
         "NAME": (t.projects.c.name, "By name."),
         "CREATED_AT": (t.projects.c.created_at, "By age."),
+        "UPDATED_AT": (t.projects.c.updated_at, "By change."),
+        "STATUS": (t.projects.c.status, "By status."),
+        "START_DATE": (t.projects.c.start_date, "By the beginning of their work."),
+        "END_DATE": (t.projects.c.end_date, "By the end of their work."),
     },
 )
 
@@ -59,6 +129,7 @@ class ProjectBy:
 
     id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
     uuid: str | None = strawberry.field(default=UNSET, description="By uuid.")
+    number: int | None = strawberry.field(default=UNSET, description="By the id that REST shows.")
 
 
 @strawberry.input(description="A new project.")
@@ -67,20 +138,69 @@ class ProjectCreateInput:
 
     name: str = strawberry.field(description="Its name; the uuid is made from it.")
     description: str | None = strawberry.field(default=None, description="What it is for.")
+    is_private: bool = strawberry.field(
+        default=True, description="Only members know of it; that is never changed."
+    )
+    is_test: bool = strawberry.field(default=False, description="For trying things out.")
+    status: ProjectStatus = strawberry.field(
+        default=ProjectStatus.ACTIVE, description="Whether somebody works on it."
+    )
+    start_date: date | None = strawberry.field(default=None, description=_START)
+    end_date: date | None = strawberry.field(default=None, description=_END)
+    data: JSON | None = strawberry.field(default=None, description=_DATA)
+    client_id: str | None = strawberry.field(default=None, description=_CLIENT_ID)
 
 
 @strawberry.input(description="Changes of a project; what is left out stays.")
 class ProjectUpdateInput:
     """Attributes to change."""
 
-    id: strawberry.ID = strawberry.field(description="The project.")
+    id: strawberry.ID | None = strawberry.field(
+        default=None, description="The project; else it is named by `number`."
+    )
+    number: int | None = strawberry.field(default=None, description=_NUMBER)
     name: str | None = strawberry.field(default=UNSET, description="New name; the uuid stays.")
     description: str | None = strawberry.field(default=UNSET, description="New description.")
     folder: str | None = strawberry.field(
         default=UNSET, description="Name that blocks import its files under; null for its uuid."
     )
+    is_test: bool | None = strawberry.field(default=UNSET, description="For trying things out.")
+    status: ProjectStatus | None = strawberry.field(
+        default=UNSET, description="Whether somebody works on it."
+    )
+    start_date: date | None = strawberry.field(default=UNSET, description=_START)
+    end_date: date | None = strawberry.field(default=UNSET, description=_END)
+    data: JSON | None = strawberry.field(default=UNSET, description=_DATA)
+    client_id: str | None = strawberry.field(default=UNSET, description=_CLIENT_ID)
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse with CONFLICT where it has another version by now."
+    )
+
+
+@strawberry.input(description="A wish to become a member of a project that is not private.")
+class ProjectJoinInput:
+    """A wish."""
+
+    project: ProjectBy = strawberry.field(description="The project.")
+    reason: str = strawberry.field(default="", description="Why, at most 1000 characters.")
+
+
+@strawberry.input(description="A wish that the caller takes back.")
+class ProjectJoinCancelInput:
+    """A wish."""
+
+    project: ProjectBy = strawberry.field(description="The project.")
+
+
+@strawberry.input(description="An answer to a wish to join.")
+class ProjectJoinAnswerInput:
+    """A wish, and what shall become of it."""
+
+    number: int = strawberry.field(description="Number of the wish.")
+    accept: bool = strawberry.field(description="Make the user a member; else refuse it.")
+    role: str = strawberry.field(default="editor", description="Name of the new member's role.")
+    role_number: int | None = strawberry.field(
+        default=None, description="Number of the role, in place of its name."
     )
 
 
@@ -88,24 +208,61 @@ class ProjectUpdateInput:
 class ProjectDeleteInput:
     """A project."""
 
-    id: strawberry.ID = strawberry.field(description="The project.")
+    id: strawberry.ID | None = strawberry.field(
+        default=None, description="The project; else it is named by `number`."
+    )
+    number: int | None = strawberry.field(default=None, description=_NUMBER)
 
 
 @strawberry.input(description="A new member of a project.")
 class MembershipCreateInput:
     """Who becomes what where."""
 
-    project_id: strawberry.ID = strawberry.field(description="The project.")
-    user_id: strawberry.ID = strawberry.field(description="The user.")
-    role: str = strawberry.field(description="Name of the role, such as editor.")
+    project_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The project; else it is named by `projectNumber`."
+    )
+    project_number: int | None = strawberry.field(default=None, description=_NUMBER)
+    user_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The user; else it is named by `userNumber`."
+    )
+    user_number: int | None = strawberry.field(default=None, description=_NUMBER)
+    role: str | None = strawberry.field(
+        default=None, description="Name of the role; editor where neither is given."
+    )
+    role_number: int | None = strawberry.field(default=None, description=_NUMBER)
+
+
+@strawberry.input(description="One of several new members.")
+class MembershipBulkItem:
+    """Who becomes what."""
+
+    user_number: int = strawberry.field(description=_NUMBER)
+    role_number: int | None = strawberry.field(default=None, description=_NUMBER)
+
+
+@strawberry.input(description="New members of a project, all or none.")
+class MembershipBulkInput:
+    """At most a hundred."""
+
+    project_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The project; else it is named by `projectNumber`."
+    )
+    project_number: int | None = strawberry.field(default=None, description=_NUMBER)
+    members: list[MembershipBulkItem] = strawberry.field(description="Who, at most 100.")
 
 
 @strawberry.input(description="Another role for a member.")
 class MembershipUpdateInput:
     """A member's new role."""
 
-    id: strawberry.ID = strawberry.field(description="The membership.")
-    role: str = strawberry.field(description="Name of the role, such as viewer.")
+    id: strawberry.ID | None = strawberry.field(
+        default=None, description="The membership; else it is named by `number`."
+    )
+    number: int | None = strawberry.field(default=None, description=_NUMBER)
+    role: str | None = strawberry.field(
+        default=None, description="Name of the role, such as viewer; else `roleNumber` names it."
+    )
+    role_number: int | None = strawberry.field(default=None, description=_NUMBER)
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse with CONFLICT where it has another version by now."
     )
@@ -115,4 +272,7 @@ class MembershipUpdateInput:
 class MembershipDeleteInput:
     """A membership."""
 
-    id: strawberry.ID = strawberry.field(description="The membership.")
+    id: strawberry.ID | None = strawberry.field(
+        default=None, description="The membership; else it is named by `number`."
+    )
+    number: int | None = strawberry.field(default=None, description=_NUMBER)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import strawberry
-from sqlalchemy import Table
+from sqlalchemy import Table, select
 
+from app.core.db import reading
 from app.core.ids import parse_global_id, row_number
 from app.core.rules import VIEWER
 from app.graphql.compiler.declare import Scope, Scoped
@@ -13,6 +14,7 @@ from app.graphql.compiler.standins import derive
 from app.graphql.connections import Connection
 from app.graphql.context import Info
 from app.graphql.fields import root_connection, root_one
+from app.graphql.filters import UNSET
 from app.projects import tables as t
 from app.projects.inputs import PROJECT_COLUMNS, ProjectBy, ProjectFilter, ProjectOrder
 from app.projects.types import Project
@@ -21,6 +23,19 @@ from app.projects.types import Project
 def project_scope(info: Info, given: str | None) -> int:
     """The row key of the project that a call is about: the one named, else the call's own."""
     return info.context.subject.call_project() if given is None else project_key(given)
+
+
+async def project_row(info: Info, by: ProjectBy | None) -> int:
+    """The row key of the project that an input names; of the call where it names none."""
+    if by is None:
+        return info.context.subject.call_project()
+    if by.number is not UNSET and by.number is not None:
+        return by.number
+    if not by.uuid:
+        return project_key(by.id or "")
+    async with reading() as connection:
+        named = select(t.projects.c.id).where(t.projects.c.uuid == by.uuid)
+        return int(await connection.scalar(named) or -1)
 
 
 PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {
@@ -55,6 +70,8 @@ def _named(given: Mapping[str, Any]) -> Scoped:
     by: ProjectBy | None = given["by"]
     if by is not None and by.uuid:
         return Scoped((t.projects.c.uuid == by.uuid,))
+    if by is not None and by.number is not UNSET and by.number is not None:
+        return Scoped((t.projects.c.id == by.number,))
     return _of_project(t.projects.c.id, None if by is None else by.id or "")
 
 

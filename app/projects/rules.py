@@ -2,11 +2,21 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, not_, or_
 
 from app.core.rules import VIEWER
 
 
 def may_read_project(row: Any) -> ColumnElement[bool]:
-    """Its members."""
+    """Its members; one that is not private every user."""
+    return or_(VIEWER.holds("project.read", row.id), not_(row.is_private))
+
+
+def may_read_settings(row: Any) -> ColumnElement[bool]:
+    """What only members see of a project."""
     return VIEWER.holds("project.read", row.id)
+
+
+def may_read_join_request(row: Any) -> ColumnElement[bool]:
+    """Who wishes to join, and who may let them."""
+    return or_(row.user_id == VIEWER.id, VIEWER.holds("member.write", row.project_id))

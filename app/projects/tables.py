@@ -1,10 +1,17 @@
 """Projects."""
 
-from sqlmodel import SQLModel
+from datetime import date
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Column, Date, Index, text
+from sqlmodel import Field, SQLModel
 
 from app.core.tables import (
     Moment,
     big,
+    flag,
+    json,
+    moment,
     now_by_default,
     number,
     pk,
@@ -17,10 +24,14 @@ class Project(SQLModel, table=True):
     """What a team works in; everything else belongs to one.
 
     `folder` is the name that blocks import its files under; its uuid where it has none.
-    `webhook_alert_url` is told of syncs that fail; empty for nobody.
+    `webhook_alert_url` is told of syncs that fail; empty for nobody. One that is not private shows
+    its name and description to every user. `data` is its makers' own.
     """
 
     __tablename__ = "projects"
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'inactive')", name="ck_projects_status"),
+    )
 
     id: int | None = pk()
     uuid: str = string(unique=True)
@@ -28,10 +39,49 @@ class Project(SQLModel, table=True):
     description: str | None = string(null=True)
     folder: str | None = string(null=True)
     webhook_alert_url: str = string("")
+    is_private: bool = flag(True)
+    is_test: bool = flag()
+    status: str = string("active")
+    start_date: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    end_date: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    data: dict[str, Any] = json("{}")
+    client_id: str | None = string(null=True, unique=True)
     created_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    updated_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    created_at: Moment = now_by_default()
+    updated_at: Moment = now_by_default()
+    version: int = number(1)
+
+
+class JoinRequest(SQLModel, table=True):
+    """A user's wish to become a member; its status is pending, accepted or rejected."""
+
+    __tablename__ = "join_requests"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('pending', 'accepted', 'rejected')", name="ck_join_requests_status"
+        ),
+        Index(
+            "uq_join_requests_pending",
+            "project_id",
+            "user_id",
+            unique=True,
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index("ix_join_requests_user_id", "user_id"),
+    )
+
+    id: int | None = pk()
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    user_id: int = big("users.id", ondelete="CASCADE")
+    reason: str = string("")
+    status: str = string("pending")
+    answered_by: int | None = big("users.id", null=True, ondelete="SET NULL")
+    answered_at: Moment = moment()
     created_at: Moment = now_by_default()
     updated_at: Moment = now_by_default()
     version: int = number(1)
 
 
 projects = table_of(Project)
+join_requests = table_of(JoinRequest)

@@ -11,7 +11,7 @@ from rest_compat.lens import questions as q
 from rest_compat.lens.described import DESCRIBED
 
 PREFIXES = ("/v2", "/lens2/api/{lens}/v2")
-GRAPHQL = re.compile(r"(/lens2/api/[^/]+)?/v2/graphql/?")
+OF_THE_SERVER = re.compile(r"(/lens2/api/[^/]+)?/v2/graphql/?|/v2/uploads|/v2/files/[^/]+")
 SLACK_S = 10.0
 
 
@@ -48,5 +48,5 @@ def dialect(settings: Settings) -> Dialect:
 
 
 def owns(_: str, path: str) -> bool:
-    """What is below /v2 and /lens2/api, apart from GraphQL."""
-    return path.startswith(("/v2/", "/lens2/api/")) and GRAPHQL.fullmatch(path) is None
+    """What is below /v2 and /lens2/api, apart from GraphQL and files."""
+    return path.startswith(("/v2/", "/lens2/api/")) and OF_THE_SERVER.fullmatch(path) is None

@@ -256,8 +256,8 @@ DESCRIBED = Described(
     },
     word=str.lower,
     known={
-        "StepOutput.sample": (_TABLE, {"text": FreeObject()}),
-        "Trigger.lastRunStatus": tuple(word.lower() for word in words.RUN_WORDS),
+        "StepOutput.sample": (_TABLE, {"text": FreeObject()}, None),
+        "Trigger.lastRunStatus": (*(word.lower() for word in words.RUN_WORDS), None),
     },
     reasons=(
         ("UNAUTHENTICATED", "invalid_api_key"),

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,10 +11,9 @@ from strawberry import Schema
 from rest_compat.described import Parameter
 from rest_compat.dialect import Dialect
 from rest_compat.kernel import load_operations
-from rest_compat.openapi.observed import Observed, Place, Responses, phrase
+from rest_compat.openapi.observed import JSON, Observed, Place, Responses, phrase
 from rest_compat.openapi.seen import Seen
 
-JSON = "application/json"
 _FAULTS = re.compile(r"; (NotFound|Invalid|Conflict|Unauthenticated)\b[^.;]*")
 """What docstrings say of exceptions: here the statuses say it."""
 ABOUT = (
@@ -81,10 +80,8 @@ class _Part:
             "parameters": [*self._of_path(last), *self._beside(same)],
             "responses": self._responses(same, expected),
         }
-        bodies = [one.body for one in same if one.body is not None]
-        if bodies:
-            schema = bodies[-1] if len(bodies) == 1 else {"anyOf": bodies}
-            made["requestBody"] = {"content": {JSON: {"schema": schema}}}
+        if any(one.body for one in same):
+            made["requestBody"] = {"content": dict(_content(same))}
         credentials = {one.route.credential for one in same}
         made["security"] = [
             need for kind in sorted(credentials) for need in told.needs.get(kind, ())
@@ -152,6 +149,15 @@ def _merged(parts: Iterable[Responses]) -> Responses:
         for key, seen in part.items():
             made.setdefault(key, Seen()).join(seen)
     return made
+
+
+def _content(same: list[Observed]) -> Iterator[tuple[str, Any]]:
+    """Media types of bodies, each with its schema."""
+    told = [one for one in same if one.body is not None]
+    for media in dict.fromkeys(one.media for one in told):
+        found = [one.body for one in told if one.media == media]
+        schemas = [body for n, body in enumerate(found) if body not in found[:n]]
+        yield media, {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
 
 
 def _place(one: Observed) -> tuple[str, str]:

@@ -12,11 +12,13 @@ from starlette.datastructures import Headers, QueryParams
 from app.core.errors import DomainError
 from app.graphql.execute import StoredOperation
 from rest_compat.described import Parameter
-from rest_compat.dialect import Answer, Call, Dialect, Fault, Route
+from rest_compat.dialect import Answer, Call, Dialect, Fault, Route, Sent
+from rest_compat.kernel import answered
 from rest_compat.openapi.bodies import body_schema, example
 from rest_compat.openapi.samples import Sampler, Variant, variants
-from rest_compat.openapi.seen import Seen
+from rest_compat.openapi.seen import ANY, Seen
 
+JSON = "application/json"
 Place = tuple[int, str]
 """A status and a media type, which is empty for an answer without content."""
 Responses = dict[Place, Seen]
@@ -62,6 +64,7 @@ class Observed:
             told = [p for p in told if p.name not in body.own and p.name not in body.attributes]
         self.parameters = list({(p.place, p.name): p for p in told}.values())
         self.body: dict[str, Any] | None = None
+        self.media = body.media if body else JSON
         if body is not None and route.method != "GET":
             self.body = body_schema(body, operation, schema, dialect.described.word)
 
@@ -72,7 +75,9 @@ class Observed:
 
         `how` says what is in its body, as `example` takes it.
         """
-        body = example(self.body, world, **how) if self.body else {}
+        whole = example(self.body, world, **how) if self.body else {}
+        files = {n: Sent(f"{n}.txt", "upload") for n in self.files if n in whole}
+        body = self.dialect.described.read({n: v for n, v in whole.items() if n not in files})
         path = {name: str(7001 + n + 100 * world) for n, name in enumerate(self.names)}
         inner = self.route.path.removeprefix(self.dialect.prefix).strip("/").split("/")
         return Call(
@@ -83,7 +88,14 @@ class Observed:
             path=path,
             body=body,
             has_body=bool(body),
+            files=files,
         )
+
+    @property
+    def files(self) -> list[str]:
+        """The members of the body that are files of a form."""
+        inner = (self.body or {}).get("properties", {})
+        return [name for name, schema in inner.items() if schema.get("format") == "binary"]
 
     @property
     def names(self) -> list[str]:
@@ -118,12 +130,20 @@ class Observed:
     def responses(self) -> Responses:
         """Good answers, or what the shape gives instead of one."""
         found: Responses = {}
+        dialect, told = self.dialect, self.dialect.described
+        if self.route.shape in told.files:
+            return {(200, told.files[self.route.shape]): Seen()}
+        common = {p.name: _texts(p, 0)[0] for p in told.common}
         for data, call, world in self.samples():
             try:
-                answer = self.route.shape(data, call)
+                answer = answered(self.route.shape(data, call))
             except (DomainError, *IMPOSSIBLE):
                 continue
-            _see(found, answer if isinstance(answer, Answer) else Answer(200, answer), world)
+            _see(found, dialect.finish(answer, call, ""), world)
+            if common:
+                asked = replace(call, query=QueryParams(common))
+                _see(found, dialect.finish(answer, asked, ""), world)
+                common = {}  # What they leave out is seen by one answer.
         return found or {(200, "application/json"): Seen()}
 
     def samples(self) -> Iterator[tuple[Any, Call, int]]:
@@ -154,11 +174,16 @@ class Observed:
             for reason, query, world in product(reasons, ({}, common), (0, 1)):
                 call = replace(self.call(world, {}), query=QueryParams(query))
                 words = ("some words", "other words")[world]
-                _see(found, self.dialect.faults(Fault(code, words, reason), call), world)
+                fields = {ANY: [words]} if code == "BAD_USER_INPUT" else {}
+                for fault in (
+                    Fault(code, words, reason),
+                    Fault(code, words, reason, fields=fields),
+                ):
+                    _see(found, self.dialect.faults(fault, call), world)
         return found
 
     def _codes(self) -> tuple[str, ...]:
-        codes = OF_ANY_ROUTE
+        codes = (*OF_ANY_ROUTE, *self.dialect.described.codes)
         if self.names:
             codes += ("PATH_TRAVERSAL",)
         if self.operation is not None or self.route.credential != "none":

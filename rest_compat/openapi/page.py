@@ -58,12 +58,11 @@ def _tag(document: Mapping[str, Any], tag: Mapping[str, str]) -> str:
 def _operation(
     document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]
 ) -> str:
-    body = operation.get("requestBody")
-    schema = body["content"]["application/json"]["schema"] if body else None
+    bodies = operation.get("requestBody", {}).get("content", {})
     parts = [
         f"<p>{_words(operation['description'])}</p>",
         "".join(_parameters(document, operation["parameters"])),
-        f"<h4>Body</h4>{_pre(schema)}" if schema else "",
+        *(f"<h4>Body: {escape(m)}</h4>{_pre(one['schema'])}" for m, one in bodies.items()),
         "<h4>Answers</h4>",
         *(_answer(document, status, r) for status, r in operation["responses"].items()),
     ]

@@ -75,7 +75,7 @@ def variants(turns: int) -> Iterator[Variant]:
 
 
 class Sampler:
-    """Makes data of one operation. `known` gives the values of leaves, named as `Type.field`."""
+    """Makes data of one operation. `known` gives the values of leaves, named as `Type.field`, null among them."""
 
     def __init__(
         self,
@@ -143,7 +143,8 @@ class Sampler:
     def _value(self, name: str, type_: Any, node: FieldNode, variant: Variant, depth: int) -> Any:
         if name.endswith("Payload.errors"):
             return []
-        if not is_non_null_type(type_) and self._is_left_out(node, variant, depth):
+        may_lack = not is_non_null_type(type_) and name not in self.known
+        if may_lack and self._is_left_out(node, variant, depth):
             return None
         inner = type_.of_type if is_non_null_type(type_) else type_
         if is_list_type(inner):

@@ -56,7 +56,9 @@ class Seen:
                 self.is_open = True
                 continue
             self.counts[key] = self.counts.get(key, 0) + 1
-            self.properties.setdefault(key, Seen()).add(inner, world)
+            if key not in self.properties:
+                self.properties[key] = Seen()
+            self.properties[key].add(inner, world)
 
     def _add_scalar(self, value: Any, world: int) -> None:
         if value is None:
@@ -76,7 +78,12 @@ class Seen:
         """What all of them have in common; `{}` for what may be anything or was never seen."""
         if self.is_free or not self.types:
             return {}
-        types = sorted(self.types - ({"integer"} if "number" in self.types else set()))
+        if {"array", "object"} <= self.types:
+            return {"anyOf": [self._of({"array"}), self._of(self.types - {"array"})]}
+        return self._of(self.types)
+
+    def _of(self, among: set[str]) -> dict[str, Any]:
+        types = sorted(among - ({"integer"} if "number" in among else set()))
         made: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
         if words := self._words():
             made["enum"] = [*words, None] if "null" in types else words
@@ -85,7 +92,7 @@ class Seen:
             always = sorted(k for k, count in self.counts.items() if count == self.objects)
             if always and not self.is_open:
                 made["required"] = always
-        if self.items is not None:
+        if "array" in types and self.items is not None:
             made["items"] = self.items.schema()
         return made
 

@@ -19,6 +19,8 @@ FORMS = {
     ".yaml": ("yaml", "application/yaml"),
 }
 PATHS = frozenset(f"{place}{end}" for place in PLACES for end in ("", *FORMS))
+ELSEWHERE = ("/redoc", "/redoc/")
+"""Where DEEP has a second page of the same."""
 HEADERS = {
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
@@ -64,7 +66,8 @@ class ApiDocs:
             for place in PLACES
             for end, (form, media) in FORMS.items()
         ]
-        return [*made, *(Route(place, _with_slash) for place in PLACES)]
+        moved = (Route(place, _to_page) for place in ELSEWHERE)
+        return [*made, *(Route(place, _with_slash) for place in PLACES), *moved]
 
     def _served(self, form: str, media: str) -> Any:
         async def served(_: Request) -> Response:
@@ -73,6 +76,10 @@ class ApiDocs:
             return Response(content, headers=headers, media_type=media)
 
         return served
+
+
+async def _to_page(_: Request) -> Response:
+    return RedirectResponse(f"{PLACES[0]}/", 308)
 
 
 async def _with_slash(request: Request) -> Response:

@@ -10,7 +10,16 @@ from uuid import UUID
 from sqlalchemy import Table, func, insert, select, update
 
 from app.access.identify import KEY_PREFIX
-from app.access.tables import api_keys, memberships, roles, sessions, users
+from app.access.tables import (
+    api_keys,
+    memberships,
+    roles,
+    sessions,
+    user_group_members,
+    user_groups,
+    users,
+)
+from app.content.tables import attachments, lead_groups, leads, organizations
 from app.core import db
 from app.core.ids import (
     global_id,
@@ -33,7 +42,7 @@ from app.pipelines.tables import (
     project_secrets,
     triggers,
 )
-from app.projects.tables import projects
+from app.projects.tables import join_requests, projects
 from app.runs.tables import run_events, run_logs, run_steps, runs
 from app.semantic import loaded
 from app.semantic.tables import semantic_models, semantic_queries
@@ -403,6 +412,53 @@ async def probe(project_id: int) -> UUID:
         runs, project_id=project_id, kind="check", status="succeeded", params={"type": "postgres"}
     )
     return UUID(str(made["id"]))
+
+
+async def lead(project_id: int, title: str | None = None, **values: Any) -> int:
+    """A lead."""
+    made = await row(leads, project_id=project_id, title=title or unique("lead"), **values)
+    return int(made["id"])
+
+
+async def lead_group(project_id: int) -> int:
+    """A group without leads."""
+    return int((await row(lead_groups, project_id=project_id, title=unique("group")))["id"])
+
+
+async def organization(**values: Any) -> int:
+    """An organisation."""
+    return int((await row(organizations, **{"title": unique("organization"), **values}))["id"])
+
+
+async def attachment(user_id: int | None, **values: Any) -> int:
+    """An attachment whose file is not there."""
+    given = {
+        "title": "a.txt",
+        "mime_type": "text/plain",
+        "bytes": 1,
+        "md5": unique("md5"),
+        **values,
+    }
+    return int((await row(attachments, created_by=user_id, **given))["id"])
+
+
+async def user_group(*admins: int) -> int:
+    """A group of users."""
+    made = await row(user_groups, title=unique("users"))
+    for user_id in admins:
+        await group_member(made["id"], user_id, is_admin=True)
+    return int(made["id"])
+
+
+async def group_member(group_id: int, user_id: int, *, is_admin: bool = False) -> int:
+    """A user in a group."""
+    made = await row(user_group_members, group_id=group_id, user_id=user_id, is_admin=is_admin)
+    return int(made["id"])
+
+
+async def join_request(project_id: int, user_id: int) -> int:
+    """A wish to join a project."""
+    return int((await row(join_requests, project_id=project_id, user_id=user_id))["id"])
 
 
 MODEL = """

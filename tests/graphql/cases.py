@@ -1,10 +1,14 @@
 """A real operation for every root field, with fresh rows for it to work on."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.content.staging import stage
+from app.content.tables import organization_types
 from app.core.ids import global_id
+from app.core.rules import Subject
+from app.projects.tables import projects
 from app.runs.tables import runs, workers
 from tests.factories import rows
 from tests.graphql.world import PASSWORD, World
@@ -970,6 +974,236 @@ async def _settings_update(world: World, _: str) -> Variables:
 async def _follow_job(world: World, _: str) -> tuple[Variables, str]:
     job = await rows.sync_job(world.home)
     return {"n": job}, global_id("SyncTask", await rows.sync_task(job))
+
+
+# --- content ---------------------------------------------------------------------------------
+
+
+def _by(number: int) -> dict[str, Any]:
+    return {"by": {"number": number}}
+
+
+@_node("Lead")
+async def _a_lead(world: World) -> object:
+    return await rows.lead(world.home)
+
+
+@_node("LeadGroup")
+async def _a_lead_group(world: World) -> object:
+    return await rows.lead_group(world.home)
+
+
+@_node("Organization")
+async def _an_organization(_: World) -> object:
+    return await rows.organization()
+
+
+@_node("OrganizationType")
+async def _an_organization_type(_: World) -> object:
+    made = await rows.row(organization_types, title=rows.unique("type"))
+    return made["id"]
+
+
+@_node("Attachment")
+async def _an_attachment(world: World) -> object:
+    made = await rows.attachment(world.users["editor"])
+    await rows.lead(world.home, attachment_id=made)
+    return made
+
+
+@_node("UserGroup")
+async def _a_user_group(world: World) -> object:
+    group = await rows.user_group(world.users["editor"])
+    await rows.group_member(group, world.users["viewer"])
+    return group
+
+
+@_node("UserGroupMember")
+async def _a_group_member(world: World) -> object:
+    return await rows.group_member(await rows.user_group(), world.users["viewer"])
+
+
+@_node("JoinRequest")
+async def _a_wish(world: World) -> object:
+    return await rows.join_request(world.home, await rows.user())
+
+
+_list_case("leads", "Lead", _a_lead)
+_list_case("leadGroups", "LeadGroup", _a_lead_group)
+_one_case("lead", "Lead", _a_lead)
+_one_case("leadGroup", "LeadGroup", _a_lead_group)
+_one_case("organization", "Organization", _an_organization)
+_one_case("attachment", "Attachment", _an_attachment)
+_one_case("userGroup", "UserGroup", _a_user_group)
+
+
+async def _a_secret_lead(world: World) -> object:
+    return await rows.lead(world.home, confidentiality="confidential")
+
+
+@_case("lead", "query($n: Int!) { lead(by: {number: $n}) { id } }", "a confidential one")
+async def _secret_lead(world: World, _: str) -> tuple[Variables, str]:
+    made = await _a_secret_lead(world)
+    return {"n": made}, global_id("Lead", made)
+
+
+@_case(
+    "organizations", "query($n: Int!) { organizations(where: {number: {eq: $n}}) { nodes { id } } }"
+)
+async def _organizations(world: World, _: str) -> tuple[Variables, str]:
+    made = await _an_organization(world)
+    return {"n": made}, global_id("Organization", made)
+
+
+@_case("organizationTypes", "{ organizationTypes { id } }")
+async def _organization_types(world: World, _: str) -> tuple[Variables, str]:
+    return {}, global_id("OrganizationType", await _an_organization_type(world))
+
+
+@_case("attachments", "{ attachments(first: 100) { nodes { id } } }", "of an editor")
+async def _attachments(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.attachment(world.users["editor"])
+    return {}, global_id("Attachment", made)
+
+
+@_case("userGroups", "{ userGroups(first: 100) { nodes { id } } }")
+async def _user_groups(world: World, _: str) -> tuple[Variables, str]:
+    return {}, global_id("UserGroup", await _a_user_group(world))
+
+
+def _home_by(world: World) -> dict[str, Any]:
+    return {"project": {"number": world.home}}
+
+
+@_mutation("leadCreate", "lead { id }")
+async def _lead_create(world: World, _: str) -> Variables:
+    return {**_home_by(world), "lead": {"title": rows.unique("new")}}
+
+
+@_mutation("leadUpdate", "lead { id }")
+async def _lead_update(world: World, _: str) -> Variables:
+    return {**_by(await rows.lead(world.home)), "lead": {"title": rows.unique("other")}}
+
+
+@_mutation("leadUpdate", "lead { id }", "a confidential one")
+async def _secret_update(world: World, _: str) -> Variables:
+    made = await rows.lead(world.home, confidentiality="confidential")
+    return {**_by(made), "lead": {"title": rows.unique("other")}}
+
+
+@_mutation("leadDelete", "deletedId")
+async def _lead_delete(world: World, _: str) -> Variables:
+    return _by(await rows.lead(world.home))
+
+
+@_mutation("leadBulk", "results { index }")
+async def _lead_bulk(world: World, _: str) -> Variables:
+    items = [{"lead": {"title": rows.unique("one")}}, {"lead": {"title": rows.unique("two")}}]
+    return {**_home_by(world), "items": items, "delete": [{"number": await rows.lead(world.home)}]}
+
+
+@_mutation("leadCopy", "copies { leadNumbers }")
+async def _lead_copy(world: World, _: str) -> Variables:
+    leads = [{"number": await rows.lead(world.home)}]
+    return {"leads": leads, "projects": [{"number": world.home}]}
+
+
+@_mutation("leadGroupCreate", "leadGroup { id }")
+async def _lead_group_create(world: World, _: str) -> Variables:
+    return {**_home_by(world), "title": rows.unique("new")}
+
+
+@_mutation("leadGroupUpdate", "leadGroup { id }")
+async def _lead_group_update(world: World, _: str) -> Variables:
+    leads = [await rows.lead(world.home)]
+    return {**_by(await rows.lead_group(world.home)), "title": "other", "leadNumbers": leads}
+
+
+@_mutation("leadGroupDelete", "deletedId")
+async def _lead_group_delete(world: World, _: str) -> Variables:
+    return _by(await rows.lead_group(world.home))
+
+
+@_mutation("organizationCreate", "organization { id }")
+async def _organization_create(_: World, __: str) -> Variables:
+    return {"title": rows.unique("new")}
+
+
+@_mutation("attachmentCreate", "attachment { id }", "own")
+async def _attachment_create(world: World, caller: str) -> Variables:
+    subject = Subject(kind="session", user_id=world.users.get(caller, 0))
+    sent = await stage(subject, _bytes())
+    return {"upload": sent.upload, "title": "a.txt"}
+
+
+async def _bytes() -> AsyncIterator[bytes]:
+    yield b"hello"
+
+
+@_mutation("attachmentDelete", "deletedId", "another's")
+async def _attachment_delete(world: World, _: str) -> Variables:
+    made = await rows.attachment(world.users["editor"])
+    await rows.lead(world.home, attachment_id=made)
+    return _by(made)
+
+
+@_mutation("userGroupCreate", "userGroup { id }")
+async def _user_group_create(_: World, __: str) -> Variables:
+    return {"title": rows.unique("new")}
+
+
+@_mutation("userGroupUpdate", "userGroup { id }")
+async def _user_group_update(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_user_group(world)}, "title": "other"}
+
+
+@_mutation("userGroupDelete", "deletedId")
+async def _user_group_delete(world: World, _: str) -> Variables:
+    return {"by": {"number": await _a_user_group(world)}}
+
+
+@_mutation("userGroupMemberSet", "member { id }")
+async def _group_member_set(world: World, _: str) -> Variables:
+    return {"group": {"number": await _a_user_group(world)}, "userNumber": world.victim}
+
+
+@_mutation("userGroupMemberDelete", "deletedId")
+async def _group_member_delete(world: World, _: str) -> Variables:
+    group = await _a_user_group(world)
+    return {"number": await rows.group_member(group, world.victim)}
+
+
+@_mutation("membershipBulk", "memberships { id }")
+async def _membership_bulk(world: World, _: str) -> Variables:
+    members = [{"userNumber": await rows.user()}, {"userNumber": await rows.user()}]
+    return {"projectNumber": world.home, "members": members}
+
+
+@_mutation("projectJoin", "joinRequest { id }", "one that is not private")
+async def _project_join(_: World, __: str) -> Variables:
+    made = await rows.project()
+    await rows.change(projects, made, is_private=False)
+    return {"project": {"number": made}, "reason": "need it"}
+
+
+@_mutation("projectJoin", "joinRequest { id }", "a private one")
+async def _project_join_private(_: World, __: str) -> Variables:
+    made = await rows.project()
+    return {"project": {"number": made}}
+
+
+@_mutation("projectJoinCancel", "joinRequest { id }")
+async def _project_join_cancel(world: World, caller: str) -> Variables:
+    made = await rows.project()
+    if caller in world.users:
+        await rows.join_request(made, world.users[caller])
+    return {"project": {"number": made}}
+
+
+@_mutation("projectJoinAnswer", "joinRequest { id }")
+async def _project_join_answer(world: World, _: str) -> Variables:
+    made = await rows.join_request(world.home, await rows.user())
+    return {"number": made, "accept": True, "role": "viewer"}
 
 
 # --- semantic models -------------------------------------------------------------------------

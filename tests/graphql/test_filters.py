@@ -28,6 +28,7 @@ SAMPLES = {
     "Int": 3,
     "Boolean": True,
     "DateTime": "2030-01-01T00:00:00Z",
+    "Date": "2030-01-01",
     "ID": "x",
 }
 

@@ -69,6 +69,12 @@ async def make_side(tag: str, shared: int) -> Side:
     job = await rows.sync_job(project, f"{tag}job", created_by=keeper, **ends)
     task = await rows.sync_task(job, "succeeded", created_by=keeper)
     probe = await rows.probe(project)
+    group, attachment = await rows.lead_group(project), await rows.attachment(keeper)
+    lead = await rows.lead(
+        project, f"{tag}lead", created_by=keeper, lead_group_id=group, attachment_id=attachment
+    )
+    users = await rows.user_group()
+    user = await rows.group_member(users, keeper, is_admin=True)
     model = await rows.semantic_model(project, f"{tag}harbours")
     query = await rows.semantic_query(project, f"SELECT '{tag}query'")
     session, key = await rows.session(keeper), await rows.api_key(keeper, project_id=project)
@@ -96,6 +102,12 @@ async def make_side(tag: str, shared: int) -> Side:
         "ProbeRun": [probe],
         "SyncWebhookRun": [await rows.sync_webhook(job)],
         "ProjectSettings": [project],
+        "LeadGroup": [group],
+        "Attachment": [attachment],
+        "Lead": [lead],
+        "UserGroup": [users],
+        "UserGroupMember": [user],
+        "JoinRequest": [await rows.join_request(project, await rows.user(f"{tag}guest"))],
         "SemanticModel": [model],
         "SemanticQuery": [query],
     }
@@ -242,6 +254,25 @@ TYPES = (
     "SemanticModel",
     "SemanticQuery",
 )
+ARGUMENTS |= {
+    "leads": [
+        "",
+        '(projectId: "$Project")',
+        '(where: {search: "alfaalfalead"})',
+        '(where: {contains: "alfaalfalead"})',
+        "(where: {hasDuplicates: false})",
+    ],
+    "lead": ['(by: {id: "$Lead"})'],
+    "leadGroups": ["", '(projectId: "$Project")'],
+    "leadGroup": ['(by: {id: "$LeadGroup"})'],
+    "attachments": [""],
+    "attachment": ['(by: {id: "$Attachment"})'],
+    "organizations": [""],
+    "organization": ["(by: {number: 1})"],
+    "organizationTypes": [""],
+    "userGroups": [""],
+    "userGroup": ['(by: {id: "$UserGroup"})'],
+}
 ARGUMENTS["node"] = [f'(id: "${name}")' for name in TYPES]
 ARGUMENTS["nodes"] = ["(ids: [" + ", ".join(f'"${name}"' for name in TYPES) + "])"]
 
@@ -405,6 +436,8 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
     missing["PipelineRun"] = global_id("PipelineRun", "00000000-0000-7000-8000-000000000000")
     for name in ("SyncSource", "SyncDestination", "SyncJob", "SyncStream", "SemanticQuery"):
         missing[name] = global_id(name, 999_999_999)
+    for name in ("Lead", "LeadGroup", "Attachment", "UserGroup"):
+        missing[name] = global_id(name, 999_999_999)
     new_source = 'name: "x", type: "postgres", connectorVersion: "v1", config: {}'
     job = '{by: {id: "$SyncJob"}}'
     inputs = {
@@ -465,13 +498,29 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
         "syncStreamStateSet": '{id: "$SyncStream", state: {}}',
         "syncStreamStateReset": '{id: "$SyncStream"}',
         "projectSettingsUpdate": '{projectId: "$Project"}',
+        "membershipBulk": '{projectId: "$Project", members: [{userNumber: 1}]}',
+        "leadCreate": '{project: {id: "$Project"}, lead: {title: "x"}}',
+        "leadUpdate": '{by: {id: "$Lead"}, lead: {title: "x"}}',
+        "leadDelete": '{by: {id: "$Lead"}}',
+        "leadBulk": '{delete: [{id: "$Lead"}]}',
+        "leadCopy": '{leads: [{id: "$Lead"}], projects: [{id: "$Project"}]}',
+        "leadGroupCreate": '{project: {id: "$Project"}, title: "x"}',
+        "leadGroupUpdate": '{by: {id: "$LeadGroup"}, title: "x"}',
+        "leadGroupDelete": '{by: {id: "$LeadGroup"}}',
+        "attachmentDelete": '{by: {id: "$Attachment"}}',
+        "userGroupUpdate": '{by: {id: "$UserGroup"}, title: "x"}',
+        "userGroupDelete": '{by: {id: "$UserGroup"}}',
+        "userGroupMemberSet": '{group: {id: "$UserGroup"}, userNumber: 1}',
+        "projectJoin": '{project: {id: "$Project"}}',
+        "projectJoinCancel": '{project: {id: "$Project"}}',
         "semanticModelCreate": '{projectId: "$Project", files: {a: "b"}}',
         "semanticQueryCancel": '{id: "$SemanticQuery"}',
     }
     mutation = SCHEMA.mutation_type
     assert mutation is not None
     without_id = {"sessionCreate", "userCreate", "projectCreate", "pipelineRunCreateByToken"}
-    without_id.add("userSignup")
+    without_id |= {"userSignup", "organizationCreate", "attachmentCreate", "userGroupCreate"}
+    without_id |= {"projectJoinAnswer", "userGroupMemberDelete"}
     assert set(inputs) | without_id == set(mutation.fields)
     for field, text in inputs.items():
         told = []

@@ -151,6 +151,8 @@ def test_every_type_with_rows_is_declared() -> None:
     undeclared = {
         "BlockPath",
         "ConnectionTest",
+        "LeadBulkResult",
+        "LeadCopies",
         "PageInfo",
         "RunEvent",
         "SemanticAnswer",

@@ -16,11 +16,12 @@ NODE = Path(__file__).parent / "node"
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """The locked clients of Node, installed once, by whoever comes first."""
-    made = NODE / "node_modules"
-    with (NODE / "package-lock.json").open() as file:
+    """The locked clients of Node, installed once for a lock, by whoever comes first."""
+    made, lock = NODE / "node_modules", NODE / "package-lock.json"
+    installed = made / ".package-lock.json"
+    with lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        if not (made / "@cubejs-client").exists():
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
             npm = shutil.which("npm")
             assert npm, "npm is needed: install Node.js 20 or newer."
             given = [npm, "ci", "--no-audit", "--no-fund"]

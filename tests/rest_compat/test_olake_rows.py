@@ -460,7 +460,9 @@ async def test_preflights(client: httpx2.AsyncClient) -> None:
     ask["Access-Control-Request-Headers"] = "origin, content-type, accept, authorization"
     answer = await client.options(f"{P}/sources/1", headers=ask)
     assert answer.status_code == 200
-    assert answer.headers["access-control-allow-methods"] == "GET, POST, PUT, DELETE, OPTIONS"
+    assert (
+        answer.headers["access-control-allow-methods"] == "GET, POST, PUT, PATCH, DELETE, OPTIONS"
+    )
     foreign = await client.options(
         f"{P}/sources/1", headers={**ask, "Origin": "https://evil.example"}
     )
@@ -476,11 +478,13 @@ async def test_preflights(client: httpx2.AsyncClient) -> None:
         ("GET", "/signup", "nobody"),
         ("GET", "/auth", "olake"),
         ("GET", "/api/v1/users", "olake"),
-        ("GET", "/api/v1/users/", "nobody"),
-        ("GET", "/api/v1/project/7/leads", "nobody"),
-        ("GET", "/api/v1/project/7/leads/", "nobody"),
+        ("GET", "/api/v1/users/", "deep"),
+        ("POST", "/api/v1/project/7/leads/bulk-delete", "redirect"),
+        ("POST", "/api/v1/project/7/leads/bulk-delete/", "deep"),
         ("GET", "/api/v1/project/7/jobs", "olake"),
-        ("GET", "/api/v1/project/7/jobs/", "nobody"),
+        ("GET", "/api/v1/project/7/jobs/", "deep"),
+        ("GET", "/api/v1/leads", "redirect"),
+        ("GET", "/private-file/x", "deep"),
         ("GET", "/api/v1/project/olake/unknown", "olake"),
         ("GET", "/api/v1/project/olake", "olake"),
         ("PATCH", "/api/v1/project/olake/jobs", "olake"),
@@ -500,6 +504,10 @@ async def test_who_answers_which_path(
     if who == "nobody":
         assert answer.status_code == 404
         assert not answer.headers["content-type"].startswith("application/json")
+    elif who == "redirect":
+        assert answer.headers["location"] == f"{path}/"
+    elif who == "deep":
+        assert set(answer.json()) == {"timestamp", "errorCode", "errors"}
     elif who == "olake":
         assert answer.json()["success"] is False
     else:

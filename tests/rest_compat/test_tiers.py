@@ -55,7 +55,8 @@ def sample(type_: Any) -> Any:
     if isinstance(type_, GraphQLList):
         return None if isinstance(type_.of_type, GraphQLNonNull) else []
     if isinstance(type_, GraphQLInputObjectType):
-        return {}
+        one_of = type_.extensions["strawberry-definition"].is_one_of
+        return {"number": 5} if one_of else {}
     if isinstance(type_, GraphQLEnumType):
         return next(iter(type_.values))
     return PLAIN[type_.name]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -128,6 +128,8 @@ def _like(key: Sort, number: int, position: int) -> Any:
     if isinstance(key.column.type, PgUUID):
         return stand_in(UUID(int=0), source)
     kind = key.column.type.python_type
+    if kind is date:
+        return stand_in(date(2000, 1, 1), source)
     if kind not in (int, str):
         raise StepsAside(f"a cursor over {kind.__name__}")
     return stand_in(kind(), source)

@@ -28,7 +28,7 @@ from app.graphql.compiler.standins import StepsAside
 from app.graphql.filters import Sort
 
 MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US'
-PLAIN = frozenset({"String", "Int", "Boolean", "JSON", "ID", "Cron", "Float"})
+PLAIN = frozenset({"String", "Int", "Boolean", "JSON", "ID", "Cron", "Float", "Date"})
 """Scalars that PostgreSQL writes as GraphQL does."""
 WHOLE = "whole object"
 """The name of a column that is an object already; no field of GraphQL can be called so."""

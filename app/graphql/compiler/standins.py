@@ -10,7 +10,7 @@ part of the plan's key.
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID, uuid4
@@ -57,6 +57,10 @@ class _Moment(_StandIn, datetime):
     pass
 
 
+class _Day(_StandIn, date):
+    pass
+
+
 class _Uuid(_StandIn, UUID):
     __slots__ = ("source",)
 
@@ -100,6 +104,8 @@ def stand_in(value: Any, source: Source) -> Any:
     elif isinstance(value, datetime):
         start = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=secrets.randbelow(2**30))
         made = _Moment.fromtimestamp(start.timestamp(), UTC)
+    elif isinstance(value, date):
+        made = _Day.fromordinal(730_120 + secrets.randbelow(2**20))
     elif isinstance(value, UUID):
         made = _Uuid(uuid4().hex)
         object.__setattr__(made, "source", source)

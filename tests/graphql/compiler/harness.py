@@ -17,9 +17,6 @@ from app.core.ids import parse_global_id
 from app.core.rules import Subject
 
 CASES = Path(__file__).parent / "cases"
-FUTURE = ("deep_leads",)
-"""Cases on tables that do not exist yet: they bring their own, in NAME.data.sql."""
-
 _PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*(?:\.\w+)*)")
 _COMMENT = re.compile(r"--[^\n]*")
 
@@ -68,15 +65,6 @@ def coerced(case: Case, schema: GraphQLSchema) -> dict[str, Any]:
     found = get_variable_values(schema, definitions, case.variables)
     assert not isinstance(found, list), found
     return dict(found.coerced)
-
-
-def stored_words(value: Any) -> Any:
-    """For a schema that is not there yet: enum words as their stored text."""
-    if isinstance(value, dict):
-        return {name: stored_words(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [stored_words(inner) for inner in value]
-    return value.lower() if isinstance(value, str) and value.isupper() else value
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,11 @@ KINDS: dict[str, tuple[str, ...]] = {
     "syncsource": tuple(global_id("SyncSource", n) for n in (1, 2, 3)),
     "syncdestination": tuple(global_id("SyncDestination", n) for n in (1, 2)),
     "syncjob": tuple(global_id("SyncJob", n) for n in (1, 3, 4)),
+    "leadgroup": tuple(global_id("LeadGroup", n) for n in (1, 2)),
+    "lead": tuple(global_id("Lead", n) for n in (1, 2, 5)),
+    "organization": tuple(global_id("Organization", n) for n in (1, 2)),
+    "attachment": tuple(global_id("Attachment", n) for n in (1, 2)),
+    "usergroup": tuple(global_id("UserGroup", n) for n in (1,)),
     "synctask": tuple(
         global_id("SyncTask", f"01900000-0000-7000-8000-00000000010{n}") for n in (1, 2, 3)
     ),
@@ -208,6 +213,7 @@ class Writer:
             "BigInt": NUMBERS,
             "Boolean": (True, False),
             "DateTime": MOMENTS,
+            "Date": ("2026-05-01", "2026-05-02", "1999-12-31"),
             "ID": self._ids(),
         }
         return self.dice.choice(choices.get(type_.name, TEXTS))

@@ -23,21 +23,19 @@ from app.core.rules import Subject
 from app.graphql.schema import build_schema
 from tests.graphql.compiler.harness import (
     CASES,
-    FUTURE,
     Binding,
     Case,
     case_names,
     coerced,
     cursor_parts,
     run_statement,
-    stored_words,
     with_open_cursors,
 )
 from tests.graphql.compiler.write_cases import COMPILED, statement
 
 CALLERS = ("owner", "viewer", "stranger")
 PAGED = "runs_connection"
-PRESENT = [name for name in case_names() if name not in (*FUTURE, PAGED)]
+PRESENT = [name for name in case_names() if name != PAGED]
 
 
 @pytest.fixture(scope="module")
@@ -118,30 +116,6 @@ async def test_statement_and_executor_give_the_same_pages_behind_each_cursor(
         pages.append(compiled["data"])
         page = (await _ask(client, tokens["owner"], case, asked))["pipelineRuns"]
     assert with_open_cursors(pages) == case.answers[caller]
-
-
-@pytest.mark.parametrize("caller", CALLERS)
-@pytest.mark.parametrize("name", FUTURE)
-async def test_statement_on_tables_to_come_gives_the_written_answer(
-    name: str,
-    caller: str,
-    postgres: "asyncpg.Connection[Any]",
-    subjects: dict[str, Subject],
-) -> None:
-    case = Case(name)
-    leads = {"owner": [], "viewer": [1], "stranger": [102]}
-    viewer = {"viewer_lead_read": [], "viewer_lead_read_unprotected": leads[caller]}
-    variables = stored_words(case.variables["where"])
-    variables["search"] = case.variables["where"].get("search")
-    binding = Binding({**case.variables, "where": variables}, subjects[caller], viewer)
-    transaction = postgres.transaction()
-    await transaction.start()
-    try:
-        await postgres.execute(case.text("data.sql"))
-        compiled = await run_statement(postgres, case.text("sql"), binding)
-    finally:
-        await transaction.rollback()
-    assert compiled["data"] == case.answers[caller]
 
 
 @pytest.mark.parametrize("name", COMPILED)

@@ -21,9 +21,9 @@ from strawberry import Schema
 from app.graphql.compiler import declare
 from app.graphql.compiler.declare import ColumnField, RelationField, RootField, SqlType
 from app.graphql.schema import build_schema
-from tests.graphql.compiler.harness import FUTURE, Case, case_names
+from tests.graphql.compiler.harness import Case, case_names
 
-PRESENT = [name for name in case_names() if name not in FUTURE]
+PRESENT = case_names()
 
 ONE_ROW_ROOTS = {"pipeline", "pipelineRun"}
 """Root fields of one row are resolvers over a named condition (`pipeline_named`, `run_named`)."""

@@ -6,9 +6,9 @@ from strawberry import Schema
 from app.graphql.documents import prepare
 from app.graphql.limits import GraphQLSettings
 from app.graphql.schema import build_schema
-from tests.graphql.compiler.harness import CASES, FUTURE, Case, case_names
+from tests.graphql.compiler.harness import CASES, Case, case_names
 
-COMPILED = [name for name in case_names() if name not in FUTURE]
+COMPILED = case_names()
 
 
 def statement(schema: Schema, name: str) -> str:

@@ -133,6 +133,30 @@ insert into sync_tasks (run_id, number, project_id, job_id, job_type, rows, byte
   ('01900000-0000-7000-8000-000000000102', 2, 103, 1, 'clear', 0, 0, 0, '{}'),
   ('01900000-0000-7000-8000-000000000103', 3, 103, 3, 'sync', 0, 0, 0, '{}');
 
+insert into organization_types (id, title, short_name) values (1, 'International Organization', 'IO');
+insert into organizations (id, title, short_name, verified, organization_type_id, created_by) values
+  (1, 'Relief Web', 'RW', true, 1, 101), (2, 'River Office', '', false, null, null);
+insert into lead_groups (id, project_id, title) values (1, 1, 'Floods'), (2, 102, 'Far');
+insert into attachments (id, uuid, title, mime_type, bytes, md5, created_by) values
+  (1, '01900000-0000-7000-8000-0000000000a1', 'report.pdf', 'application/pdf', 12, 'abc', 101),
+  (2, '01900000-0000-7000-8000-0000000000a2', 'far.txt', 'text/plain', 9876543210, 'def', 102);
+insert into leads (id, uuid, project_id, title, source_raw, source_id, url, url_key, status, priority, confidentiality,
+    published_on, assignee_id, lead_group_id, attachment_id, created_by, created_at, updated_at, version) values
+  (1, '01900000-0000-7000-8000-0000000000b1', 1, 'Flood report', 'Relief web', 1, 'https://a.test/1', 'a.test/1',
+    'not_tagged', 'high', 'unprotected', '2026-05-01', 101, 1, 1, 101, '2026-05-02T00:00:00Z', '2026-05-03T00:00:00Z', 2),
+  (2, '01900000-0000-7000-8000-0000000000b2', 1, 'Flood notes', '', null, 'https://a.test/1', 'a.test/1',
+    'tagged', 'low', 'confidential', null, null, 1, null, 101, '2026-05-02T00:00:00Z', '2026-05-04T00:00:00Z', 1),
+  (3, '01900000-0000-7000-8000-0000000000b3', 1, 'Same flood', '', null, 'https://a.test/1', 'a.test/1',
+    'in_progress', 'medium', 'restricted', '2026-05-02', null, null, null, null, '2026-05-02T00:00:00Z', '2026-05-03T00:00:00Z', 1),
+  (4, '01900000-0000-7000-8000-0000000000b4', 1, 'Drought', '', 2, '', '', 'not_tagged', 'low', 'unprotected',
+    null, null, null, null, null, '2026-05-02T00:00:00Z', '2026-05-01T00:00:00Z', 1),
+  (5, '01900000-0000-7000-8000-0000000000b5', 102, 'Flood far away', '', null, '', '', 'not_tagged', 'low', 'unprotected',
+    null, null, 2, 2, null, '2026-05-02T00:00:00Z', '2026-05-01T00:00:00Z', 1);
+insert into lead_authors (lead_id, organization_id, position) values (1, 2, 0), (1, 1, 1), (5, 1, 0);
+insert into user_groups (id, title, data) values (1, 'Analysts', '{"myKey": 1}');
+insert into user_group_members (id, group_id, user_id, is_admin) values (1, 1, 101, true), (2, 1, 102, false);
+insert into join_requests (id, project_id, user_id, reason) values (1, 1, 102, 'need it');
+update projects set is_private = false where id = 102;
 -- Models and queries of two projects.
 insert into semantic_models (id, project_id, version, files, note, created_by, created_at) values
   (1, 103, 1, '{"tables/a.yml": "tables: []"}', 'first', 101, '2026-04-01T00:00:00Z'),

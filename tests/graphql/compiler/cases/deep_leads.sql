@@ -8,7 +8,7 @@ select '{"data":{"leads":{"count":' || (
         or l.project_id = any(:viewer_lead_read::bigint[])
         or (l.project_id = any(:viewer_lead_read_unprotected::bigint[]) and l.confidentiality <> 'confidential'))
       and l.project_id = :project::bigint
-      and strpos(lower(l.title), lower(:where.search)) > 0
+      and l.searched @@ websearch_to_tsquery('simple', :where.search)
       and l.status = any(:where.status.in::text[])
   )
   || ',"results":' || coalesce((
@@ -42,7 +42,8 @@ select '{"data":{"leads":{"count":' || (
           from (
             select g.id, g.title from lead_groups g
             where g.id = l.lead_group_id
-              and (:viewer_is_owner::boolean or g.project_id = any(:viewer_project_read::bigint[]))
+              and (:viewer_is_owner::boolean or g.project_id = any(:viewer_lead_read::bigint[])
+                or g.project_id = any(:viewer_lead_read_unprotected::bigint[]))
           ) y
         ) as "leadGroup",
         (
@@ -50,12 +51,20 @@ select '{"data":{"leads":{"count":' || (
           from (
             select a.id, a.title, a.mime_type as "mimeType" from attachments a
             where a.id = l.attachment_id
-              and (:viewer_is_owner::boolean or a.project_id = any(:viewer_project_read::bigint[]))
+              and (:viewer_is_owner::boolean or a.is_public or a.created_by = :viewer_id::bigint
+                or exists (
+                  select 1 from leads s
+                  where s.attachment_id = a.id
+                    and (:viewer_is_owner::boolean
+                      or s.project_id = any(:viewer_lead_read::bigint[])
+                      or (s.project_id = any(:viewer_lead_read_unprotected::bigint[])
+                        and s.confidentiality <> 'confidential'))
+                ))
           ) y
         ) as attachment,
         (
           select count(*) from leads o
-          where o.project_id = l.project_id and o.url = l.url and o.url <> '' and o.id <> l.id
+          where o.project_id = l.project_id and o.url_key = l.url_key and o.url_key <> '' and o.id <> l.id
             and (:viewer_is_owner::boolean
               or o.project_id = any(:viewer_lead_read::bigint[])
               or (o.project_id = any(:viewer_lead_read_unprotected::bigint[])
@@ -69,7 +78,7 @@ select '{"data":{"leads":{"count":' || (
           or l.project_id = any(:viewer_lead_read::bigint[])
           or (l.project_id = any(:viewer_lead_read_unprotected::bigint[]) and l.confidentiality <> 'confidential'))
         and l.project_id = :project::bigint
-        and strpos(lower(l.title), lower(:where.search)) > 0
+        and l.searched @@ websearch_to_tsquery('simple', :where.search)
         and l.status = any(:where.status.in::text[])
       order by l.updated_at desc, l.created_at desc, l.id desc
       limit :limit::bigint offset :offset::bigint

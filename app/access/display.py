@@ -1,0 +1,27 @@
+"""What people call a user, in SQL."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from app.access.tables import users
+
+
+def display_name(user: Any) -> ColumnElement[str]:
+    """First and last name, else the username."""
+    return func.coalesce(
+        func.nullif(func.btrim(func.concat_ws(" ", user.first_name, user.last_name)), ""),
+        user.username,
+    )
+
+
+def display_name_of(column_name: str) -> Callable[[Any], ColumnElement[str]]:
+    """The name of the user whom a column of the row names, also of one that the caller may not see."""
+
+    def make(c: Any) -> ColumnElement[str]:
+        user = users.alias()
+        named = select(display_name(user.c)).where(user.c.id == getattr(c, column_name))
+        return named.scalar_subquery()
+
+    return make

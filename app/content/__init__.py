@@ -1,0 +1,1 @@
+"""Content: leads, their groups, sources and attachments."""

@@ -1,0 +1,1 @@
+"""Verbs of leads, groups, organisations and attachments."""

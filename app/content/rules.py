@@ -1,0 +1,45 @@
+"""Who may read leads, groups, organisations and attachments."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, literal, or_, select, true
+
+from app.content.tables import leads
+from app.core.rules import VIEWER
+
+
+def may_read_lead(row: Any) -> ColumnElement[bool]:
+    """All leads of the project, or all but confidential ones, as the caller's role says."""
+    return or_(
+        VIEWER.holds("lead.read", row.project_id),
+        and_(
+            VIEWER.holds("lead.read_unprotected", row.project_id),
+            row.confidentiality != "confidential",
+        ),
+    )
+
+
+def may_read_group(row: Any) -> ColumnElement[bool]:
+    """Groups, for whom any leads of the project are there."""
+    return or_(
+        VIEWER.holds("lead.read", row.project_id),
+        VIEWER.holds("lead.read_unprotected", row.project_id),
+    )
+
+
+def may_read_author(row: Any) -> ColumnElement[bool]:
+    """Authors of the leads that the caller may read."""
+    lead = leads.alias()
+    return exists(select(literal(1)).where(lead.c.id == row.lead_id, may_read_lead(lead.c)))
+
+
+def may_read_attachment(row: Any) -> ColumnElement[bool]:
+    """Who sent it, and who may read a lead that has it; a public one everybody."""
+    lead = leads.alias()
+    shown = exists(select(literal(1)).where(lead.c.attachment_id == row.id, may_read_lead(lead.c)))
+    return or_(VIEWER.is_owner, row.is_public, row.created_by == VIEWER.id, shown)
+
+
+def may_read_organization(_: Any) -> ColumnElement[bool]:
+    """Organisations are the same for everybody; the root field asks for a known caller."""
+    return true()
