@@ -19,12 +19,11 @@ class BodyRefused(Exception):
         self.message = message
 
 
-async def read_object(request: Request, max_bytes: int) -> dict[str, Any] | None:
-    """The JSON object in the body, None where the body is empty; raises BodyRefused.
+def parse_object(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object in a body, None where it is empty; raises BodyRefused.
 
     The content type is not looked at: the documented clients often send none.
     """
-    raw = await _read(request, max_bytes)
     if not raw.strip():
         return None
     value = _parse(raw)
@@ -34,7 +33,8 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, Any] | None
     return value
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read(request: Request, max_bytes: int) -> bytes:
+    """A request's body; raises BodyRefused where it is longer than it may be."""
     too_large = BodyRefused("PAYLOAD_TOO_LARGE", f"A body may have at most {max_bytes} bytes.")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > max_bytes:

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 from strawberry import Schema
 
-from app.access.identify import address_of
+from app.access.identify import address_of, is_present
 from app.core.csrf import csrf_refusal, own_origin
 from app.core.errors import DomainError
 from app.graphql.context import STORED_MAX_PAGE, Context
@@ -28,8 +28,9 @@ from app.graphql.execute import (
     stored_operations,
 )
 from app.settings import Settings
-from rest_compat.body import BodyRefused, read_object
-from rest_compat.dialect import Answer, Call, Dialect, Fault
+from rest_compat.body import BodyRefused, parse_object, read
+from rest_compat.dialect import Answer, Call, Dialect, Fault, Route
+from rest_compat.kept import Asked, KeptAnswers
 
 OPEN_BODY = 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -77,6 +78,10 @@ class Bound:
         self.operations = load_operations(dialect, schema)
         paths = {r.path for r in dialect.routes} | {n.path for n in dialect.not_offered}
         self.templates = [(path, parts_of(path, dialect.prefix)) for path in sorted(paths)]
+        self.routes: dict[tuple[str, str], list[Route]] = {}
+        for route in dialect.routes:
+            self.routes.setdefault((route.path, route.method), []).append(route)
+        self.kept = KeptAnswers()
         # Our own documents were written with their sizes in mind: the limit is for clients'.
         self.limits = GraphQLSettings(
             max_nodes=2**63,
@@ -94,7 +99,7 @@ class Bound:
             query=request.query_params,
             headers=request.headers,
             cookies=request.cookies,
-            is_secure=request.url.scheme == "https",
+            is_secure=request.scope["scheme"] == "https",
         )
         try:
             return await self._answer(request, call, rid)
@@ -113,11 +118,15 @@ class Bound:
         call = replace(call, path=path)
         if template is None:
             return refuse(Fault("NOT_FOUND", "There is no such path.", "UNKNOWN_PATH"), call)
-        routes = [r for r in self.dialect.routes if r.path == template and r.method == call.method]
-        if not routes:
+        routes = self.routes.get((template, call.method))
+        if routes is None:
             return self._without_route(template, call)
         refuse_nul(call)
-        body = await read_object(request, await self._room(request, call))
+        raw = await read(request, await self._room(request, call))
+        asked = (call.method, call.segments, request.scope["query_string"], raw)
+        if (kept := await self._kept(call, routes, asked)) is not None:
+            return kept
+        body = parse_object(raw)
         call = replace(call, body=body or {}, has_body=body is not None)
         route = next(route for route in routes if route.when(call))
         subject = await self.dialect.identify(call, route.credential, False)
@@ -154,7 +163,23 @@ class Bound:
             timeout_s=route.timeout_s,
         )
         fault = failure(result)
-        return refuse(fault, call) if fault else answered(route.shape(result.data, call))
+        if fault is not None:
+            return refuse(fault, call)
+        answer = answered(route.shape(result.data, call))
+        if result.holds is not None and not subject.by_cookie:
+            answer = answer.as_bytes()
+            self.kept.keep(subject, asked, answer, result.holds)
+        return answer
+
+    async def _kept(self, call: Call, routes: Sequence[Route], asked: Asked) -> Answer | None:
+        """The answer that its caller got a moment ago, if that holds and so do the caller's rights."""
+        if not self.kept or len(routes) > 1:
+            return None
+        subject = await self.dialect.identify(call, routes[0].credential, False)
+        found = self.kept.find(subject, asked)
+        if found is None or not await is_present(subject):
+            return None
+        return found
 
     async def _room(self, request: Request, call: Call) -> int:
         """How many bytes a body may have: few, until a key outside the body has proved good."""

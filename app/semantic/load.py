@@ -14,9 +14,10 @@ from app.core.errors import Invalid
 from app.semantic import compile as compiler
 from app.semantic import model as models
 from app.semantic.asker import Asker
-from app.semantic.asking import Answer, Statement, Wanted, answer, together
+from app.semantic.asking import Answer, Held, Statement, Wanted, answer, together
 from app.semantic.compile import Asked, Compiled, Normal, QueryError
-from app.semantic.refresh import Key, value_of
+from app.semantic.loaded import is_current
+from app.semantic.refresh import Key, Value, value_of
 from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings
 
@@ -38,11 +39,23 @@ class Ready:
     compiled: Compiled
     answer: Answer
     total: Answer | None
+    refresh: Value
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Both, or the one."""
+        return [one for one in (self.answer, self.total) if one is not None]
 
     @property
     def runs(self) -> list[tuple[str, int]]:
         """Which runs the answers are of."""
-        return [(one.key, one.run) for one in (self.answer, self.total) if one is not None]
+        return [(one.key, one.run) for one in self.answers]
+
+    def holds(self) -> bool:
+        """Whether the same query has these answers now, without a look."""
+        if self.compiled.normal.renew or not self.refresh.holds():
+            return False
+        return all(Held(one, self.refresh.text).holds() for one in self.answers)
 
 
 @dataclass
@@ -55,18 +68,35 @@ class Question:
     answer: tuple[Any, bytes] | None = None
 
 
-async def load(
-    who: Asker, query: Any, query_type: str | None, wait_s: float
-) -> orjson.Fragment | None:
-    """The answer of /v2/load, as JSON; None where the asker must come again."""
+@dataclass(frozen=True)
+class Told:
+    """An answer of /v2/load, as JSON; who asks the same gets the same as long as it `holds`."""
+
+    text: bytes
+    holds: Callable[[], bool]
+
+    @property
+    def json(self) -> orjson.Fragment:
+        """The answer for a place in an answer."""
+        return orjson.Fragment(self.text)
+
+
+async def load(who: Asker, query: Any, query_type: str | None, wait_s: float) -> Told | None:
+    """The answer of /v2/load; None where the asker must come again."""
     is_multi = query_type == "multi"
     question = _question(who, query, is_multi)
     ready = await _ready(who, question.compiled, wait_s)
     if ready is None:
         return None
     runs = tuple(run for one in ready for run in one.runs)
+
+    def holds() -> bool:
+        if time.monotonic() >= question.until or not is_current(who.loaded):
+            return False
+        return all(one.holds() for one in ready)
+
     if question.answer is not None and question.answer[0] == runs:
-        return orjson.Fragment(question.answer[1])
+        return Told(question.answer[1], holds)
 
     def written() -> bytes:
         results = [_result(who, question.asked, one) for one in ready]
@@ -75,7 +105,7 @@ async def load(
     text = await _made(ready, written)
     if len(text) <= LONGEST_KEPT:
         question.answer = runs, text
-    return orjson.Fragment(text)
+    return Told(text, holds)
 
 
 async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None:
@@ -140,10 +170,10 @@ async def _answered(who: Asker, compiled: Compiled, wait_s: float) -> Ready | No
         Key(key, None if key.sql is None else _statement(who, source, key.sql, []))
         for key in dict.fromkeys(compiled.refresh_keys)
     ]
-    refresh_key = await value_of(keys, renew=compiled.normal.renew, wait_s=wait_s)
-    if refresh_key is None:
+    refresh = await value_of(keys, renew=compiled.normal.renew, wait_s=wait_s)
+    if refresh is None:
         return None
-    wanted = Wanted(refresh_key)
+    wanted = Wanted(refresh.text)
     texts = [(compiled.sql, compiled.values), (compiled.total_sql, compiled.total_values)]
     asked = [_statement(who, source, sql, values) for sql, values in texts if sql is not None]
     left_s = max(0.0, deadline - time.monotonic())
@@ -151,7 +181,7 @@ async def _answered(who: Asker, compiled: Compiled, wait_s: float) -> Ready | No
     ready = [one for one in found if one is not None]
     if len(ready) < len(found):
         return None
-    return Ready(compiled, ready[0], ready[1] if len(ready) > 1 else None)
+    return Ready(compiled, ready[0], ready[1] if len(ready) > 1 else None, refresh)
 
 
 def _statement(who: Asker, source: DataSource, sql: str, values: list[Any]) -> Statement:
