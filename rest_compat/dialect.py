@@ -55,11 +55,6 @@ class Answer:
             return None
         return "text/plain; charset=utf-8" if isinstance(self.body, str) else "application/json"
 
-    def as_bytes(self) -> "Answer":
-        """The same, with its content written once."""
-        kind = {} if self.media_type is None else {"Content-Type": self.media_type}
-        return Answer(self.status, self.content, {**kind, **self.headers})
-
     @property
     def content(self) -> bytes:
         """The body's bytes."""

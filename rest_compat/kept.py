@@ -4,8 +4,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
 from app.core.rules import Subject
-from rest_compat.dialect import Answer
 
 MOST = 1000
 MOST_BYTES = 32 * 1024**2
@@ -15,16 +17,31 @@ Asked = tuple[str, tuple[str, ...], bytes, bytes]
 """What an answer depends on beside its caller: method, segments of the path, query, body."""
 
 
+class Ready:
+    """A response that was sent before, to be sent as it is."""
+
+    def __init__(self, response: Response) -> None:
+        self.size = len(response.body)
+        start = {"type": "http.response.start", "status": response.status_code}
+        self._start = {**start, "headers": response.raw_headers}
+        self._body = {"type": "http.response.body", "body": response.body}
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Send it."""
+        await send(self._start)
+        await send(self._body)
+
+
 @dataclass(frozen=True)
 class _Kept:
     subject: Subject
-    answer: Answer
+    answer: Ready
     holds: Callable[[], bool]
     size: int
 
 
 class KeptAnswers:
-    """Answers as bytes, the one used last at the end.
+    """Answers, the one used last at the end.
 
     A caller is one Subject in memory: whoever is looked up anew is another one, and has nothing kept.
     """
@@ -38,7 +55,7 @@ class KeptAnswers:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def find(self, subject: Subject, asked: Asked) -> Answer | None:
+    def find(self, subject: Subject, asked: Asked) -> Ready | None:
         """The answer that this caller would get now, as far as it is known."""
         key = id(subject), asked
         found = self._kept.get(key)
@@ -51,10 +68,11 @@ class KeptAnswers:
         return found.answer
 
     def keep(
-        self, subject: Subject, asked: Asked, answer: Answer, holds: Callable[[], bool]
+        self, subject: Subject, asked: Asked, response: Response, holds: Callable[[], bool]
     ) -> None:
-        """Keep an answer for a remembered caller as long as `holds` says so."""
-        size = len(answer.content) + len(asked[2]) + len(asked[3])
+        """Keep a response for a remembered caller as long as `holds` says so."""
+        answer = Ready(response)
+        size = answer.size + len(asked[2]) + len(asked[3])
         if not subject.is_remembered or size > LONGEST or not holds():
             return
         key = id(subject), asked

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from random import getrandbits
 from typing import Any
 from urllib.parse import unquote
-from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -30,10 +30,11 @@ from app.graphql.execute import (
 from app.settings import Settings
 from rest_compat.body import BodyRefused, parse_object, read
 from rest_compat.dialect import Answer, Call, Dialect, Fault, Route
-from rest_compat.kept import Asked, KeptAnswers
+from rest_compat.kept import Asked, KeptAnswers, Ready
 
 OPEN_BODY = 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "DELETE")
+NOTHING: dict[str, str] = {}
 
 
 def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> "list[DialectRoute]":
@@ -59,13 +60,13 @@ class DialectRoute(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         answer = await self.bound.answer(Request(scope, receive))
-        response = Response(
-            answer.content,
-            answer.status,
-            {"Cache-Control": "no-store", **answer.headers},
-            answer.media_type,
-        )
-        await response(scope, receive, send)
+        await (answer if isinstance(answer, Ready) else response(answer))(scope, receive, send)
+
+
+def response(answer: Answer) -> Response:
+    """An answer as it is sent."""
+    headers = {"Cache-Control": "no-store", **answer.headers}
+    return Response(answer.content, answer.status, headers, answer.media_type)
 
 
 class Bound:
@@ -78,6 +79,7 @@ class Bound:
         self.operations = load_operations(dialect, schema)
         paths = {r.path for r in dialect.routes} | {n.path for n in dialect.not_offered}
         self.templates = [(path, parts_of(path, dialect.prefix)) for path in sorted(paths)]
+        self.literal = {parts: path for path, parts in self.templates if "{" not in path}
         self.routes: dict[tuple[str, str], list[Route]] = {}
         for route in dialect.routes:
             self.routes.setdefault((route.path, route.method), []).append(route)
@@ -90,19 +92,24 @@ class Bound:
             compile=settings.door.compile,
         )
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer | Ready:
         """The answer to a request, whatever happens on the way."""
         rid = request_id(request)
+        segments = segments_of(request.scope, self.dialect.prefix)
+        template, path = self.literal.get(segments), NOTHING
+        if template is None:
+            template, path = find(self.templates, segments)
         call = Call(
             method=request.method,
-            segments=segments_of(request.scope, self.dialect.prefix),
+            segments=segments,
             query=request.query_params,
             headers=request.headers,
             cookies=request.cookies,
+            path=path,
             is_secure=request.scope["scheme"] == "https",
         )
         try:
-            return await self._answer(request, call, rid)
+            return await self._answer(request, call, template, rid)
         except BodyRefused as refused:
             return self.dialect.faults(Fault(refused.code, refused.message, "BODY"), call)
         except ClientDisconnect:
@@ -110,12 +117,12 @@ class Bound:
         except Exception as error:
             return self.dialect.faults(fault_of(from_exception(error, rid)), call)
 
-    async def _answer(self, request: Request, call: Call, rid: str) -> Answer:
+    async def _answer(
+        self, request: Request, call: Call, template: str | None, rid: str
+    ) -> Answer | Ready:
         refuse = self.dialect.faults
         if ".." in "/".join(call.segments).split("/"):
             return refuse(Fault("PATH_TRAVERSAL", "Invalid path."), call)
-        template, path = find(self.templates, call.segments)
-        call = replace(call, path=path)
         if template is None:
             return refuse(Fault("NOT_FOUND", "There is no such path.", "UNKNOWN_PATH"), call)
         routes = self.routes.get((template, call.method))
@@ -167,11 +174,10 @@ class Bound:
             return refuse(fault, call)
         answer = answered(route.shape(result.data, call))
         if result.holds is not None and not subject.by_cookie:
-            answer = answer.as_bytes()
-            self.kept.keep(subject, asked, answer, result.holds)
+            self.kept.keep(subject, asked, response(answer), result.holds)
         return answer
 
-    async def _kept(self, call: Call, routes: Sequence[Route], asked: Asked) -> Answer | None:
+    async def _kept(self, call: Call, routes: Sequence[Route], asked: Asked) -> Ready | None:
         """The answer that its caller got a moment ago, if that holds and so do the caller's rights."""
         if not self.kept or len(routes) > 1:
             return None
@@ -286,4 +292,4 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
 def request_id(request: Request) -> str:
     """The id under which this request is logged."""
     given = request.scope.get("state", {}).get("request_id")
-    return given if isinstance(given, str) else uuid4().hex
+    return given if isinstance(given, str) else f"{getrandbits(128):032x}"

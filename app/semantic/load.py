@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import orjson
@@ -16,7 +17,7 @@ from app.semantic import model as models
 from app.semantic.asker import Asker
 from app.semantic.asking import Answer, Held, Statement, Wanted, answer, together
 from app.semantic.compile import Asked, Compiled, Normal, QueryError
-from app.semantic.loaded import is_current
+from app.semantic.loaded import Loaded, is_current
 from app.semantic.refresh import Key, Value, value_of
 from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings
@@ -51,11 +52,10 @@ class Ready:
         """Which runs the answers are of."""
         return [(one.key, one.run) for one in self.answers]
 
-    def holds(self) -> bool:
-        """Whether the same query has these answers now, without a look."""
-        if self.compiled.normal.renew or not self.refresh.holds():
-            return False
-        return all(Held(one, self.refresh.text).holds() for one in self.answers)
+    @property
+    def held(self) -> list[Held]:
+        """All answers that it rests on, those to refresh keys included."""
+        return [*self.refresh.held, *(Held(one, self.refresh.text) for one in self.answers)]
 
 
 @dataclass
@@ -70,10 +70,30 @@ class Question:
 
 @dataclass(frozen=True)
 class Told:
-    """An answer of /v2/load, as JSON; who asks the same gets the same as long as it `holds`."""
+    """An answer of /v2/load, as JSON, and what it rests on."""
 
     text: bytes
-    holds: Callable[[], bool]
+    question: Question
+    loaded: Loaded
+    ready: list[Ready]
+
+    @cached_property
+    def holds(self) -> Callable[[], bool]:
+        """Says whether who asks the same gets the same, without a look at anything."""
+        held = [one for ready in self.ready for one in ready.held]
+        keys_until = min((ready.refresh.until for ready in self.ready), default=0.0)
+        until, loaded = self.question.until, self.loaded
+        renews = any(ready.compiled.normal.renew for ready in self.ready)
+
+        def holds() -> bool:
+            if renews or time.monotonic() >= until or time.time() >= keys_until:
+                return False
+            for one in held:
+                if not one.holds():
+                    return False
+            return is_current(loaded)
+
+        return holds
 
     @property
     def json(self) -> orjson.Fragment:
@@ -89,14 +109,8 @@ async def load(who: Asker, query: Any, query_type: str | None, wait_s: float) ->
     if ready is None:
         return None
     runs = tuple(run for one in ready for run in one.runs)
-
-    def holds() -> bool:
-        if time.monotonic() >= question.until or not is_current(who.loaded):
-            return False
-        return all(one.holds() for one in ready)
-
     if question.answer is not None and question.answer[0] == runs:
-        return Told(question.answer[1], holds)
+        return Told(question.answer[1], question, who.loaded, ready)
 
     def written() -> bytes:
         results = [_result(who, question.asked, one) for one in ready]
@@ -105,7 +119,7 @@ async def load(who: Asker, query: Any, query_type: str | None, wait_s: float) ->
     text = await _made(ready, written)
     if len(text) <= LONGEST_KEPT:
         question.answer = runs, text
-    return Told(text, holds)
+    return Told(text, question, who.loaded, ready)
 
 
 async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None:

@@ -33,10 +33,6 @@ class Value:
     until: float
     held: tuple[Held, ...] = ()
 
-    def holds(self) -> bool:
-        """Whether they still are, as far as is known without a look."""
-        return time.time() < self.until and all(one.holds() for one in self.held)
-
 
 async def value_of(keys: Sequence[Key], *, renew: bool, wait_s: float) -> Value | None:
     """All the keys' values now, as one; None where their SQL takes longer than `wait_s`."""
