@@ -35,16 +35,20 @@ def parse_object(raw: bytes) -> dict[str, Any] | None:
 
 async def read(request: Request, max_bytes: int) -> bytes:
     """A request's body; raises BodyRefused where it is longer than it may be."""
-    too_large = BodyRefused("PAYLOAD_TOO_LARGE", f"A body may have at most {max_bytes} bytes.")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > max_bytes:
-        raise too_large
-    body = bytearray()
+        raise _too_large(max_bytes)
+    chunks, size = [], 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise too_large
-    return bytes(body)
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+    return b"".join(chunks)
+
+
+def _too_large(max_bytes: int) -> BodyRefused:
+    return BodyRefused("PAYLOAD_TOO_LARGE", f"A body may have at most {max_bytes} bytes.")
 
 
 def _parse(raw: bytes) -> Any:

@@ -8,6 +8,7 @@ from random import getrandbits
 from typing import Any
 from urllib.parse import unquote
 
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
@@ -35,6 +36,7 @@ from rest_compat.kept import Asked, KeptAnswers, Ready
 OPEN_BODY = 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "DELETE")
 NOTHING: dict[str, str] = {}
+NO_QUERY = QueryParams()
 
 
 def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> "list[DialectRoute]":
@@ -102,7 +104,7 @@ class Bound:
         call = Call(
             method=request.method,
             segments=segments,
-            query=request.query_params,
+            query=request.query_params if request.scope["query_string"] else NO_QUERY,
             headers=request.headers,
             cookies=request.cookies,
             path=path,

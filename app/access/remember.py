@@ -23,9 +23,9 @@ _kept: dict[bytes, tuple[Subject, Subject]] = {}
 """Each caller twice: as it was looked up, and marked as remembered."""
 
 _waiting: dict[int, list[asyncio.Future[int | None]]] = {}
-"""Who waits for the version of a user, for which no statement was sent since they came."""
+"""By users whose version is asked for, who came after that was sent."""
 
-_looking: dict[int, asyncio.Task[None]] = {}
+_looks: set[asyncio.Task[None]] = set()
 
 
 async def caller(
@@ -72,29 +72,44 @@ def _is_in_time(subject: Subject) -> bool:
     return subject.expires_at is None or subject.expires_at > time()
 
 
-def _version(user_id: int) -> asyncio.Future[int | None]:
-    loop = asyncio.get_running_loop()
-    told: asyncio.Future[int | None] = loop.create_future()
-    _waiting.setdefault(user_id, []).append(told)
-    if user_id not in _looking:
-        _looking[user_id] = loop.create_task(_look(user_id))
-    return told
-
-
-async def _look(user_id: int) -> None:
-    """Ask once for all who wait, and once more for those who came meanwhile."""
+async def _version(user_id: int) -> int | None:
+    waiting = _waiting.get(user_id)
+    if waiting is not None:
+        told: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        waiting.append(told)
+        return await told
+    _waiting[user_id] = []
     try:
-        while waiting := _waiting.pop(user_id, None):
-            try:
-                row = await db.fetch_row(_VERSION, user_id)
-            except Exception as error:
-                for told in waiting:
-                    _tell(told, error)
-            else:
-                for told in waiting:
-                    _tell(told, None if row is None else row["access_version"])
+        return await _asked(user_id)
     finally:
-        _looking.pop(user_id, None)
+        _go_on(user_id)
+
+
+def _go_on(user_id: int) -> None:
+    """Ask for those who came while the version was asked for, if any did."""
+    if waiting := _waiting.pop(user_id, None):
+        _waiting[user_id] = []
+        look = asyncio.get_running_loop().create_task(_look(user_id, waiting))
+        _looks.add(look)
+        look.add_done_callback(_looks.discard)
+
+
+async def _look(user_id: int, waiting: list[asyncio.Future[int | None]]) -> None:
+    try:
+        version = await _asked(user_id)
+    except Exception as error:
+        for told in waiting:
+            _tell(told, error)
+    else:
+        for told in waiting:
+            _tell(told, version)
+    finally:
+        _go_on(user_id)
+
+
+async def _asked(user_id: int) -> int | None:
+    row = await db.fetch_row(_VERSION, user_id)
+    return None if row is None else row["access_version"]
 
 
 def _tell(told: asyncio.Future[int | None], what: int | Exception | None) -> None:
@@ -110,4 +125,3 @@ def forget_all() -> None:
     """Begin anew, with another database."""
     _kept.clear()
     _waiting.clear()
-    _looking.clear()
