@@ -89,7 +89,7 @@ async def test_who_comes_while_others_look_shares_the_next_look(
         return row
 
     monkeypatch.setattr(db, "fetch_row", slow)
-    before = [asyncio.create_task(is_present(subject)) for _ in range(3)]
+    before = asyncio.create_task(is_present(subject))
     await seen.wait()
     await somebody_else(ENDS["revoked"], caller)
     after = [asyncio.create_task(is_present(subject)) for _ in range(3)]
@@ -97,9 +97,30 @@ async def test_who_comes_while_others_look_shares_the_next_look(
     await asyncio.sleep(0)
     gone.cancel()
     go_on.set()
-    assert await asyncio.gather(*before) == [True] * 3
+    assert await before
     assert await asyncio.gather(*after) == [False] * 3
     assert statements == 2
+
+
+async def test_a_look_that_is_given_up_leaves_the_others_theirs(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = await by_token(str(team.owner.token))
+    fetch_row, asked = db.fetch_row, asyncio.Event()
+
+    async def waits(statement: str, *parameters: object) -> object:
+        monkeypatch.setattr(db, "fetch_row", fetch_row)
+        asked.set()
+        await asyncio.Event().wait()
+        return None
+
+    monkeypatch.setattr(db, "fetch_row", waits)
+    first = asyncio.create_task(is_present(subject))
+    await asked.wait()
+    others = [asyncio.create_task(is_present(subject)) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await asyncio.gather(*others) == [True] * 3
 
 
 async def test_a_failed_look_is_told_to_all_who_waited(
