@@ -28,8 +28,9 @@ class Ready:
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         """Send it."""
-        await send(self._start)
-        await send(self._body)
+        # Copies, since middleware on the way adds its headers to them.
+        await send({**self._start})
+        await send({**self._body})
 
 
 @dataclass(frozen=True)

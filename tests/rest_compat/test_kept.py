@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
+from starlette.types import Message
 
 from app.core.rules import Subject
-from rest_compat.kept import LONGEST, Asked, KeptAnswers
+from rest_compat.kept import LONGEST, Asked, KeptAnswers, Ready
 
 ANA = Subject(kind="key", user_id=1, is_remembered=True)
 
@@ -16,6 +18,23 @@ def asked(query: bytes = b"", body: bytes = b"{}") -> Asked:
 
 def keep(kept: KeptAnswers, one: Asked, text: bytes = b"[]", subject: Subject = ANA) -> None:
     kept.keep(subject, one, Response(text), lambda: True)
+
+
+async def test_headers_that_one_sending_adds_are_not_those_of_the_next() -> None:
+    ready, sent = Ready(Response(b"[]", headers={"Cache-Control": "no-store"})), []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            sent.append(dict(message["headers"]))
+            MutableHeaders(scope=message)["Access-Control-Allow-Origin"] = "https://one.example"
+
+    async def receive() -> Message:
+        raise AssertionError("Nothing more is read.")
+
+    for _ in range(2):
+        await ready({}, receive, send)
+    assert sent[0] == sent[1]
+    assert sent[0][b"content-length"] == b"2" and sent[0][b"cache-control"] == b"no-store"
 
 
 def test_an_answer_is_for_one_caller_and_one_request() -> None:
