@@ -19,12 +19,11 @@ class BodyRefused(Exception):
         self.message = message
 
 
-async def read_object(request: Request, max_bytes: int) -> dict[str, Any] | None:
-    """The JSON object in the body, None where the body is empty; raises BodyRefused.
+def parse_object(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object in a body, None where it is empty; raises BodyRefused.
 
     The content type is not looked at: the documented clients often send none.
     """
-    raw = await read_bytes(request, max_bytes)
     if not raw.strip():
         return None
     value = _parse(raw)
@@ -35,17 +34,21 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, Any] | None
 
 
 async def read_bytes(request: Request, max_bytes: int) -> bytes:
-    """The body; BodyRefused for one that is longer than `max_bytes`."""
-    too_large = BodyRefused("PAYLOAD_TOO_LARGE", f"A body may have at most {max_bytes} bytes.")
+    """A request's body; BodyRefused for one that is longer than `max_bytes`."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > max_bytes:
-        raise too_large
-    body = bytearray()
+        raise _too_large(max_bytes)
+    chunks, size = [], 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise too_large
-    return bytes(body)
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+    return b"".join(chunks)
+
+
+def _too_large(max_bytes: int) -> BodyRefused:
+    return BodyRefused("PAYLOAD_TOO_LARGE", f"A body may have at most {max_bytes} bytes.")
 
 
 def checked_object(value: object, raw: bytes) -> None:

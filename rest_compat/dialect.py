@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import orjson
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import URL, Headers, QueryParams
 from starlette.requests import Request
 
 from app.core.rules import Subject
@@ -45,11 +46,20 @@ class Call:
     body: Mapping[str, Any] = field(default_factory=dict)
     has_body: bool = False
     is_secure: bool = False
-    base: str = ""
-    """Scheme and host that the caller addressed, and the path as it was sent."""
-    sent_path: str = ""
+    scope: Mapping[str, Any] = field(default_factory=dict)
     address: str | None = None
     files: Mapping[str, "Sent"] = field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        """Scheme and host that the caller addressed."""
+        url = URL(scope=dict(self.scope))
+        return f"{url.scheme}://{url.netloc}"
+
+    @property
+    def sent_path(self) -> str:
+        """The path as it was sent."""
+        return quote(URL(scope=dict(self.scope)).path, safe="/:@!$&'()*+,;=~-._")
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from random import getrandbits
 from typing import Any
-from urllib.parse import quote, unquote
-from uuid import uuid4
+from urllib.parse import unquote
 
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 from strawberry import Schema
 
-from app.access.identify import address_of
+from app.access.identify import address_of, is_present
 from app.core.csrf import SAFE_METHODS, csrf_refusal, own_origin
 from app.core.errors import DomainError
 from app.graphql.context import STORED_MAX_PAGE, Context
@@ -28,11 +29,14 @@ from app.graphql.execute import (
     stored_operations,
 )
 from app.settings import Settings
-from rest_compat.body import BodyRefused, read_object
+from rest_compat.body import BodyRefused, parse_object, read_bytes
 from rest_compat.dialect import Answer, Call, Dialect, Fault, Route, Sent
+from rest_compat.kept import Asked, KeptAnswers, Ready
 
 OPEN_BODY = 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+NOTHING: dict[str, str] = {}
+NO_QUERY = QueryParams()
 
 
 def mount(schema: Schema, settings: Settings, dialects: Sequence[Dialect]) -> "list[DialectRoute]":
@@ -58,15 +62,20 @@ class DialectRoute(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         answer = await self.bound.answer(Request(scope, receive))
-        headers = {"Cache-Control": "no-store", **answer.headers}
-        response: Response
-        if answer.file is None:
-            response = Response(answer.content, answer.status, headers, answer.media_type)
-        else:
-            response = FileResponse(answer.file, answer.status, headers)
-        for cookie in answer.cookies:
-            response.headers.append("Set-Cookie", cookie)
-        await response(scope, receive, send)
+        await (answer if isinstance(answer, Ready) else response(answer))(scope, receive, send)
+
+
+def response(answer: Answer) -> Response:
+    """An answer as it is sent."""
+    headers = {"Cache-Control": "no-store", **answer.headers}
+    made: Response
+    if answer.file is None:
+        made = Response(answer.content, answer.status, headers, answer.media_type)
+    else:
+        made = FileResponse(answer.file, answer.status, headers)
+    for cookie in answer.cookies:
+        made.headers.append("Set-Cookie", cookie)
+    return made
 
 
 class Bound:
@@ -79,6 +88,11 @@ class Bound:
         self.operations = load_operations(dialect, schema)
         paths = {r.path for r in dialect.routes} | {n.path for n in dialect.not_offered}
         self.templates = [(path, parts_of(path, dialect.prefix)) for path in sorted(paths)]
+        self.literal = {parts: path for path, parts in self.templates if "{" not in path}
+        self.routes: dict[tuple[str, str], list[Route]] = {}
+        for route in dialect.routes:
+            self.routes.setdefault((route.path, route.method), []).append(route)
+        self.kept = KeptAnswers()
         # Our own documents were written with their sizes in mind: the limit is for clients'.
         self.limits = GraphQLSettings(
             max_nodes=2**63,
@@ -87,25 +101,31 @@ class Bound:
             compile=settings.door.compile,
         )
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer | Ready:
         """The answer to a request, whatever happens on the way."""
         rid = request_id(request)
-        method, url = request.method, request.url
+        segments = self._segments(request)
+        template, path = self.literal.get(segments), NOTHING
+        if template is None:
+            template, path = find(self.templates, segments)
+        heads = request.method == "HEAD" and self.dialect.read is not None
         call = Call(
-            method="GET" if method == "HEAD" and self.dialect.read is not None else method,
-            segments=self._segments(request),
-            query=request.query_params,
+            method="GET" if heads else request.method,
+            segments=segments,
+            query=request.query_params if request.scope["query_string"] else NO_QUERY,
             headers=request.headers,
             cookies=request.cookies,
-            is_secure=url.scheme == "https",
-            base=f"{url.scheme}://{url.netloc}",
-            sent_path=quote(url.path, safe="/:@!$&'()*+,;=~-._"),
+            path=path,
+            is_secure=request.scope["scheme"] == "https",
+            scope=request.scope,
             address=address_of(request),
         )
         if (at_once := self.dialect.before(call)) is not None:
             return at_once
-        answer = await self._tried(request, call, rid)
-        return self.dialect.finish(answer, call, self._allow(call))
+        answer = await self._tried(request, call, template, rid)
+        if isinstance(answer, Ready):
+            return answer
+        return self.dialect.finish(answer, call, self._allow(template))
 
     def _segments(self, request: Request) -> tuple[str, ...]:
         segments = segments_of(request.scope, self.dialect.prefix)
@@ -115,9 +135,11 @@ class Bound:
                 return parts_of(ours, self.dialect.prefix) + segments[len(begin) :]
         return segments
 
-    async def _tried(self, request: Request, call: Call, rid: str) -> Answer:
+    async def _tried(
+        self, request: Request, call: Call, template: str | None, rid: str
+    ) -> Answer | Ready:
         try:
-            return await self._answer(request, call, rid)
+            return await self._answer(request, call, template, rid)
         except BodyRefused as refused:
             return self.dialect.faults(Fault(refused.code, refused.message, "BODY"), call)
         except ClientDisconnect:
@@ -125,15 +147,15 @@ class Bound:
         except Exception as error:
             return self.dialect.faults(fault_of(from_exception(error, rid)), call)
 
-    async def _answer(self, request: Request, call: Call, rid: str) -> Answer:
+    async def _answer(
+        self, request: Request, call: Call, template: str | None, rid: str
+    ) -> Answer | Ready:
         refuse = self.dialect.faults
         if ".." in "/".join(call.segments).split("/"):
             return refuse(Fault("PATH_TRAVERSAL", "Invalid path."), call)
-        template, path = find(self.templates, call.segments)
-        call = replace(call, path=path)
         if template is None:
             return refuse(Fault("NOT_FOUND", "There is no such path.", "UNKNOWN_PATH"), call)
-        routes = [r for r in self.dialect.routes if r.path == template and r.method == call.method]
+        routes = self.routes.get((template, call.method), [])
         if self.dialect.read is not None:
             among = routes or [r for r in self.dialect.routes if r.path == template]
             # What is sent may be kept at once, which no right of yesterday is enough for.
@@ -143,19 +165,29 @@ class Bound:
             return self._without_route(template, call)
         refuse_nul(call)
         files: Mapping[str, Sent] = {}
+        asked: Asked | None = None
         if self.dialect.read is None:
-            body = await read_object(request, await self._room(request, call))
+            raw = await read_bytes(request, await self._room(request, call))
+            asked = (call.method, call.segments, request.scope["query_string"], raw)
+            if (kept := await self._kept(call, routes, asked)) is not None:
+                return kept
+            body = parse_object(raw)
         else:
             body, files = await self.dialect.read(request, known)
         call = replace(call, body=body or {}, has_body=body is not None, files=files)
         try:
-            return await self._served(request, call, routes, rid)
+            return await self._served(request, call, routes, rid, asked)
         finally:
             for sent in files.values():
                 await sent.forget()
 
     async def _served(
-        self, request: Request, call: Call, routes: Sequence[Route], rid: str
+        self,
+        request: Request,
+        call: Call,
+        routes: Sequence[Route],
+        rid: str,
+        asked: Asked | None,
     ) -> Answer:
         refuse = self.dialect.faults
         route = next(route for route in routes if route.when(call))
@@ -193,7 +225,22 @@ class Bound:
             timeout_s=route.timeout_s,
         )
         fault = failure(result)
-        return refuse(fault, call) if fault else answered(route.shape(result.data, call))
+        if fault is not None:
+            return refuse(fault, call)
+        answer = answered(route.shape(result.data, call))
+        if asked is not None and result.holds is not None and not subject.by_cookie:
+            self.kept.keep(subject, asked, response(answer), result.holds)
+        return answer
+
+    async def _kept(self, call: Call, routes: Sequence[Route], asked: Asked) -> Ready | None:
+        """The answer that its caller got a moment ago, if that holds and so do the caller's rights."""
+        if not self.kept or len(routes) > 1:
+            return None
+        subject = await self.dialect.identify(call, routes[0].credential, False)
+        found = self.kept.find(subject, asked)
+        if found is None or not await is_present(subject):
+            return None
+        return found
 
     async def _room(self, request: Request, call: Call) -> int:
         """How many bytes a body may have: few, until a key outside the body has proved good."""
@@ -205,16 +252,15 @@ class Bound:
                 return self.settings.door.max_rest_body
         return OPEN_BODY
 
-    def _allow(self, call: Call) -> str:
+    def _allow(self, template: str | None) -> str:
         """The methods of the path, as the header says them; empty for no path."""
-        template, _ = find(self.templates, call.segments)
         known = {r.method for r in self.dialect.routes if r.path == template}
         return ", ".join([*(m for m in METHODS if m in known), "OPTIONS"] if known else [])
 
     def _without_route(self, template: str, call: Call) -> Answer:
         """OPTIONS, a method that is documented but not offered, or one that the path lacks."""
         withheld = {n.method: n for n in self.dialect.not_offered if n.path == template}
-        allow = {"Allow": self._allow(call) or "OPTIONS"}
+        allow = {"Allow": self._allow(template) or "OPTIONS"}
         if call.method == "OPTIONS":
             return Answer(204, None, allow)
         if call.method in withheld:
@@ -308,4 +354,4 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
 def request_id(request: Request) -> str:
     """The id under which this request is logged."""
     given = request.scope.get("state", {}).get("request_id")
-    return given if isinstance(given, str) else uuid4().hex
+    return given if isinstance(given, str) else f"{getrandbits(128):032x}"

@@ -291,6 +291,11 @@ async def renewed(subject: Subject) -> Subject:
     return replace(subject, is_owner=now.is_owner, is_limited=now.is_limited, grants=now.grants)
 
 
+async def is_present(subject: Subject) -> bool:
+    """Whether a remembered caller has this moment all the rights that it was remembered with."""
+    return await remember.is_present(subject)
+
+
 def address_of(connection: HTTPConnection) -> str | None:
     """The caller's network address."""
     return connection.client.host if connection.client else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from app.cli import _demo_leads, _demo_model, _demo_sync, _session
+from app.cli import _demo_leads, _demo_model, _demo_report, _demo_sync, _session
 from app.cli._demo_call import Caller, DemoFailed, say
 
 PIPELINE = "harbour calls"
@@ -49,8 +49,10 @@ def load(environ: Mapping[str, str], url: str) -> None:
         raise DemoFailed(f"run {run['id']} of the demo ended as {run['status']}")
     _print_result(call, run)
     _demo_sync.load(call)
+    _demo_report.load(call)
     _demo_leads.load(call)
     _demo_model.load(call)
+    _demo_report.ask(call)
     _print_credentials(environ, url)
     say("\nStart the pipeline again as any Mage client would:")
     say(f"  curl -X POST {url}{path} -H 'Content-Type: application/json' \\")

@@ -50,13 +50,38 @@ query ($id: ID!) {
 
 def load(call: Caller) -> None:
     """Fill the shop, make the job where it is missing, and run it."""
-    _fill(call)
-    job = _job(call)
+    block = {
+        "name": "make shop",
+        "type": "data_loader",
+        "content": (resources.files("examples.demo") / "sql" / "make_shop.sql").read_text(),
+        "configuration": {"data_provider": "postgres", "use_raw_sql": True},
+    }
+    run_sql(call, PIPELINE, block)
+    say(f"\nPipeline {PIPELINE} filled the tables shop.customers and shop.orders.")
+    run(call, JOB, job(call, JOB, "lake", "parquet", DESTINATION))
+
+
+def run_sql(call: Caller, pipeline: str, block: dict[str, Any]) -> None:
+    """Run a pipeline of one SQL block, made where it is missing."""
+    listed = call.request("GET", f"/api/pipelines?search={pipeline}")["pipelines"]
+    if not any(one["uuid"] == pipeline for one in listed):
+        made = {"name": pipeline, "type": "python"}
+        call.request("POST", "/api/pipelines", {"pipeline": made})
+        path = f"/api/pipelines/{pipeline}/blocks"
+        call.request("POST", path, {"block": {**block, "language": "sql"}})
+    started = _of(call.graphql(_RUN, pipeline=pipeline))["run"]
+    ended = _wait(call, _RUN_NOW, started["id"])
+    if ended["status"] != "SUCCEEDED":
+        raise DemoFailed(f"the run of {pipeline} ended as {ended['status']}")
+
+
+def run(call: Caller, name: str, job: str) -> None:
+    """Run a job, and say what it moved."""
     began = time.monotonic()
     started = _of(call.graphql(_START, id=job))["task"]
     task = _wait(call, _TASK, started["id"])
     say(
-        f"Sync {task['number']} of job {JOB} {task['status'].lower()} after "
+        f"Sync {task['number']} of job {name} {task['status'].lower()} after "
         f"{time.monotonic() - began:.2f} s: {task['rows']} rows, {task['bytes']} bytes."
     )
     for step in task["steps"]:
@@ -66,53 +91,28 @@ def load(call: Caller) -> None:
         raise DemoFailed(f"the sync ended as {task['status']}: {task['error']}")
 
 
-def _fill(call: Caller) -> None:
-    listed = call.request("GET", f"/api/pipelines?search={PIPELINE}")["pipelines"]
-    if not any(pipeline["uuid"] == PIPELINE for pipeline in listed):
-        made = {"name": PIPELINE, "type": "python"}
-        call.request("POST", "/api/pipelines", {"pipeline": made})
-        block = {
-            "name": "make shop",
-            "type": "data_loader",
-            "language": "sql",
-            "content": (resources.files("examples.demo") / "sql" / "make_shop.sql").read_text(),
-            "configuration": {"data_provider": "postgres", "use_raw_sql": True},
-        }
-        call.request("POST", f"/api/pipelines/{PIPELINE}/blocks", {"block": block})
-    run = _of(call.graphql(_RUN, pipeline=PIPELINE))["run"]
-    run = _wait(call, _RUN_NOW, run["id"])
-    if run["status"] != "SUCCEEDED":
-        raise DemoFailed(f"the run of {PIPELINE} ended as {run['status']}")
-    say(f"\nPipeline {PIPELINE} filled the tables shop.customers and shop.orders.")
-
-
-def _job(call: Caller) -> str:
-    found = call.graphql(_FIND, name=JOB)["syncJobs"]["nodes"]
+def job(call: Caller, name: str, destination: str, kind: str, config: dict[str, Any]) -> str:
+    """The id of a job from the shop to a destination; made where it is missing."""
+    found = call.graphql(_FIND, name=name)["syncJobs"]["nodes"]
     if found:
-        say(f"Job {JOB} is there already.")
+        say(f"Job {name} is there already.")
         return str(found[0]["id"])
-    looked = _of(call.graphql(_DISCOVER, config=SOURCE, version=VERSION, job=JOB))
+    looked = _of(call.graphql(_DISCOVER, config=SOURCE, version=VERSION, job=name))
     if looked["streamsConfig"] is None:
         raise DemoFailed(f"the streams of the shop were not found: {looked['message']}")
-    job = {
-        "name": JOB,
-        "source": {
-            "name": "shop",
-            "type": "postgres",
-            "connectorVersion": VERSION,
-            "config": SOURCE,
-        },
-        "destination": {
-            "name": "lake",
-            "type": "parquet",
-            "connectorVersion": VERSION,
-            "config": DESTINATION,
-        },
+    wanted = {
+        "name": name,
+        "source": _end("shop", "postgres", SOURCE),
+        "destination": _end(destination, kind, config),
         "streamsConfig": looked["streamsConfig"],
     }
-    made = _of(call.graphql(_CREATE, input=job))["job"]
-    say(f"Made job {JOB}: source shop (PostgreSQL), destination lake (Parquet).")
+    made = _of(call.graphql(_CREATE, input=wanted))["job"]
+    say(f"Made job {name}: source shop (PostgreSQL), destination {destination} ({kind}).")
     return str(made["id"])
+
+
+def _end(name: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "type": kind, "connectorVersion": VERSION, "config": config}
 
 
 def _wait(call: Caller, query: str, run: str) -> Any:

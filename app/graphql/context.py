@@ -26,6 +26,8 @@ class Context:
     identify: Callable[[], Awaitable[Subject]] | None = None
     by_rest: bool = False
     """Whether a REST dialect asks, by one of its stored operations."""
+    holds: Callable[[], bool] | None = None
+    """Set by a root field: the same caller gets the same of it as long as this says so."""
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     in_parts: int = 0
     """Objects in the parts of the answer that compiled statements gave, or some more."""

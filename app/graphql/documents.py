@@ -9,6 +9,7 @@ from typing import Any
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
@@ -64,6 +65,13 @@ class StoredOperation:
     def variable_definitions(self) -> Sequence[VariableDefinitionNode]:
         """The variables that it declares."""
         return operation_of(self.document, self.name).variable_definitions or ()
+
+    @cached_property
+    def asks_one(self) -> bool:
+        """Whether it is a query of one root field, written as such."""
+        selected = operation_of(self.document, self.name).selection_set.selections
+        is_query = self.kind is OperationType.QUERY
+        return is_query and len(selected) == 1 and isinstance(selected[0], FieldNode)
 
     @cached_property
     def _texts(self) -> set[str] | None:

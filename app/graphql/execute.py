@@ -85,7 +85,8 @@ class Result:
 
     `executed` is False for an operation that was refused before it began: it has no data. `text`
     is the whole response of a compiled read; its `data` is decoded only where somebody asks.
-    `has_parts` says that objects in it were read by compiled statements.
+    `has_parts` says that objects in it were read by compiled statements. Where `holds` is there, the
+    same caller gets the same answer to the same request as long as it says so.
     """
 
     _data: dict[str, Any] | None
@@ -93,6 +94,7 @@ class Result:
     executed: bool = True
     text: str | None = None
     has_parts: bool = False
+    holds: Callable[[], bool] | None = None
 
     @cached_property
     def data(self) -> dict[str, Any] | None:
@@ -163,7 +165,9 @@ async def execute(
     except Exception as error:
         return Result(None, [from_exception(error, context.request_id)])
     _count(executor, operation)
-    return replace(_result(outcome, context, settings), has_parts=executor.compiled > 0)
+    result = _result(outcome, context, settings)
+    holds = context.holds if operation.asks_one and not result.errors else None
+    return replace(result, has_parts=executor.compiled > 0, holds=holds)
 
 
 def _count(executor: PartsExecutor, operation: StoredOperation) -> None:

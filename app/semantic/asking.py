@@ -84,6 +84,18 @@ class Wanted:
     since_s: float | None = None
 
 
+@dataclass(frozen=True)
+class Held:
+    """An answer that was good for a refresh key."""
+
+    answer: Answer
+    refresh_key: str
+
+    def holds(self) -> bool:
+        """Whether who asks for it now gets it without a look."""
+        return _kept.good(self.answer.key, self.refresh_key) is self.answer
+
+
 _LOOK = f"""
 SELECT id, state, run, finished_at, error, result_key,
   asked_at < now() - interval '1 minute' AS is_forgotten,

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import orjson
@@ -14,9 +15,10 @@ from app.core.errors import Invalid
 from app.semantic import compile as compiler
 from app.semantic import model as models
 from app.semantic.asker import Asker
-from app.semantic.asking import Answer, Statement, Wanted, answer, together
+from app.semantic.asking import Answer, Held, Statement, Wanted, answer, together
 from app.semantic.compile import Asked, Compiled, Normal, QueryError
-from app.semantic.refresh import Key, value_of
+from app.semantic.loaded import Loaded, is_current
+from app.semantic.refresh import Key, Value, value_of
 from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings
 
@@ -29,6 +31,7 @@ MOST_KEPT = 200
 LONGEST_KEPT = 128 * 1024
 SHAPED_BYTES = 32 * 1024**2
 USER_ERROR = "USER_ERROR"
+_NO_TEXTS = ("number", "time")
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,22 @@ class Ready:
     compiled: Compiled
     answer: Answer
     total: Answer | None
+    refresh: Value
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Both, or the one."""
+        return [one for one in (self.answer, self.total) if one is not None]
 
     @property
     def runs(self) -> list[tuple[str, int]]:
         """Which runs the answers are of."""
-        return [(one.key, one.run) for one in (self.answer, self.total) if one is not None]
+        return [(one.key, one.run) for one in self.answers]
+
+    @property
+    def held(self) -> list[Held]:
+        """All answers that it rests on, those to refresh keys included."""
+        return [*self.refresh.held, *(Held(one, self.refresh.text) for one in self.answers)]
 
 
 @dataclass
@@ -55,10 +69,41 @@ class Question:
     answer: tuple[Any, bytes] | None = None
 
 
-async def load(
-    who: Asker, query: Any, query_type: str | None, wait_s: float
-) -> orjson.Fragment | None:
-    """The answer of /v2/load, as JSON; None where the asker must come again."""
+@dataclass(frozen=True)
+class Told:
+    """An answer of /v2/load, as JSON, and what it rests on."""
+
+    text: bytes
+    question: Question
+    loaded: Loaded
+    ready: list[Ready]
+
+    @cached_property
+    def holds(self) -> Callable[[], bool]:
+        """Says whether who asks the same gets the same, without a look at anything."""
+        held = [one for ready in self.ready for one in ready.held]
+        keys_until = min((ready.refresh.until for ready in self.ready), default=0.0)
+        until, loaded = self.question.until, self.loaded
+        renews = any(ready.compiled.normal.renew for ready in self.ready)
+
+        def holds() -> bool:
+            if renews or time.monotonic() >= until or time.time() >= keys_until:
+                return False
+            for one in held:
+                if not one.holds():
+                    return False
+            return is_current(loaded)
+
+        return holds
+
+    @property
+    def json(self) -> orjson.Fragment:
+        """The answer for a place in an answer."""
+        return orjson.Fragment(self.text)
+
+
+async def load(who: Asker, query: Any, query_type: str | None, wait_s: float) -> Told | None:
+    """The answer of /v2/load; None where the asker must come again."""
     is_multi = query_type == "multi"
     question = _question(who, query, is_multi)
     ready = await _ready(who, question.compiled, wait_s)
@@ -66,7 +111,7 @@ async def load(
         return None
     runs = tuple(run for one in ready for run in one.runs)
     if question.answer is not None and question.answer[0] == runs:
-        return orjson.Fragment(question.answer[1])
+        return Told(question.answer[1], question, who.loaded, ready)
 
     def written() -> bytes:
         results = [_result(who, question.asked, one) for one in ready]
@@ -75,18 +120,26 @@ async def load(
     text = await _made(ready, written)
     if len(text) <= LONGEST_KEPT:
         question.answer = runs, text
-    return orjson.Fragment(text)
+    return Told(text, question, who.loaded, ready)
 
 
 async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None:
-    """The rows of one query by members; None where the asker must come again."""
+    """The rows of one query by members; None where the asker must come again.
+
+    Masked numbers and times are null: what stands in their place is a text.
+    """
     ready = await _ready(who, _question(who, query, False).compiled, wait_s)
     if ready is None:
         return None
+    compiled, found = ready[0].compiled, ready[0].answer
     # A time and its periods have keys of their own here; in other answers they share one.
-    names = [column.keys[0] for column in ready[0].compiled.columns]
-    found = ready[0].answer
-    return await _made(ready, lambda: [dict(zip(names, row, strict=True)) for row in found.rows()])
+    names = [column.keys[0] for column in compiled.columns]
+    masked = compiled.secured.get("meta", {}).get("secured", {}).get("dimensions", ())
+    untold = [one for one in compiled.columns if one.member in masked and one.type in _NO_TEXTS]
+    gone = {one.keys[0]: None for one in untold}
+    return await _made(
+        ready, lambda: [dict(zip(names, row, strict=True), **gone) for row in found.rows()]
+    )
 
 
 def sql(who: Asker, query: Any) -> Any:
@@ -140,10 +193,10 @@ async def _answered(who: Asker, compiled: Compiled, wait_s: float) -> Ready | No
         Key(key, None if key.sql is None else _statement(who, source, key.sql, []))
         for key in dict.fromkeys(compiled.refresh_keys)
     ]
-    refresh_key = await value_of(keys, renew=compiled.normal.renew, wait_s=wait_s)
-    if refresh_key is None:
+    refresh = await value_of(keys, renew=compiled.normal.renew, wait_s=wait_s)
+    if refresh is None:
         return None
-    wanted = Wanted(refresh_key)
+    wanted = Wanted(refresh.text)
     texts = [(compiled.sql, compiled.values), (compiled.total_sql, compiled.total_values)]
     asked = [_statement(who, source, sql, values) for sql, values in texts if sql is not None]
     left_s = max(0.0, deadline - time.monotonic())
@@ -151,7 +204,7 @@ async def _answered(who: Asker, compiled: Compiled, wait_s: float) -> Ready | No
     ready = [one for one in found if one is not None]
     if len(ready) < len(found):
         return None
-    return Ready(compiled, ready[0], ready[1] if len(ready) > 1 else None)
+    return Ready(compiled, ready[0], ready[1] if len(ready) > 1 else None, refresh)
 
 
 def _statement(who: Asker, source: DataSource, sql: str, values: list[Any]) -> Statement:

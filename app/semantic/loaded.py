@@ -62,6 +62,14 @@ async def current(project_id: int) -> Loaded | None:
     return known.loaded
 
 
+def is_current(loaded: Loaded) -> bool:
+    """Whether `current` would give just this one, without a look."""
+    known = _known.get(loaded.project_id)
+    if known is None or known.loaded is not loaded:
+        return False
+    return time.monotonic() - known.looked <= LOOK_S
+
+
 async def _fresh(project_id: int, old: Loaded | None) -> Loaded | None:
     row = await reads.newest(project_id)
     if row is None:

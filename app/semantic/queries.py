@@ -133,7 +133,10 @@ class SemanticRootQuery:
         """Ask."""
         who = await asker(info, project, "data")
         found = await load(who, query, query_type, _wait(info, wait_s))
-        return SemanticAnswer(is_waiting=found is None, result=cast(JSON | None, found))
+        if found is None:
+            return SemanticAnswer(is_waiting=True, result=None)
+        info.context.holds = found.holds
+        return SemanticAnswer(is_waiting=False, result=cast(JSON, found.json))
 
     @strawberry.field(
         description="The SQL that a query becomes, as /v2/sql has it; nothing is asked. Needs the scope "

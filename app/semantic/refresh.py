@@ -1,5 +1,6 @@
 """Refresh keys: as long as they are the same, an answer holds."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from app.semantic.asking import Statement, Wanted, answer, together
+from app.semantic.asking import Held, Statement, Wanted, answer, together
 from app.semantic.model import RefreshKey
 
 EVERY_S = 10
@@ -24,20 +25,38 @@ class Key:
     statement: Statement | None
 
 
-async def value_of(keys: Sequence[Key], *, renew: bool, wait_s: float) -> str | None:
-    """All the keys' values now, as one text; None where their SQL takes longer than `wait_s`."""
+@dataclass(frozen=True)
+class Value:
+    """What keys are now: until `until`, a Unix time, and as long as answers to their SQL hold."""
+
+    text: str
+    until: float
+    held: tuple[Held, ...] = ()
+
+
+async def value_of(keys: Sequence[Key], *, renew: bool, wait_s: float) -> Value | None:
+    """All the keys' values now, as one; None where their SQL takes longer than `wait_s`."""
     values = await together([_value(one, renew, wait_s) for one in keys])
     known = [value for value in values if value is not None]
-    return "|".join(known) if len(known) == len(values) else None
+    if len(known) < len(values):
+        return None
+    return Value(
+        "|".join(one.text for one in known),
+        min((one.until for one in known), default=math.inf),
+        tuple(held for one in known for held in one.held),
+    )
 
 
-async def _value(one: Key, renew: bool, wait_s: float) -> str | None:
-    period = _period(one.key, time.time())
+async def _value(one: Key, renew: bool, wait_s: float) -> Value | None:
+    now = time.time()
+    period, end = _period(one.key, now), _end(one.key, now)
     if one.statement is None:
-        return period
+        return Value(period, end)
     # Where its asker was told to come again, the run that is waited for counts as new.
     found = await answer(one.statement, Wanted(period, 0 if renew else None), wait_s)
-    return None if found is None else sha256(found.content).hexdigest()
+    if found is None:
+        return None
+    return Value(sha256(found.content).hexdigest(), end, (Held(found, period),))
 
 
 def _period(key: RefreshKey, now: float) -> str:
@@ -50,3 +69,14 @@ def _period(key: RefreshKey, now: float) -> str:
         # Its last time up to now, which the reverse search leaves out.
         return next(CronSim(key.cron, local + timedelta(seconds=1), reverse=True)).isoformat()
     return str(int(now // (key.every or EVERY_S)))
+
+
+def _end(key: RefreshKey, now: float) -> float:
+    """When the period ends that it is now."""
+    if key.immutable:
+        return math.inf
+    if key.cron is not None:
+        local = datetime.fromtimestamp(now, UTC).astimezone(ZoneInfo(key.timezone))
+        return next(CronSim(key.cron, local)).timestamp()
+    every = key.every or EVERY_S
+    return (now // every + 1) * every

@@ -35,7 +35,7 @@ class SemanticSubscription:
             who = await asker(info, project, "data")
             found = await load(who, query, query_type, wait_s)
             if found is not None:
-                yield SemanticAnswer(is_waiting=False, result=cast(JSON, found))
+                yield SemanticAnswer(is_waiting=False, result=cast(JSON, found.json))
                 return
             if not told:
                 told, wait_s = True, LOOK_S

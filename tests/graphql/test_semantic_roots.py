@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from graphql import lexicographic_sort_schema, print_type, validate_schema
 from starlette.applications import Starlette
+from structlog.testing import capture_logs
 
 from app.cli._demo_model import _files
 from app.core.ids import global_id
@@ -114,6 +115,20 @@ async def test_fragments_aliases_and_type_names_are_followed(graph: Caller) -> N
         "first": [{"customers": {"n": 2.0, "city": "Lyon"}, "__typename": "Result"}],
         "second": [{"people": {"who": "Farah_Khan", "vip": "false"}}],
     }
+
+
+async def test_one_document_asks_the_model_and_the_rows_beside_it(graph: Caller) -> None:
+    document = """
+    { pipelines(first: 1) { pageInfo { hasPreviousPage } }
+      table(where: {customers: {city: {equals: "Lyon"}}}) { customers { count } } }
+    """
+    with capture_logs() as logged:
+        data = await answered(graph, document)
+    assert data == {
+        "pipelines": {"pageInfo": {"hasPreviousPage": False}},
+        "table": [{"customers": {"count": 2.0}}],
+    }
+    assert "graphql.not_compiled" not in [line["event"] for line in logged]
 
 
 async def test_conditions_of_the_root_and_of_tables_add_up(graph: Caller) -> None:

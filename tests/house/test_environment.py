@@ -8,7 +8,7 @@ from tests.house.places import ROOT, sources
 ALLOWED = {
     "app/settings.py": "reads the settings, and the variables that blocks may see",
     "app/cli/main.py": "hands the whole environment to the processes that `dev` starts",
-    "workers/connectors/iceberg.py": "leads its own process's requests through the checked door",
+    "workers/connectors/door.py": "leads its own process's requests through the checked door",
     "workers/mage_shim/config.py": "lets a block's code read its own, as EnvironmentVariableLoader",
     "workers/pipelines/block_host.py": "replaces the environment of a block's own process",
 }

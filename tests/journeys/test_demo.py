@@ -77,6 +77,11 @@ def test_the_demo_runs_a_pipeline_moves_a_shop_and_answers(
         assert "Run 1 is completed" in text
         assert "Sync 1 of job shop_to_parquet succeeded" in text
         assert "The semantic model of the shop has version 1." in text
+        assert "  job orders_to_reports: table orders, 20000 rows" in said
+        assert "  pipeline orders_report: run 3 succeeded" in said
+        assert "  model: 20000 orders, revenue 5051680.00" in said
+        assert "Made 30 leads in the group Harbour news." in text
+        assert "  leads of the same project about storms: 6, Storm warning for Piraeus" in said
         assert sum("orders" in line and line.startswith("  ") for line in said) >= 5, text
         orders = next((home / "data").glob("**/orders/*.parquet"))
         counted = duckdb.sql(
@@ -89,10 +94,11 @@ def test_the_demo_runs_a_pipeline_moves_a_shop_and_answers(
             (city, "4000") for city in ("Balboa", "Colón", "Cristóbal", "Gamboa", "Panamá")
         ]
         assert told["series"] == ["Orders Revenue", "Orders Count"]
-        assert told["cubes"] == ["customers", "orders", "sales"]
+        assert told["cubes"] == ["customers", "orders", "reported", "sales"]
         assert told["kind"] == "regularQuery" and "GROUP BY" in told["sql"]
         assert "'nothing' not found" in told["broken"]
     with demo(home) as again:
         text = "\n".join(again)
         assert "Job shop_to_parquet is there already." in text
-        assert "Sync 2 of job shop_to_parquet succeeded" in text
+        assert "The leads are there already." in text
+        assert "Sync 3 of job shop_to_parquet succeeded" in text

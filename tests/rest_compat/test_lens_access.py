@@ -27,7 +27,7 @@ from rest_compat.lens.routes import dialect
 from tests.app.semantic.conftest import lane, warehouse  # noqa: F401  (fixtures)
 from tests.factories import rows
 from tests.rest_compat.lens_questions import JWT_KEY, signed
-from tests.semantic.places import files
+from tests.semantic.guarded import guarded
 from workers.semantic.lane import Lane
 
 AUDIENCE = "isthmus"
@@ -38,32 +38,6 @@ NO_DATA, NO_META = (
     {"error": "API scope is missing: data"},
     {"error": "API scope is missing: meta"},
 )
-MASKED = """
-      - name: name
-        sql: name
-        type: string
-        meta:
-          secure:
-            func: md5
-            user_groups: {includes: [analyst]}
-"""
-SEGMENT = """
-      - name: lyon_only
-        sql: "{TABLE}.city = 'Lyon'"
-        meta:
-          secure:
-            user_groups: {includes: "*", excludes: [default]}
-"""
-
-
-def guarded() -> dict[str, str]:
-    """The model with the policies of the contract's section 8."""
-    found = files()
-    text = found["tables/customers.yml"]
-    plain = "      - name: name\n        sql: name\n        type: string\n        meta:\n          pii: true\n"
-    assert plain in text
-    found["tables/customers.yml"] = text.replace(plain, MASKED[1:]).rstrip() + SEGMENT
-    return found
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -6,6 +6,7 @@ they talk to. All of them know proxies: with this one between, every connection 
 """
 
 import contextlib
+import os
 import socket
 import socketserver
 import threading
@@ -21,6 +22,8 @@ IDLE_S = 120
 LINGER_S = 5
 LONGEST_HEAD = 64 * 1024
 REFUSED = b"HTTP/1.1 403 Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_WAYS = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+_PAST_THEM = ("no_proxy", "NO_PROXY")
 _ONCE = (b"connection:", b"proxy-connection:", b"keep-alive:")
 
 Address = Callable[[str, int], str]
@@ -30,6 +33,7 @@ class Door:
     """A proxy on a port of 127.0.0.1, until `close`."""
 
     def __init__(self, address: Address) -> None:
+        self._before: dict[str, str | None] = {}
         self.refused: SyncError | None = None
         """Why the last connection was refused: clients only learn that it was."""
 
@@ -50,8 +54,19 @@ class Door:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
+    def lead(self) -> None:
+        """Have clients that take no other word for it than the environment's come here until `close`."""
+        if not self._before:
+            self._before = {name: os.environ.get(name) for name in (*_WAYS, *_PAST_THEM)}
+            os.environ.update(dict.fromkeys(_WAYS, self.url), **dict.fromkeys(_PAST_THEM, ""))
+
     def close(self) -> None:
         """Take no more connections."""
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         self._server.shutdown()
         self._server.server_close()
 

@@ -23,6 +23,8 @@ def connect(scratch: Path, *, memory_mb: int = 256, threads: int = 2) -> duckdb.
         }
     )
     con.execute("SET TimeZone = 'UTC'")
+    # Else the first secret looks for others in the home folder, which may be closed by then.
+    con.execute("SET allow_persistent_secrets = false")
     # Not shown, but kept for `query_progress`.
     con.execute("SET enable_progress_bar_print = false")
     con.execute("SET enable_progress_bar = true")

@@ -4,7 +4,6 @@ DuckDB writes the data files; pyiceberg commits them. An upsert writes anew thos
 keys (copy on write), so that any reader of Iceberg can read the tables.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,9 +58,6 @@ _TOLD = (
     requests.RequestException,
 )
 
-_WAYS = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-_PAST_THEM = ("no_proxy", "NO_PROXY")
-
 
 class IcebergDestination:
     """Writes Iceberg tables of a SQL or REST catalog, on S3 or below the data root."""
@@ -73,16 +69,10 @@ class IcebergDestination:
     def __init__(self, session: Session, config: Config) -> None:
         self.session = session
         self.writer = config.get("writer") or config
-        self.found: dict[str, str | None] = {}
-        """What the environment said of proxies."""
 
     def open(self) -> None:
         """Connect to the catalog."""
         self.door = Door(self.session.address)
-        if self.writer.get("catalog_type") in iceberg_catalog.REST:
-            # Their client, and what it calls for tokens, takes no other word for it.
-            self.found = {name: os.environ.get(name) for name in (*_WAYS, *_PAST_THEM)}
-            os.environ.update(dict.fromkeys(_WAYS, self.door.url), **dict.fromkeys(_PAST_THEM, ""))
         with self._told():
             self.catalog = iceberg_catalog.connect(self.session, self.writer, self.door)
 
@@ -177,11 +167,6 @@ class IcebergDestination:
 
     def close(self) -> None:
         """Close the way out."""
-        for name, value in self.found.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         if hasattr(self, "door"):
             self.door.close()
 

@@ -17,6 +17,7 @@ from pyiceberg.exceptions import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from workers.connectors import s3
 from workers.connectors.base import Config, Session, SyncError
 from workers.connectors.door import Door
 from workers.connectors.iceberg_io import IMPLEMENTATION, PROXY, ROOT, inside
@@ -58,7 +59,9 @@ def fault(error: Exception, door: Door) -> SyncError:
         return SyncError(f"The Iceberg catalog says: {str(error)[:300]}")
     if isinstance(error, DBAPIError):
         return _sql_fault(error)
-    return SyncError(f"The Iceberg table cannot be written: {str(error)[:300]}")
+    if isinstance(error, OSError) and "AWS Error" in str(error):
+        return s3.fault(error)
+    return SyncError(f"The Iceberg table cannot be used: {str(error)[:300]}")
 
 
 def _sql_fault(error: DBAPIError) -> SyncError:
@@ -154,6 +157,8 @@ def _rest(session: Session, writer: Config, door: Door) -> Catalog:
         "scope": str(writer.get("scope") or ""),
     }
     given = {name: value for name, value in properties.items() if value}
+    # Not only the catalog: what it names for tokens is called by the same client.
+    door.lead()
     return RestCatalog(str(writer.get("catalog_name") or DEFAULT_NAME), **given)
 
 

@@ -108,7 +108,29 @@ class Opened:
         )
         self._door: Door | None = None
         self._catalog: Any = None
-        self._open()
+        self.is_open = False
+
+    def open(self) -> None:
+        """Get at the place, once."""
+        if self._door is not None:
+            self._door.refused = None
+        if not self.is_open:
+            self._open()
+            self.is_open = True
+
+    def fault(self, error: Exception) -> str:
+        """What an error means to who asked; where the way out was closed, why."""
+        if self._door is not None and self._door.refused is not None:
+            return str(self._door.refused)
+        if isinstance(error, duckdb.Error):
+            return str(error).partition("\nLINE")[0].strip()
+        if self._door is None:
+            return str(told(error))
+        if self._type == "iceberg":
+            from workers.connectors import iceberg_catalog
+
+            return str(iceberg_catalog.fault(error, self._door))
+        return str(s3.fault(error) if isinstance(error, OSError) else told(error))
 
     def refresh(self, sql: str) -> None:
         """Make the views of the tables that the statement may name, as they are committed now."""
@@ -241,6 +263,7 @@ class Opened:
 
 def answer(wire: Wire, opened: Opened, asked: Mapping[str, Any]) -> None:
     """Run one query and send its rows."""
+    opened.open()
     opened.refresh(asked["sql"])
     wire.interrupt = opened.con.interrupt
     try:
@@ -294,10 +317,11 @@ def serve(wire: Wire, scratch: Path) -> None:
             answer(wire, opened, asked)
         except duckdb.InterruptException:
             wire.tell({"error": "interrupted"})
-        except duckdb.Error as error:
-            wire.tell({"error": str(error).partition("\nLINE")[0].strip()})
         except Exception as error:
-            wire.tell({"error": str(told(error))})
+            wire.tell({"error": str(told(error)) if opened is None else opened.fault(error)})
+        if opened is not None and not opened.is_open:
+            opened.close()
+            opened = None
 
 
 def run() -> None:

@@ -146,6 +146,8 @@ class Planner:
 
     def _root(self, selected: Selected) -> ColumnElement[Any]:
         declared = declaration_of(selected.definition)
+        if not isinstance(declared, RootField | RootOne | RootList):
+            raise NeverCompiled(f"the root field {selected.field_name}")
         given = self._given(selected)
         place = (selected.name,)
         if isinstance(declared, RootField):
@@ -153,17 +155,15 @@ class Planner:
             target, listing = declared.target, declared.listing
             key = declare.types()[target].key
             return ConnectionPart(self, selected, target, listing, given, key, scope, place).plan()
-        if isinstance(declared, RootOne | RootList):
-            named = declared.named(given)
-            self.planned.needs_project |= named.needs_project
-            order = [Sort(column, False, False) for column in getattr(declared, "order", ())]
-            rows = self._rows(
-                declared.target, selected.sets, named.conditions, order, declared.limit, place
-            )
-            if isinstance(declared, RootOne):
-                return sql.object_of(rows, as_text=True)
-            return sql.list_of(rows, as_text=True).scalar_subquery()
-        raise NeverCompiled(f"the root field {selected.field_name}")
+        named = declared.named(given)
+        self.planned.needs_project |= named.needs_project
+        order = [Sort(column, False, False) for column in getattr(declared, "order", ())]
+        rows = self._rows(
+            declared.target, selected.sets, named.conditions, order, declared.limit, place
+        )
+        if isinstance(declared, RootOne):
+            return sql.object_of(rows, as_text=True)
+        return sql.list_of(rows, as_text=True).scalar_subquery()
 
     def _scope(self, declared: RootField, given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
         if declared.scope is None:

@@ -37,6 +37,11 @@ class Query:
     """The file of the answer before this run's."""
 
 
+_IS_DUE = """
+SELECT 1 FROM semantic_queries
+WHERE (state = 'queued' OR (state = 'running' AND lease_until <= now()))
+  AND asked_at > now() - make_interval(secs => $1) LIMIT 1
+"""
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 _CLAIM = text("""
 WITH busy AS (
@@ -91,6 +96,9 @@ async def claim(worker: str, *, lease_s: float, orphan_s: float, concurrency: in
 
     Those that nobody asks for any more are passed over.
     """
+    # Most looks find nothing: that takes one statement.
+    if await db.fetch_row(_IS_DUE, orphan_s) is None:
+        return None
     limits = {"lease_s": lease_s, "orphan_s": orphan_s, "concurrency": concurrency}
     async with db.transaction(SYSTEM) as tx:
         # Two claims at once would each see the room that is there for one.

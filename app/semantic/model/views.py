@@ -63,6 +63,7 @@ class Views:
         if "name" not in said:
             return None
         name, shown = said["name"], said.get("title") or title(said["name"])
+        public = bool(said.get("public", said.get("shown", True)))
         fields: dict[str, Field[Any]] = {}
         for part in said.get("tables", said.get("cubes", ())):
             route = self._route(part, name)
@@ -71,14 +72,14 @@ class Views:
                     self._faults.add(part.place, f"{name}.{called}", "two members have this name")
                 short = member.title or title(called)
                 fields[called] = Field(
-                    f"{name}.{called}", member, route, f"{shown} {short}", short, True
+                    f"{name}.{called}", member, route, f"{shown} {short}", short, public
                 )
         return Entry(
             name=name,
             kind="view",
             title=shown,
             description=said.get("description"),
-            public=bool(said.get("public", said.get("shown", True))),
+            public=public,
             meta=plain(said.get("meta")),
             measures={key: one for key, one in fields.items() if isinstance(one.member, Measure)},
             dimensions={

@@ -1,9 +1,12 @@
 """Callers are remembered between requests, and no right outlives its end by one request."""
 
+import asyncio
+
 import httpx2
 import pytest
 from sqlalchemy import text
 
+from app.access.identify import by_token, is_present
 from app.core import db
 from app.core.ids import token_hash
 from tests.factories.team import Team, member
@@ -64,6 +67,77 @@ async def test_what_is_executed_looks_again(team: Team, looks: list[str]) -> Non
     assert (await team.owner(NODE, id=team.project_id)).only == {"__typename": "Project"}
     assert (await team.owner(RENAME, id=team.project_id)).only["errors"] == []
     assert len(looks) == 2
+
+
+async def test_who_comes_while_others_look_shares_the_next_look(
+    client: httpx2.AsyncClient,
+    team: Team,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look under way may have seen the caller before its end."""
+    caller = await member(client, team.project, "owner")
+    subject = await by_token(str(caller.token))
+    fetch_row, seen, go_on = db.fetch_row, asyncio.Event(), asyncio.Event()
+    statements = 0
+
+    async def slow(statement: str, *parameters: object) -> object:
+        nonlocal statements
+        statements += 1
+        row = await fetch_row(statement, *parameters)
+        seen.set()
+        await go_on.wait()
+        return row
+
+    monkeypatch.setattr(db, "fetch_row", slow)
+    before = asyncio.create_task(is_present(subject))
+    await seen.wait()
+    await somebody_else(ENDS["revoked"], caller)
+    after = [asyncio.create_task(is_present(subject)) for _ in range(3)]
+    gone = asyncio.create_task(is_present(subject))
+    await asyncio.sleep(0)
+    gone.cancel()
+    go_on.set()
+    assert await before
+    assert await asyncio.gather(*after) == [False] * 3
+    assert statements == 2
+
+
+async def test_a_look_that_is_given_up_leaves_the_others_theirs(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = await by_token(str(team.owner.token))
+    fetch_row, asked = db.fetch_row, asyncio.Event()
+
+    async def waits(statement: str, *parameters: object) -> object:
+        monkeypatch.setattr(db, "fetch_row", fetch_row)
+        asked.set()
+        await asyncio.Event().wait()
+        return None
+
+    monkeypatch.setattr(db, "fetch_row", waits)
+    first = asyncio.create_task(is_present(subject))
+    await asked.wait()
+    others = [asyncio.create_task(is_present(subject)) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await asyncio.gather(*others) == [True] * 3
+
+
+async def test_a_failed_look_is_told_to_all_who_waited(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = await by_token(str(team.owner.token))
+    fetch_row = db.fetch_row
+
+    async def fails(statement: str, *parameters: object) -> object:
+        raise ConnectionResetError("PostgreSQL is away.")
+
+    monkeypatch.setattr(db, "fetch_row", fails)
+    asked = (is_present(subject) for _ in range(3))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in answers] == [ConnectionResetError] * 3
+    monkeypatch.setattr(db, "fetch_row", fetch_row)
+    assert await is_present(subject)
 
 
 @pytest.mark.parametrize("document", [PROJECTS, NODE, RENAME], ids=["read", "node", "write"])

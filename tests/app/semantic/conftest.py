@@ -70,7 +70,7 @@ class Gate:
 
     async def running(self, number: int) -> int:
         """How many statements with this number the database runs."""
-        wanted = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1"
+        wanted = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query ILIKE $1"
         return int(await self._connection.fetchval(wanted, f"%{hold(number)}%"))
 
     async def end(self) -> None:

@@ -60,6 +60,12 @@ class _Handler(BaseHTTPRequestHandler):
         match [method, *path]:
             case ["GET", "config"]:
                 return {"defaults": {}, "overrides": {}}
+            case ["GET", "namespaces"]:
+                return {"namespaces": [list(one) for one in self.catalog.list_namespaces()]}
+            case ["GET", "namespaces", namespace, "tables"]:
+                found = self.catalog.list_tables(namespace)
+                named = [{"namespace": list(one[:-1]), "name": one[-1]} for one in found]
+                return {"identifiers": named}
             case ["POST", "namespaces"]:
                 self.catalog.create_namespace(tuple(given["namespace"]))
                 return {"namespace": given["namespace"], "properties": {}}
