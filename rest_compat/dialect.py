@@ -17,12 +17,20 @@ Credential = Literal["token", "key", "none"]
 """What a route asks of its caller: a signed-in user, the installation's key, or nothing."""
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Sent:
-    """A file that came with a request and is staged: its name, and what names it to the graph."""
+    """A file that came with a request and is staged: its name, and what names it to the graph.
+
+    `forget` removes it unless it was kept.
+    """
 
     name: str
     upload: str
+    forget: Callable[[], Awaitable[None]] = _nothing
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,8 @@ class Dialect:
     identify: Callable[[Call, Credential, bool], Awaitable[Subject]]
     faults: Callable[[Fault, Call], Answer]
     wrong_method: Any = None
+    also: Mapping[str, str] = field(default_factory=dict)
+    """Other beginnings of paths that mean the same: theirs -> that of the routes."""
     described: Described = field(default_factory=Described)
     read: "Reader | None" = None
     """Reads bodies, for a dialect that takes more than JSON. Its callers are known before their

@@ -30,7 +30,7 @@ from app.graphql.execute import (
 )
 from app.settings import Settings
 from rest_compat.body import BodyRefused, parse_object, read_bytes
-from rest_compat.dialect import Answer, Call, Dialect, Fault, Route
+from rest_compat.dialect import Answer, Call, Dialect, Fault, Route, Sent
 from rest_compat.kept import Asked, KeptAnswers, Ready
 
 OPEN_BODY = 1024 * 1024
@@ -104,7 +104,7 @@ class Bound:
     async def answer(self, request: Request) -> Answer | Ready:
         """The answer to a request, whatever happens on the way."""
         rid = request_id(request)
-        segments = segments_of(request.scope, self.dialect.prefix)
+        segments = self._segments(request)
         template, path = self.literal.get(segments), NOTHING
         if template is None:
             template, path = find(self.templates, segments)
@@ -126,6 +126,14 @@ class Bound:
         if isinstance(answer, Ready):
             return answer
         return self.dialect.finish(answer, call, self._allow(template))
+
+    def _segments(self, request: Request) -> tuple[str, ...]:
+        segments = segments_of(request.scope, self.dialect.prefix)
+        for theirs, ours in self.dialect.also.items():
+            begin = parts_of(theirs, self.dialect.prefix)
+            if segments[: len(begin)] == begin:
+                return parts_of(ours, self.dialect.prefix) + segments[len(begin) :]
+        return segments
 
     async def _tried(
         self, request: Request, call: Call, template: str | None, rid: str
@@ -154,6 +162,7 @@ class Bound:
         if not routes:
             return self._without_route(template, call)
         refuse_nul(call)
+        files: Mapping[str, Sent] = {}
         asked = None
         if self.dialect.read is None:
             raw = await read_bytes(request, await self._room(request, call))
@@ -163,8 +172,22 @@ class Bound:
             body = parse_object(raw)
         else:
             body, files = await self.dialect.read(request, known)
-            call = replace(call, files=files)
-        call = replace(call, body=body or {}, has_body=body is not None)
+        call = replace(call, body=body or {}, has_body=body is not None, files=files)
+        try:
+            return await self._served(request, call, routes, asked, rid)
+        finally:
+            for sent in files.values():
+                await sent.forget()
+
+    async def _served(
+        self,
+        request: Request,
+        call: Call,
+        routes: Sequence[Route],
+        asked: Asked | None,
+        rid: str,
+    ) -> Answer:
+        refuse = self.dialect.faults
         route = next(route for route in routes if route.when(call))
         subject = await self.dialect.identify(call, route.credential, False)
         operation = self.operations[route.operation] if route.operation else None

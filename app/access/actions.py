@@ -235,7 +235,8 @@ async def change_password(
             await _refuse_guessing(f"#{wanted}", subject.address)
             if not await passwords.matches(current or "", stored):
                 await _record_failure(subject, f"#{wanted}", None)
-                raise Invalid("The current password is wrong.", "CREDENTIALS_INVALID")
+                text, path = "The current password is wrong.", ("currentPassword",)
+                raise Invalid(text, "CREDENTIALS_INVALID", path=path)
     secret = await passwords.hashed(new)
     async with db.transaction(subject) as tx:
         row = await _lock_user(tx, wanted)

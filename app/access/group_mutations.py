@@ -9,6 +9,7 @@ from app.access.inputs import (
     UserGroupDeleteInput,
     UserGroupMemberDeleteInput,
     UserGroupMemberSetInput,
+    UserGroupMemberUpdateInput,
     UserGroupUpdateInput,
 )
 from app.access.queries import group_key
@@ -32,7 +33,9 @@ class UserGroupPayload:
     errors: list[AccessError] = strawberry.field(default_factory=list, description=ERRORS)
 
 
-@strawberry.type(description="Answer to userGroupMemberSet and userGroupMemberDelete.")
+@strawberry.type(
+    description="Answer to userGroupMemberSet, userGroupMemberUpdate and userGroupMemberDelete."
+)
 class UserGroupMemberPayload:
     """The member as it is now."""
 
@@ -79,6 +82,15 @@ class UserGroupMutation:
         subject, wanted = info.context.subject, group_key(input.group)
         made = await groups.set_member(subject, wanted, input.user_number, input.is_admin)
         return UserGroupMemberPayload(member=row("UserGroupMember", made))
+
+    @mutation(UserGroupMemberPayload, AccessError, "Say whether a member may change the group.")
+    async def user_group_member_update(
+        self, info: Info, input: UserGroupMemberUpdateInput
+    ) -> UserGroupMemberPayload:
+        """Change a member."""
+        wanted = given(input, "is_admin").get("is_admin")
+        changed = await groups.update_member(info.context.subject, input.number, wanted)
+        return UserGroupMemberPayload(member=row("UserGroupMember", changed))
 
     @mutation(UserGroupMemberPayload, AccessError, "End a user's part in a group.")
     async def user_group_member_delete(

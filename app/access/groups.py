@@ -78,6 +78,28 @@ async def set_member(subject: Subject, group_id: int, user_id: int, is_admin: bo
     return int(row["id"])
 
 
+async def update_member(subject: Subject, member_id: int, is_admin: bool | None) -> int:
+    """Say whether a member may change the group, unless it is None; the group's admins may."""
+    subject.require_account()
+    async with db.transaction(subject) as tx:
+        c = user_group_members.c
+        named = await tx.one(select(user_group_members).where(c.id == member_id))
+        if named is None:
+            raise NotFound("There is no such member.")
+        group_id = named["group_id"]
+        await _lock(tx, group_id)
+        members = await tx.all(select(user_group_members).where(c.group_id == group_id))
+        row = next((one for one in members if one["id"] == member_id), None)
+        if row is None:
+            raise NotFound("There is no such member.")
+        wanted = row["is_admin"] if is_admin is None else is_admin
+        if not wanted:
+            _refuse_last_admin(members, row)
+        await update_row(tx, user_group_members, row, {"is_admin": wanted})
+        await tx.audit("user_group.update_member", "UserGroup", group_id, fields=["members"])
+    return member_id
+
+
 async def remove_member(subject: Subject, member_id: int) -> int:
     """End a user's part in a group; the group's admins may, and the user."""
     subject.require_account()

@@ -4,10 +4,11 @@ import enum
 from datetime import datetime
 
 import strawberry
-from sqlalchemy import ColumnElement, Text, bindparam, func
+from sqlalchemy import ColumnElement, Text, bindparam, exists, func, literal, select
 from strawberry.scalars import JSON
 
 from app.access import tables as t
+from app.access.rules import may_read_membership
 from app.graphql.filters import (
     UNSET,
     BooleanFilter,
@@ -59,6 +60,9 @@ class UserFilter:
     )
     is_active: BooleanFilter | None = strawberry.field(default=UNSET, description="By activity.")
     created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
+    outside_project_number: int | None = strawberry.field(
+        default=UNSET, description="Who is no member of the project with this number."
+    )
     and_: list["UserFilter"] | None = strawberry.field(
         default=UNSET, name="and", description="All of these."
     )
@@ -75,7 +79,14 @@ def _searched(value: str) -> ColumnElement[bool]:
     return func.strpos(func.lower(whole), func.lower(wanted)) > 0
 
 
+def _outside(value: int) -> ColumnElement[bool]:
+    member = t.memberships.alias()
+    own = (member.c.user_id == t.users.c.id, member.c.project_id == value)
+    return ~exists(select(literal(1)).where(*own, may_read_membership(member.c)))
+
+
 USER_COLUMNS = {
+    "outside_project_number": _outside,
     "search": _searched,
     "number": t.users.c.id,
     "username": t.users.c.username,
@@ -277,10 +288,38 @@ UserGroupOrder = order_input(
         "NUMBER": (t.user_groups.c.id, "By number."),
         "TITLE": (t.user_groups.c.title, "By title."),
         "CREATED_AT": (t.user_groups.c.created_at, "By age."),
+        "UPDATED_AT": (t.user_groups.c.updated_at, "By change."),
     },
 )
 _GROUP_DATA = "Free content of its makers, at most 64 KiB."
 _BY_NUMBER = "By the id that REST shows."
+
+
+@strawberry.input(description="Which members of groups of users.")
+class UserGroupMemberFilter:
+    """Conditions on members."""
+
+    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
+    group_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of the group."
+    )
+    user_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of the user."
+    )
+
+
+USER_GROUP_MEMBER_COLUMNS = {
+    "number": t.user_group_members.c.id,
+    "group_number": t.user_group_members.c.group_id,
+    "user_number": t.user_group_members.c.user_id,
+}
+UserGroupMemberOrder = order_input(
+    "UserGroupMember",
+    {
+        "NUMBER": (t.user_group_members.c.id, "By number."),
+        "CREATED_AT": (t.user_group_members.c.created_at, "By age."),
+    },
+)
 
 
 @strawberry.input(description="Names one group of users; exactly one field.", one_of=True)
@@ -328,6 +367,16 @@ class UserGroupMemberSetInput:
     group: UserGroupBy = strawberry.field(description="Which group.")
     user_number: int = strawberry.field(description="Number of the user.")
     is_admin: bool = strawberry.field(default=False, description="May change the group.")
+
+
+@strawberry.input(description="Another part of a member in a group.")
+class UserGroupMemberUpdateInput:
+    """A member."""
+
+    number: int = strawberry.field(description="Number of the member in the group.")
+    is_admin: bool | None = strawberry.field(
+        default=UNSET, description="May change the group; stays where left out."
+    )
 
 
 @strawberry.input(description="Who leaves a group.")

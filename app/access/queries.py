@@ -12,6 +12,7 @@ from app.access.inputs import (
     SESSION_COLUMNS,
     USER_COLUMNS,
     USER_GROUP_COLUMNS,
+    USER_GROUP_MEMBER_COLUMNS,
     ApiKeyFilter,
     ApiKeyOrder,
     SessionFilter,
@@ -19,10 +20,12 @@ from app.access.inputs import (
     UserFilter,
     UserGroupBy,
     UserGroupFilter,
+    UserGroupMemberFilter,
+    UserGroupMemberOrder,
     UserGroupOrder,
     UserOrder,
 )
-from app.access.types import ApiKey, Role, Session, User, UserGroup
+from app.access.types import ApiKey, Role, Session, User, UserGroup, UserGroupMember
 from app.core.rules import VIEWER
 from app.graphql.compiler.declare import Scope, Scoped
 from app.graphql.compiler.standins import derive
@@ -105,6 +108,15 @@ class AccessQuery:
         "One group of users.",
         arguments={"by": (UserGroupBy, "Which group.")},
         named=lambda given: Scoped((t.user_groups.c.id == group_key(given["by"]),)),
+    )
+
+    user_group_members: Connection[UserGroupMember] = root_connection(
+        "UserGroupMember",
+        "Members of the groups that the caller is in.",
+        where=UserGroupMemberFilter,
+        columns=USER_GROUP_MEMBER_COLUMNS,
+        order=UserGroupMemberOrder,
+        default_order=[(t.user_group_members.c.id, False)],
     )
 
     roles: list[Role] = root_list(

@@ -1,11 +1,13 @@
 """Filters and orderings of leads, groups, organisations and attachments."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import strawberry
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Float,
     Text,
     and_,
     bindparam,
@@ -65,9 +67,43 @@ def _contains(value: str) -> ColumnElement[bool]:
 
 
 def _author(value: Any) -> ColumnElement[bool]:
-    author = t.lead_authors.alias()
-    wanted = conditions(value, dict.fromkeys(("number",), author.c.organization_id))
-    return exists(select(literal(1)).where(author.c.lead_id == t.leads.c.id, wanted))
+    author, organization = t.lead_authors.alias(), t.organizations.alias()
+    known = {"number": organization.c.id, "type_number": organization.c.organization_type_id}
+    of_lead = (author.c.lead_id == t.leads.c.id, author.c.organization_id == organization.c.id)
+    return exists(select(literal(1)).where(*of_lead, conditions(value, known)))
+
+
+def _assignee(value: Any) -> ColumnElement[bool]:
+    assignee = t.lead_assignees.alias()
+    wanted = conditions(value, {"number": assignee.c.user_id})
+    return exists(select(literal(1)).where(assignee.c.lead_id == t.leads.c.id, wanted))
+
+
+def _first_assignee() -> Any:
+    assignee = t.lead_assignees.alias()
+    wanted = select(func.min(assignee.c.user_id)).where(assignee.c.lead_id == t.leads.c.id)
+    return wanted.scalar_subquery()
+
+
+def _of_json(name: str, members: Mapping[str, str]) -> Callable[[Any], ColumnElement[bool]]:
+    """At least one object of a list in JSON is like the filter; `members`: its field -> theirs."""
+
+    def make(value: Any) -> ColumnElement[bool]:
+        one = func.jsonb_array_elements(t.leads.c[name]).column_valued("one")
+        known = {
+            field: one.op("->>", return_type=Text())(literal_column(f"'{member}'", Text))
+            for field, member in members.items()
+        }
+        return exists(select(literal(1)).where(conditions(value, known)))
+
+    return make
+
+
+def _similar(value: int) -> ColumnElement[bool]:
+    c, other = t.leads.c, t.leads.alias()
+    alike = func.similarity(other.c.title, c.title) > literal_column("0.3", Float)
+    seen = (other.c.id == value, other.c.project_id == c.project_id, may_read_lead(other.c))
+    return exists(select(literal(1)).where(*seen, alike))
 
 
 def same_page(c: Any) -> tuple[Any, ColumnElement[bool]]:
@@ -96,6 +132,35 @@ class LeadAuthorFilter:
     number: IntFilter | None = strawberry.field(
         default=UNSET, description="By the number of the organisation."
     )
+    type_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of the organisation's type."
+    )
+
+
+@strawberry.input(description="Which users among a lead's assignees.")
+class LeadAssigneeFilter:
+    """Conditions on an assignee."""
+
+    number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of the user."
+    )
+
+
+@strawberry.input(description="Which words that the Europe Media Monitor found.")
+class EmmTriggerFilter:
+    """Conditions on a trigger."""
+
+    keyword: StringFilter | None = strawberry.field(default=UNSET, description="By the word.")
+    risk_factor: StringFilter | None = strawberry.field(
+        default=UNSET, description="By what it is about."
+    )
+
+
+@strawberry.input(description="Which names that the Europe Media Monitor found.")
+class EmmEntityFilter:
+    """Conditions on an entity."""
+
+    name: StringFilter | None = strawberry.field(default=UNSET, description="By the name.")
 
 
 @strawberry.input(description="Which leads.")
@@ -135,8 +200,8 @@ class LeadFilter:
     published_on: DateFilter | None = strawberry.field(
         default=UNSET, description="By day of publication."
     )
-    assignee_number: IntFilter | None = strawberry.field(
-        default=UNSET, description="By the number of the user who works on them."
+    assignee: LeadAssigneeFilter | None = strawberry.field(
+        default=UNSET, description="At least one assignee is like this."
     )
     lead_group_number: IntFilter | None = strawberry.field(
         default=UNSET, description="By the number of their group."
@@ -146,6 +211,17 @@ class LeadFilter:
     )
     author: LeadAuthorFilter | None = strawberry.field(
         default=UNSET, description="At least one author is like this."
+    )
+    emm_trigger: EmmTriggerFilter | None = strawberry.field(
+        default=UNSET, description="At least one word that the monitor found is like this."
+    )
+    emm_entity: EmmEntityFilter | None = strawberry.field(
+        default=UNSET, description="At least one name that the monitor found is like this."
+    )
+    similar_to_number: int | None = strawberry.field(
+        default=UNSET,
+        description="Of the project of the lead with this number, and with a title like its: "
+        "more than 0.3 of their trigrams are the same.",
     )
     has_duplicates: bool | None = strawberry.field(
         default=UNSET, description="Whether their project has other leads of the same page."
@@ -174,10 +250,15 @@ LEAD_COLUMNS = {
     "confidentiality": t.leads.c.confidentiality,
     "source_type": t.leads.c.source_type,
     "published_on": t.leads.c.published_on,
-    "assignee_number": t.leads.c.assignee_id,
+    "assignee": _assignee,
     "lead_group_number": t.leads.c.lead_group_id,
     "source_number": t.leads.c.source_id,
     "author": _author,
+    "emm_trigger": _of_json(
+        "emm_triggers", {"keyword": "emmKeyword", "risk_factor": "emmRiskFactor"}
+    ),
+    "emm_entity": _of_json("emm_entities", {"name": "name"}),
+    "similar_to_number": _similar,
     "has_duplicates": _has_duplicates,
     "is_assessment_lead": t.leads.c.is_assessment_lead,
     "created_at": t.leads.c.created_at,
@@ -208,7 +289,7 @@ LeadOrder = order_input(
         ),
         "SOURCE_TYPE": (t.leads.c.source_type, "By origin."),
         "PUBLISHED_ON": (t.leads.c.published_on, "By day of publication."),
-        "ASSIGNEE": (t.leads.c.assignee_id, "By the number of who works on it."),
+        "ASSIGNEE": (_first_assignee(), "By the lowest number among its assignees."),
         "PROJECT": (t.leads.c.project_id, "By the number of its project."),
         "CREATED_AT": (t.leads.c.created_at, "By age."),
         "UPDATED_AT": (t.leads.c.updated_at, "By change."),

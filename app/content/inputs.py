@@ -126,8 +126,10 @@ class LeadFields:
     published_on: date | None = strawberry.field(
         default=UNSET, description="Day of publication; null for unknown."
     )
-    assignee_number: int | None = strawberry.field(
-        default=UNSET, description="Number of the member who works on it; null for nobody."
+    assignee_numbers: list[int] | None = strawberry.field(
+        default=UNSET,
+        description="Numbers of members who work on it, in order, in place of those before; at "
+        "most 50, none for nobody.",
     )
     lead_group_number: int | None = strawberry.field(
         default=UNSET, description="Number of a group of its project; null for none."

@@ -40,13 +40,13 @@ _PLAIN = ("title", "website", "url", "text", "published_on", "client_id")
 _RENAMED = {
     "source": "source_raw",
     "source_number": "source_id",
-    "assignee_number": "assignee_id",
+    "assignee_numbers": "assignees",
     "lead_group_number": "lead_group_id",
     "attachment_number": "attachment_id",
     "author_numbers": "authors",
 }
 _WORDS = ("source_type", "priority", "confidentiality", "status")
-_NOT_NULL = (*_WORDS, "is_assessment_lead", "authors")
+_NOT_NULL = (*_WORDS, "is_assessment_lead", "authors", "assignees")
 
 
 def stored(fields: LeadFields) -> dict[str, Any]:

@@ -27,8 +27,8 @@ def may_read_group(row: Any) -> ColumnElement[bool]:
     )
 
 
-def may_read_author(row: Any) -> ColumnElement[bool]:
-    """Authors of the leads that the caller may read."""
+def may_read_part(row: Any) -> ColumnElement[bool]:
+    """Authors and assignees of the leads that the caller may read."""
     lead = leads.alias()
     return exists(select(literal(1)).where(lead.c.id == row.lead_id, may_read_lead(lead.c)))
 

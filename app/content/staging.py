@@ -7,6 +7,7 @@ an attachment is its commit: a file below `attachments/` that no row names is no
 import asyncio
 import hashlib
 import mimetypes
+import os
 import re
 import time
 from collections.abc import AsyncIterator
@@ -138,6 +139,12 @@ async def keep(subject: Subject, upload: str, uuid: object) -> Kept:
     return await asyncio.to_thread(_keep, subject.user_id or 0, upload, str(uuid))
 
 
+async def forget(subject: Subject, upload: str) -> None:
+    """Remove a staged file of the caller; one that was kept, or is gone, is no error."""
+    path = storage().path(f"staged/{subject.user_id or 0}/{upload}")
+    await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
 def _keep(owner: int, upload: str, uuid: str) -> Kept:
     place = storage()
     unknown = Invalid("There is no such upload. Send the file again.", path=("upload",))
@@ -147,6 +154,8 @@ def _keep(owner: int, upload: str, uuid: str) -> Kept:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with source.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise Invalid("The submitted file is empty.", path=("file",))
             md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         source.replace(target)
     except FileNotFoundError:

@@ -182,7 +182,6 @@ class Lead(SQLModel, table=True):
         Index("ix_leads_searched", "searched", postgresql_using="gin"),
         Index("ix_leads_lead_group_id", "lead_group_id"),
         Index("ix_leads_attachment_id", "attachment_id"),
-        Index("ix_leads_assignee_id", "assignee_id"),
         Index("ix_leads_source_id", "source_id"),
     )
 
@@ -201,7 +200,6 @@ class Lead(SQLModel, table=True):
     confidentiality: str = string("unprotected")
     status: str = string("not_tagged")
     published_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
-    assignee_id: int | None = big("users.id", null=True, ondelete="SET NULL")
     attachment_id: int | None = big("attachments.id", null=True, ondelete="SET NULL")
     lead_group_id: int | None = Field(
         default=None,
@@ -238,9 +236,25 @@ class LeadAuthor(SQLModel, table=True):
     position: int = number(0)
 
 
+class LeadAssignee(SQLModel, table=True):
+    """A user who works on a lead, at its place among them."""
+
+    __tablename__ = "lead_assignees"
+    __table_args__ = (
+        UniqueConstraint("lead_id", "user_id"),
+        Index("ix_lead_assignees_user_id", "user_id"),
+    )
+
+    id: int | None = pk()
+    lead_id: int = big("leads.id", ondelete="CASCADE")
+    user_id: int = big("users.id", ondelete="CASCADE")
+    position: int = number(0)
+
+
 organization_types = table_of(OrganizationType)
 organizations = table_of(Organization)
 attachments = table_of(Attachment)
 lead_groups = table_of(LeadGroup)
 leads = table_of(Lead)
 lead_authors = table_of(LeadAuthor)
+lead_assignees = table_of(LeadAssignee)

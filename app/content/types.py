@@ -145,7 +145,7 @@ class Attachment(Node, Timestamped):
 
 @sql_type(
     t.lead_authors,
-    policy=rules.may_read_author,
+    policy=rules.may_read_part,
     description="An organisation that wrote a lead.",
 )
 class LeadAuthor:
@@ -155,6 +155,20 @@ class LeadAuthor:
     organization: Organization | None = one(
         "Organization", t.lead_authors.c.organization_id, "The organisation."
     )
+
+
+@sql_type(
+    t.lead_assignees,
+    policy=rules.may_read_part,
+    description="A user who works on a lead.",
+)
+class LeadAssignee:
+    """An assignee."""
+
+    position: int = column(t.lead_assignees.c.position, "Its place among the assignees, from 0.")
+    user: User | None = one("User", t.lead_assignees.c.user_id, "The user; null where hidden.")
+    user_number: int = column(t.lead_assignees.c.user_id, "Number of the user.")
+    user_name: str | None = expression(display_name_of("user_id"), "Name of the user.")
 
 
 @sql_type(
@@ -235,7 +249,14 @@ class Lead(Node, Timestamped):
         "Its status for people.",
     )
     published_on: date | None = column(t.leads.c.published_on, "Day of publication.")
-    assignee: User | None = one("User", t.leads.c.assignee_id, "Who works on it.")
+    assignees: list[LeadAssignee] = many(
+        "LeadAssignee",
+        t.leads.c.id,
+        t.lead_assignees.c.lead_id,
+        "Who works on it, in order; at most 50.",
+        order=[t.lead_assignees.c.position],
+        most=50,
+    )
     lead_group: LazyGroup | None = one("LeadGroup", t.leads.c.lead_group_id, "Its group.")
     attachment: Attachment | None = one("Attachment", t.leads.c.attachment_id, "Its file.")
     authors: list[LeadAuthor] = many(

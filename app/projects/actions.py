@@ -14,6 +14,7 @@ from app.core.changes import delete_row, insert_row, update_row
 from app.core.errors import Invalid, NotFound
 from app.core.ids import slug
 from app.core.rules import Subject
+from app.projects.organizations import write_organizations
 from app.projects.tables import projects
 from app.settings import get_settings
 
@@ -38,6 +39,7 @@ async def create_project(subject: Subject, values: Mapping[str, Any]) -> int:
     else:
         subject.require_owner()
     values = _checked(values)
+    parts = values.pop("organizations", ())
     uuid = slug(values["name"])
     async with db.transaction(subject) as tx:
         if await tx.one(select(projects.c.id).where(projects.c.uuid == uuid)):
@@ -45,6 +47,7 @@ async def create_project(subject: Subject, values: Mapping[str, Any]) -> int:
         await _refuse_client_id(tx, values)
         who = {"created_by": subject.user_id, "updated_by": subject.user_id}
         row = await insert_row(tx, projects, {**values, "uuid": uuid, **who})
+        await write_organizations(tx, row["id"], parts)
         if subject.user_id is not None:
             await set_role(tx, row["id"], subject.user_id, "owner")
         await tx.audit("project.create", "Project", row["id"], project_id=row["id"])
@@ -54,13 +57,16 @@ async def create_project(subject: Subject, values: Mapping[str, Any]) -> int:
 async def update_project(
     subject: Subject, project_id: int, values: Mapping[str, Any], expected_version: int | None
 ) -> int:
-    """Change a project's name, description or folder; its uuid stays."""
+    """Change what is given of a project; its uuid stays."""
     checked = _checked(values)
     async with db.transaction(subject) as tx:
         row = await lock_project(tx, project_id, "project.write")
         await _refuse_client_id(tx, checked, project_id)
-        changed = {**checked, "updated_by": subject.user_id}
+        kept = {n: v for n, v in checked.items() if n != "organizations"}
+        changed = {**kept, "updated_by": subject.user_id}
         await update_row(tx, projects, row, changed, expected_version)
+        if "organizations" in checked:
+            await write_organizations(tx, project_id, checked["organizations"])
         await tx.audit(
             "project.update", "Project", project_id, project_id=project_id, fields=sorted(checked)
         )

@@ -23,6 +23,7 @@ from app.projects import tables as t
 _NUMBER = "By the id that REST shows."
 _START, _END = "When its work begins.", "When its work ends."
 _DATA = "Free content of its makers, at most 256 KiB."
+_ORGANIZATIONS = "Who has a part in it, in order; at most 100."
 _CLIENT_ID = "The caller's own key for it, at most 128 characters, unique; it comes back as it is."
 
 
@@ -32,6 +33,25 @@ class ProjectStatus(enum.Enum):
 
     ACTIVE = strawberry.enum_value("active", description="Somebody does.")
     INACTIVE = strawberry.enum_value("inactive", description="Nobody does.")
+
+
+@strawberry.enum(description="What an organisation is to a project.")
+class ProjectOrganizationKind(enum.Enum):
+    """Kinds of part."""
+
+    LEAD_ORGANIZATION = strawberry.enum_value(
+        "lead_organization", description="Lead Organization: leads the work."
+    )
+    INTERNATIONAL_PARTNER = strawberry.enum_value(
+        "international_partner", description="International Partner: works with it, from abroad."
+    )
+    NATIONAL_PARTNER = strawberry.enum_value(
+        "national_partner", description="National Partner: works with it, in the country."
+    )
+    DONOR = strawberry.enum_value("donor", description="Donor: pays for it.")
+    GOVERNMENT = strawberry.enum_value(
+        "government", description="Government: of the country that it is about."
+    )
 
 
 @strawberry.enum(description="What became of a wish to join a project.")
@@ -86,6 +106,9 @@ class ProjectFilter:
     created_by_number: IntFilter | None = strawberry.field(
         default=UNSET, description="By the number of who made them."
     )
+    updated_by_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of who last changed them."
+    )
     created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By age.")
     or_: list["ProjectFilter"] | None = strawberry.field(
         default=UNSET, name="or", description="At least one of these."
@@ -106,6 +129,7 @@ PROJECT_COLUMNS = {
     "status": t.projects.c.status,
     "is_member": _is_member,
     "created_by_number": t.projects.c.created_by,
+    "updated_by_number": t.projects.c.updated_by,
     "name": t.projects.c.name,
     "created_at": t.projects.c.created_at,
 }
@@ -123,6 +147,43 @@ ProjectOrder = order_input(
 )
 
 
+@strawberry.input(description="Which wishes to join a project.")
+class JoinRequestFilter:
+    """Conditions on wishes."""
+
+    number: IntFilter | None = strawberry.field(default=UNSET, description="By number.")
+    project_number: IntFilter | None = strawberry.field(
+        default=UNSET, description="By the number of the project."
+    )
+    status: EnumFilter[JoinRequestStatus] | None = strawberry.field(
+        default=UNSET, description="By status."
+    )
+    is_own: bool | None = strawberry.field(
+        default=UNSET, description="Whether they are the caller's own."
+    )
+
+
+def _is_own(value: bool) -> ColumnElement[bool]:
+    own = t.join_requests.c.user_id.is_not_distinct_from(VIEWER.id)
+    return own if value else ~own
+
+
+JOIN_REQUEST_COLUMNS = {
+    "number": t.join_requests.c.id,
+    "project_number": t.join_requests.c.project_id,
+    "status": t.join_requests.c.status,
+    "is_own": _is_own,
+}
+JoinRequestOrder = order_input(
+    "JoinRequest",
+    {
+        "NUMBER": (t.join_requests.c.id, "By number."),
+        "CREATED_AT": (t.join_requests.c.created_at, "By age."),
+        "UPDATED_AT": (t.join_requests.c.updated_at, "By when they were made or answered."),
+    },
+)
+
+
 @strawberry.input(description="Names one project; exactly one field.", one_of=True)
 class ProjectBy:
     """How a project is named."""
@@ -130,6 +191,14 @@ class ProjectBy:
     id: strawberry.ID | None = strawberry.field(default=UNSET, description="By global id.")
     uuid: str | None = strawberry.field(default=UNSET, description="By uuid.")
     number: int | None = strawberry.field(default=UNSET, description="By the id that REST shows.")
+
+
+@strawberry.input(description="An organisation that has a part in a project.")
+class ProjectOrganizationInput:
+    """An organisation and its part."""
+
+    number: int = strawberry.field(description="Number of the organisation.")
+    kind: ProjectOrganizationKind = strawberry.field(description="What it is to the project.")
 
 
 @strawberry.input(description="A new project.")
@@ -149,6 +218,9 @@ class ProjectCreateInput:
     end_date: date | None = strawberry.field(default=None, description=_END)
     data: JSON | None = strawberry.field(default=None, description=_DATA)
     client_id: str | None = strawberry.field(default=None, description=_CLIENT_ID)
+    organizations: list[ProjectOrganizationInput] = strawberry.field(
+        default_factory=list, description=_ORGANIZATIONS
+    )
 
 
 @strawberry.input(description="Changes of a project; what is left out stays.")
@@ -172,6 +244,9 @@ class ProjectUpdateInput:
     end_date: date | None = strawberry.field(default=UNSET, description=_END)
     data: JSON | None = strawberry.field(default=UNSET, description=_DATA)
     client_id: str | None = strawberry.field(default=UNSET, description=_CLIENT_ID)
+    organizations: list[ProjectOrganizationInput] | None = strawberry.field(
+        default=UNSET, description=f"{_ORGANIZATIONS} They take the place of those before."
+    )
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse with CONFLICT where it has another version by now."
     )

@@ -1,5 +1,7 @@
 """Root fields that change projects and memberships."""
 
+from collections.abc import Sequence
+
 import strawberry
 
 from app.access.types import Membership
@@ -17,6 +19,7 @@ from app.projects.inputs import (
     ProjectCreateInput,
     ProjectDeleteInput,
     ProjectError,
+    ProjectOrganizationInput,
     ProjectUpdateInput,
 )
 from app.projects.types import Project
@@ -69,6 +72,11 @@ def _key(given_id: str | None, number: int | None, type_name: str, what: str) ->
     return number
 
 
+def _parts(parts: Sequence[ProjectOrganizationInput]) -> list[tuple[int, str]]:
+    """Organisations and what they are to a project."""
+    return [(one.number, str(one.kind.value)) for one in parts]
+
+
 async def _role(info: Info, name: str | None, number: int | None) -> str | None:
     """The name of the role that an input names, if it names one."""
     info.context.subject.require_known()
@@ -85,8 +93,8 @@ class ProjectMutation:
         subject = info.context.subject
         names = ("name", "description", "is_private", "is_test", "start_date", "end_date")
         values = {**given(input, *names, "client_id"), "data": input.data or {}}
-        status = input.status.value
-        made = await actions.create_project(subject, {**values, "status": status})
+        values |= {"status": input.status.value, "organizations": _parts(input.organizations)}
+        made = await actions.create_project(subject, values)
         return ProjectPayload(project=row("Project", made))
 
     @mutation(ProjectPayload, ProjectError, "Change a project.")
@@ -98,6 +106,8 @@ class ProjectMutation:
         values = given(input, *names) | {n: v for n, v in needed.items() if v is not None}
         if "status" in values:
             values["status"] = values["status"].value
+        if (parts := given(input, "organizations").get("organizations")) is not None:
+            values["organizations"] = _parts(parts)
         subject = info.context.subject
         await actions.update_project(subject, wanted, values, input.expected_version)
         return ProjectPayload(project=row("Project", wanted))

@@ -16,8 +16,16 @@ from app.graphql.context import Info
 from app.graphql.fields import root_connection, root_one
 from app.graphql.filters import UNSET
 from app.projects import tables as t
-from app.projects.inputs import PROJECT_COLUMNS, ProjectBy, ProjectFilter, ProjectOrder
-from app.projects.types import Project
+from app.projects.inputs import (
+    JOIN_REQUEST_COLUMNS,
+    PROJECT_COLUMNS,
+    JoinRequestFilter,
+    JoinRequestOrder,
+    ProjectBy,
+    ProjectFilter,
+    ProjectOrder,
+)
+from app.projects.types import JoinRequest, Project
 
 
 def project_scope(info: Info, given: str | None) -> int:
@@ -86,6 +94,16 @@ class ProjectQuery:
         columns=PROJECT_COLUMNS,
         order=ProjectOrder,
         default_order=[(t.projects.c.id, False)],
+    )
+
+    join_requests: Connection[JoinRequest] = root_connection(
+        "JoinRequest",
+        "Wishes to join a project: the caller's own, and those that the caller may answer, newest "
+        "or last answered first.",
+        where=JoinRequestFilter,
+        columns=JOIN_REQUEST_COLUMNS,
+        order=JoinRequestOrder,
+        default_order=[(t.join_requests.c.updated_at, True)],
     )
 
     project: Project | None = root_one(

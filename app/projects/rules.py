@@ -2,14 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, not_, or_
+from sqlalchemy import ColumnElement, exists, literal, not_, or_, select
 
 from app.core.rules import VIEWER
+from app.projects.tables import projects
 
 
 def may_read_project(row: Any) -> ColumnElement[bool]:
     """Its members; one that is not private every user."""
     return or_(VIEWER.holds("project.read", row.id), not_(row.is_private))
+
+
+def may_read_organization(row: Any) -> ColumnElement[bool]:
+    """Organisations of the projects that the caller may see."""
+    project = projects.alias()
+    seen = (project.c.id == row.project_id, may_read_project(project.c))
+    return exists(select(literal(1)).where(*seen))
 
 
 def may_read_settings(row: Any) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Date, Index, text
+from sqlalchemy import CheckConstraint, Column, Date, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.tables import (
@@ -83,5 +83,27 @@ class JoinRequest(SQLModel, table=True):
     version: int = number(1)
 
 
+KINDS = ("lead_organization", "international_partner", "national_partner", "donor", "government")
+_KINDS = ", ".join(f"'{kind}'" for kind in KINDS)
+
+
+class ProjectOrganization(SQLModel, table=True):
+    """What an organisation is to a project, at its place among the others."""
+
+    __tablename__ = "project_organizations"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({_KINDS})", name="ck_project_organizations_kind"),
+        UniqueConstraint("project_id", "organization_id", "kind"),
+        Index("ix_project_organizations_organization_id", "organization_id"),
+    )
+
+    id: int | None = pk()
+    project_id: int = big("projects.id", ondelete="CASCADE")
+    organization_id: int = big("organizations.id", ondelete="CASCADE")
+    kind: str = string()
+    position: int = number(0)
+
+
 projects = table_of(Project)
+project_organizations = table_of(ProjectOrganization)
 join_requests = table_of(JoinRequest)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import exists, func, literal, select
+from sqlalchemy import Text, exists, func, literal, literal_column, select
 from strawberry.scalars import JSON
 
 from app.access.display import display_name_of
@@ -21,7 +21,7 @@ from app.content.filters import (
     LeadGroupOrder,
     LeadOrder,
 )
-from app.content.types import Lead, LeadGroup
+from app.content.types import Lead, LeadGroup, Organization
 from app.core.rules import PERMISSIONS, VIEWER
 from app.graphql.compiler.declare import column, computed, expression, sql_type
 from app.graphql.connections import Connection
@@ -30,7 +30,7 @@ from app.graphql.fields import connection, many, one
 from app.graphql.node import Node, Timestamped
 from app.projects import rules
 from app.projects import tables as t
-from app.projects.inputs import JoinRequestStatus, ProjectStatus
+from app.projects.inputs import JoinRequestStatus, ProjectOrganizationKind, ProjectStatus
 
 LazyJoinRequest = Annotated["JoinRequest", strawberry.lazy("app.projects.types")]
 LazyProject = Annotated["Project", strawberry.lazy("app.projects.types")]
@@ -40,6 +40,11 @@ def _member_count(c: Any) -> Any:
     member = memberships.alias()
     counted = select(func.count()).select_from(member)
     return counted.where(member.c.project_id == c.id).scalar_subquery()
+
+
+def _kind_label(c: Any) -> Any:
+    under, blank = (literal_column(f"'{one}'", Text) for one in "_ ")
+    return func.initcap(func.replace(c.kind, under, blank), type_=Text())
 
 
 def _mine(wanted: Any) -> Any:
@@ -56,6 +61,27 @@ def _wishes_to_join(c: Any) -> Any:
     wish = t.join_requests.alias()
     own = (wish.c.project_id == c.id, wish.c.user_id == VIEWER.id)
     return exists(select(literal(1)).where(*own, wish.c.status == "pending"))
+
+
+@sql_type(
+    t.project_organizations,
+    policy=rules.may_read_organization,
+    description="An organisation that has a part in a project.",
+)
+class ProjectOrganization:
+    """An organisation and its part."""
+
+    number: int = column(t.project_organizations.c.id, "The id that the REST dialects show.")
+    kind: ProjectOrganizationKind = column(
+        t.project_organizations.c.kind, "What it is to the project."
+    )
+    kind_label: str = expression(_kind_label, "What it is to the project, for people.")
+    position: int = column(
+        t.project_organizations.c.position, "Its place among the project's, from 0."
+    )
+    organization: Organization | None = one(
+        "Organization", t.project_organizations.c.organization_id, "The organisation."
+    )
 
 
 @sql_type(
@@ -88,6 +114,14 @@ class Project(Node, Timestamped):
     status: ProjectStatus = column(t.projects.c.status, "Whether somebody works on it.")
     start_date: date | None = column(t.projects.c.start_date, "When its work begins.")
     end_date: date | None = column(t.projects.c.end_date, "When its work ends.")
+    organizations: list[ProjectOrganization] = many(
+        "ProjectOrganization",
+        t.projects.c.id,
+        t.project_organizations.c.project_id,
+        "Who has a part in it, in order; at most 100.",
+        order=[t.project_organizations.c.position],
+        most=100,
+    )
     data: JSON = column(t.projects.c.data, "Free content of its makers.")
     client_id: str | None = column(
         t.projects.c.client_id, "The key that its maker gave it; null for none."

@@ -32,7 +32,13 @@ NO_CREDENTIALS = "Authentication credentials were not provided."
 UNEXPECTED = "Something unexpected has occured. Please contact an admin to fix this issue."
 OWN_WORDS = ("CSRF", "FOREIGN_PAGE", "OWN_WORDS")
 """Reasons of refusals that tell the caller more than that."""
-MEMBERS = {"name": "title", "userId": "member", "roleNumber": "role"}
+MEMBERS = {
+    "name": "title",
+    "userId": "member",
+    "roleNumber": "role",
+    "currentPassword": "oldPassword",
+    "password": "newPassword",
+}
 """What we call otherwise."""
 OPTIONS = {
     "description": "",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,7 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.content.staging import CHUNK, stage
+from app.content.staging import CHUNK, forget, stage
 from app.core.rules import Subject
 from app.settings import get_settings
 from rest_compat.body import BodyRefused, checked_object, read_bytes
@@ -112,8 +113,9 @@ async def _multipart(request: Request, subject: Subject) -> Read:
     async with _closing(form):
         texts = [(n, v) for n, v in form.multi_items() if isinstance(v, str)]
         files = {n: v for n, v in form.multi_items() if isinstance(v, UploadFile)}
+        members = _members(texts)
         sent = {n: await _staged(v, subject) for n, v in files.items()}
-    return _members(texts), sent
+    return members, sent
 
 
 class _closing:
@@ -129,7 +131,7 @@ class _closing:
 
 async def _staged(file: UploadFile, subject: Subject) -> Sent:
     staged = await stage(subject, _chunks(file))
-    return Sent(file.filename or "file", staged.upload)
+    return Sent(file.filename or "file", staged.upload, partial(forget, subject, staged.upload))
 
 
 async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:

@@ -41,10 +41,11 @@ _NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 _PATH = ("id", "project", "member", "request")
 
 
-def _page(default: int = q.DEFAULT, most: int = q.MOST) -> tuple[Parameter, Parameter]:
+def _page(default: int = q.DEFAULT, most: int = q.MOST) -> tuple[Parameter, ...]:
     return (
         Parameter("limit", INTEGER, f"How many rows: {default} unless given, at most {most}."),
         Parameter("offset", INTEGER, "How many rows to leave out before them."),
+        Parameter("after", TEXT, "Where a link of ours goes on; goes with the link's `offset`."),
     )
 
 
@@ -57,7 +58,6 @@ VERSION = (
         "header",
     ),
 )
-EXISTS = (*leads.EXISTS, "entries_do_not_exist", "assessment_does_not_exist")
 SEARCH = Parameter("search", TEXT, "A piece of text.")
 _NAMED = (Parameter("id", taken_by(q.numbers("")), "Ids, separated by commas."), Parameter("title"))
 NAMED_ORDER = ("id", "title", "created_at")
@@ -74,7 +74,7 @@ def _filters(known: Mapping[str, Any]) -> tuple[Parameter, ...]:
     return tuple(Parameter(name, taken_by(make)) for name, make in known.items())
 
 
-LEADS = (*_filters(leads.FILTERS), Parameter("exists", one_of(EXISTS)))
+LEADS = _filters(leads.FILTERS)
 LEAD_LIST = (*LEADS, _ordering(leads.ORDER), *PAGE)
 GROUP_LIST = (*_filters(groups.GROUP_FILTERS), _ordering(groups.GROUP_ORDER), *_page(10, 100))
 ORGANIZATION_LIST = (
@@ -84,10 +84,13 @@ ORGANIZATION_LIST = (
 )
 PROJECT_LIST = (*_filters(projects.FILTERS), SEARCH, _ordering(projects.ORDER), *PAGE)
 USER_LIST = (*_filters(people.FILTERS), _ordering(people.ORDER), *PAGE)
+USER_GROUP_LIST = (*_NAMED, SEARCH, _ordering(people.GROUP_ORDER), *PAGE)
+MEMBER_LIST = (*_filters(people.MEMBER_FILTERS), _ordering(people.MEMBER_ORDER), *PAGE)
 NAMED_LIST = (*_NAMED, _ordering(NAMED_ORDER), *PAGE)
 WHOLE_LISTS = (
     groups.organization_types,
     people.group_members,
+    projects.notifications,
     projects.members,
     projects.wishes,
     projects.roles,
@@ -133,10 +136,10 @@ BODIES = {
     groups.new_organization: Body({}, _members(groups.ORGANIZATION), needed=("title",)),
     people.new_group: Body({}, _members(people.GROUP), needed=("title",)),
     people.group_changes: Body({}, _members(people.GROUP)),
-    people.new_member: Body(
-        {},
-        {"group": INTEGER, "member": INTEGER, "role": one_of(["admin", "normal"])},
-        needed=("group", "member"),
+    people.new_member: Body({}, _members(people.MEMBER), needed=("group", "member")),
+    people.member_changes: Body({}, {"role": one_of(people.ROLES)}),
+    people.new_password: Body(
+        {}, _members(people.PASSWORDS), needed=("oldPassword", "newPassword")
     ),
     people.new_file: Body(
         {},
@@ -149,8 +152,10 @@ BODIES = {
         needed=("file",),
         media="multipart/form-data",
     ),
-    projects.new: Body({}, _members(projects.NEW), needed=("title",)),
-    projects.changes: Body({}, {**_members(projects.MEMBERS), "isPrivate": _PRIVATE}),
+    projects.new: Body({}, _members(projects.NEW | projects.REFUSED), needed=("title",)),
+    projects.changes: Body(
+        {}, {**_members(projects.MEMBERS | projects.REFUSED), "isPrivate": _PRIVATE}
+    ),
     projects.new_member: Body({}, _MEMBER, needed=("member",)),
     projects.new_members: Body(
         {},
@@ -184,7 +189,8 @@ def described(settings: Settings) -> Described:
             groups.wanted_groups: GROUP_LIST,
             groups.wanted_organizations: ORGANIZATION_LIST,
             people.wanted: USER_LIST,
-            people.wanted_groups: (*NAMED_LIST, SEARCH),
+            people.wanted_groups: USER_GROUP_LIST,
+            people.wanted_members: MEMBER_LIST,
             people.wanted_files: NAMED_LIST,
             projects.wanted: PROJECT_LIST,
             projects.own: PROJECT_LIST,

@@ -114,11 +114,11 @@ def key_or_null(value: Any) -> int | None:
 
 
 @takes({"type": ["array", "integer", "null"], "items": INTEGER})
-def first_key(value: Any) -> int | None:
-    """An id, null, or a list, of which the first counts."""
+def keys_or_one(value: Any) -> list[int]:
+    """A list of ids, one of them, or null for none."""
     if isinstance(value, list):
-        return key(value[0]) if value else None
-    return key_or_null(value)
+        return keys(value)
+    return [] if value in (None, "") else [key(value)]
 
 
 @takes({"type": ["object", "integer", "null"], "properties": {"id": NUMBER_OR_NULL}})
@@ -133,6 +133,24 @@ def keys(value: Any) -> list[int]:
     if not isinstance(value, list):
         raise ValueError(f'Expected a list of items but got type "{type(value).__name__}".')
     return [key(one) for one in value]
+
+
+def nothing(text: str) -> Check:
+    """Nothing: what is not kept here is refused in words where it is more than that."""
+
+    @takes({"type": ["array", "null"], "maxItems": 0, "description": text})
+    def check(value: Any) -> None:
+        if value not in (None, "", []):
+            raise ValueError(text)
+
+    return check
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """A list of objects."""
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError(f'Expected a list of items but got type "{type(value).__name__}".')
+    return value
 
 
 def free(value: Any) -> Any:

@@ -30,7 +30,7 @@ GROUP = {
 
 def wanted_groups(call: Call) -> dict[str, Any]:
     """Which groups."""
-    where, order = q.filters(call.query, GROUP_FILTERS), q.order(call.query, GROUP_ORDER)
+    where, order = q.filters(call.query, GROUP_FILTERS), q.order(call.query, GROUP_ORDER, q.NEWEST)
     return {"where": where, "order": order, **q.page(call, 10, 100)}
 
 

@@ -8,7 +8,7 @@ from rest_compat.deep import given as g
 from rest_compat.deep import query as q
 from rest_compat.deep import words as w
 from rest_compat.deep.answer import BadInput, is_server
-from rest_compat.described import INTEGER, TEXT, takes
+from rest_compat.described import INTEGER, TEXT, one_of, taken_by, takes
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -26,6 +26,31 @@ ORDER = {
     "created_at": "CREATED_AT",
     "modified_at": "UPDATED_AT",
 }
+
+
+EXISTS = {
+    "entries_do_not_exist": True,
+    "assessment_does_not_exist": True,
+    "entries_exists": False,
+    "assessment_exists": False,
+}
+"""There are no entries and no assessments here: all leads are without them, none has any."""
+
+
+@takes(one_of(EXISTS))
+def _exists(text: str) -> Any:
+    if text not in EXISTS:
+        text = f"Select a valid choice. {text} is not one of the available choices."
+        raise ValueError(text)
+    return None if EXISTS[text] else ("number", "in", [])
+
+
+@takes(taken_by(q.texts))
+def _risks(text: str) -> Any:
+    # A lead may have the word in one trigger and the risk in another.
+    return "and", "", [{"emmTrigger": {"riskFactor": {"in": q.texts(text)[2]}}}]
+
+
 FILTERS: dict[str, Any] = {
     "id": q.numbers("number"),
     "project": q.numbers("projectNumber"),
@@ -33,18 +58,26 @@ FILTERS: dict[str, Any] = {
     "confidentiality": q.words("confidentiality", w.CONFIDENTIALITIES),
     "priority": q.words("priority", w.PRIORITIES),
     "source_type": q.words("sourceType", w.SOURCE_TYPES),
-    "assignee": q.numbers("assigneeNumber"),
+    "assignee": q.parts("assignee", "number", q.numbers("")),
+    "authoring_organization_types": q.parts("author", "typeNumber", q.numbers("")),
+    "emm_entities": q.parts("emmEntity", "name", q.texts),
+    "emm_keywords": q.parts("emmTrigger", "keyword", q.texts),
+    "similar": q.number("similarToNumber"),
     "search": q.text("contains", ""),
     "text": q.text("text", "eq"),
     "url": q.text("url", "eq"),
     "client_id": q.text("clientId", "eq"),
     "published_on": q.day("publishedOn", "eq"),
     **q.moments("published_on", "publishedOn", q.day),
+    "created_at": q.at("createdAt"),
     **q.moments("created_at", "createdAt", q.moment),
+    "emm_risk_factors": _risks,
+    # What no lead has comes behind `id`, whose place it takes.
+    "exists": _exists,
+    "classified_doc_id": q.nobody,
 }
 CLIENT_ID = {"type": ["string", "null"], "maxLength": 128}
 TRIGGER = {"emmKeyword": TEXT, "emmRiskFactor": TEXT, "count": g.NUMBER_OR_NULL}
-EXISTS = ("entries_exist", "assessment_exists")
 
 
 @takes({"type": ["string", "integer", "null"]})
@@ -63,19 +96,13 @@ def _triggers(value: Any) -> Any:
             "emmRiskFactor": g.text(most=255)(one.get("emm_risk_factor")),
             "count": g.key_or_null(one.get("count")),
         }
-        for one in _objects(value)
+        for one in g.objects(value)
     ]
 
 
 @takes({"type": "array", "items": {"type": "object", "properties": {"name": TEXT}}})
 def _entities(value: Any) -> Any:
-    return [{"name": g.text(blank=False, most=255)(one.get("name"))} for one in _objects(value)]
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ValueError(f'Expected a list of items but got type "{type(value).__name__}".')
-    return value
+    return [{"name": g.text(blank=False, most=255)(one.get("name"))} for one in g.objects(value)]
 
 
 MEMBERS: dict[str, tuple[str, g.Check]] = {
@@ -89,7 +116,7 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "confidentiality": ("confidentiality", g.choice(w.CONFIDENTIALITIES)),
     "status": ("status", g.choice(w.STATUSES)),
     "published_on": ("publishedOn", g.day),
-    "assignee": ("assigneeNumber", g.first_key),
+    "assignee": ("assigneeNumbers", g.keys_or_one),
     "attachment": ("attachmentNumber", g.nested_key),
     "lead_group": ("leadGroupNumber", g.key_or_null),
     "authors": ("authorNumbers", g.keys),
@@ -164,14 +191,19 @@ def wanted_by_body(call: Call) -> dict[str, Any]:
 
 
 def _wanted(call: Call, given: Any) -> dict[str, Any]:
-    where = q.filters(given, FILTERS)
-    if str(given.get("exists", "")) in EXISTS:
-        where["number"] = {"in": []}  # there are no entries and no assessments here
-    return {"where": where, "order": q.order(given, ORDER), **q.page(call)}
+    return {"where": q.filters(given, FILTERS), "order": q.order(given, ORDER), **q.page(call)}
+
+
+def assigned(row: Any) -> Any:
+    """Details of a lead's first assignee."""
+    if not row["assignees"]:
+        return None
+    first = row["assignees"][0]
+    return person({**first, "email": (first["user"] or {}).get("email")})
 
 
 def person(user: Any) -> Any:
-    """An assignee's details."""
+    """A user beside something else."""
     if user is None:
         return None
     return {
@@ -220,9 +252,8 @@ def lead(row: Any, call: Call) -> dict[str, Any]:
     if row is None:
         raise NotFound("There is no such lead.")
     authors = [a["organization"] for a in row["authors"] if a["organization"] is not None]
-    assignee, source = row["assignee"], row["source"]
-    server = is_server(call)
-    assigned = [] if assignee is None else [assignee["id"]]
+    source, server = row["source"], is_server(call)
+    assignees = [one["id"] for one in row["assignees"]]
     linked = None if source is None else source["id"]
     shown = {
         **common(row),
@@ -245,8 +276,8 @@ def lead(row: Any, call: Call) -> dict[str, Any]:
         "website": row["website"],
         "attachment": file_of(row["attachment"], call),
         "project": (row["project"] or {}).get("id"),
-        "assignee": (assigned[0] if assigned else None) if server else assigned,
-        "assigneeDetails": person(assignee),
+        "assignee": next(iter(assignees), None) if server else assignees,
+        "assigneeDetails": assigned(row),
         "leadGroup": (row["leadGroup"] or {}).get("id"),
         "isAssessmentLead": row["isAssessmentLead"],
         "emmTriggers": row["emmTriggers"],

@@ -8,6 +8,7 @@ from rest_compat.deep import given as g
 from rest_compat.deep import query as q
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.leads import common, file_of
+from rest_compat.described import one_of, takes
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -18,12 +19,16 @@ ORDER = {
     "last_name": "LAST_NAME",
     "date_joined": "CREATED_AT",
 }
-FILTERS = {"id": q.numbers("number"), "search": q.text("search", "")}
+FILTERS = {
+    "id": q.numbers("number"),
+    "search": q.text("search", ""),
+    "members_exclude_project": q.number("outsideProjectNumber"),
+}
 
 
 def wanted(call: Call) -> dict[str, Any]:
     """Which users."""
-    where, order = q.filters(call.query, FILTERS), q.order(call.query, ORDER)
+    where, order = q.filters(call.query, FILTERS), q.order(call.query, ORDER, "-date_joined")
     return {"where": where, "order": order, **q.page(call)}
 
 
@@ -35,6 +40,22 @@ def nothing(_: Call) -> dict[str, Any]:
 def named(call: Call) -> dict[str, Any]:
     """The user in the path."""
     return {"where": {"number": {"eq": g.number(call)}}, "first": 1, "offset": 0}
+
+
+PASSWORDS = {
+    "old_password": ("currentPassword", g.text(blank=False)),
+    "new_password": ("newPassword", g.text(blank=False)),
+}
+
+
+def new_password(call: Call) -> dict[str, Any]:
+    """A new password of the caller, and the one until now."""
+    return {"input": g.members(call.body, PASSWORDS, tuple(PASSWORDS))}
+
+
+def password_changed(_: Any, __: Call) -> Answer:
+    """Nothing to show."""
+    return Answer(200, {})
 
 
 def user(row: Any, _: Call) -> dict[str, Any]:
@@ -89,12 +110,19 @@ GROUP = {
 }
 
 
+GROUP_ORDER = {
+    "id": "NUMBER",
+    "title": "TITLE",
+    "created_at": "CREATED_AT",
+    "modified_at": "UPDATED_AT",
+}
+
+
 def wanted_groups(call: Call) -> dict[str, Any]:
     """Which groups."""
-    known = {"id": "NUMBER", "title": "TITLE", "created_at": "CREATED_AT"}
     filters = {"id": q.numbers("number"), "title": q.text("title", "contains")}
     where = q.filters(call.query, {**filters, "search": q.text("title", "contains")})
-    return {"where": where, "order": q.order(call.query, known), **q.page(call)}
+    return {"where": where, "order": q.order(call.query, GROUP_ORDER, q.NEWEST), **q.page(call)}
 
 
 def by_path(call: Call) -> dict[str, Any]:
@@ -180,15 +208,63 @@ def gone_group(call: Call) -> dict[str, Any]:
     return {"input": {"by": g.by(call)}}
 
 
+MEMBER_FILTERS = {
+    "id": q.numbers("number"),
+    "group": q.numbers("groupNumber"),
+    "member": q.numbers("userNumber"),
+}
+MEMBER_ORDER = {"id": "NUMBER", "joined_at": "CREATED_AT"}
+
+
+def wanted_members(call: Call) -> dict[str, Any]:
+    """Which members of groups."""
+    where, order = q.filters(call.query, MEMBER_FILTERS), q.order(call.query, MEMBER_ORDER)
+    return {"where": where, "order": order, **q.page(call)}
+
+
+def members(data: Any, call: Call) -> dict[str, Any]:
+    """A page of members of groups."""
+    return q.listed(data, call, lambda row, _: member(row))
+
+
+def one_member(data: Any, _: Call) -> dict[str, Any]:
+    """One member of a group."""
+    found = data["list"]["nodes"]
+    if not found:
+        raise NotFound("There is no such member.")
+    return member(found[0])
+
+
+ROLES = {"admin": True, "normal": False}
+
+
+@takes(one_of(ROLES))
+def _is_admin(value: Any) -> bool:
+    return ROLES[g.choice({name: name for name in ROLES})(value)]
+
+
+MEMBER: dict[str, tuple[str, g.Check]] = {
+    "group": ("group", g.key),
+    "member": ("userNumber", g.key),
+    "role": ("isAdmin", _is_admin),
+}
+
+
+def member_changes(call: Call) -> dict[str, Any]:
+    """Another part of a member; of which group a PUT says it is stays what it was."""
+    required = ("role",) if call.method == "PUT" else ()
+    found = g.members(call.body, {"role": ("isAdmin", _is_admin)}, required)
+    return {"input": {"number": g.number(call), **found}}
+
+
+def changed_member(data: Any, _: Call) -> dict[str, Any]:
+    """A member after a change."""
+    return member(data["payload"]["member"])
+
+
 def new_member(call: Call) -> dict[str, Any]:
     """A user who joins a group."""
-    roles = {"admin": True, "normal": False}
-    known = {
-        "group": ("group", g.key),
-        "member": ("userNumber", g.key),
-        "role": ("isAdmin", lambda value: roles[g.choice({n: n for n in roles})(value)]),
-    }
-    found = g.members(call.body, known, ("group", "member"))
+    found = g.members(call.body, MEMBER, ("group", "member"))
     return {"input": {**found, "group": {"number": found["group"]}}}
 
 

@@ -1,5 +1,6 @@
 """Projects, their members, and those who wish to be: what bodies and queries mean, what is shown."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.core.errors import Forbidden, NotFound
@@ -7,8 +8,8 @@ from rest_compat.deep import given as g
 from rest_compat.deep import query as q
 from rest_compat.deep import words as w
 from rest_compat.deep.answer import BadInput
-from rest_compat.deep.leads import common, person
-from rest_compat.described import one_of, takes
+from rest_compat.deep.leads import common, organization, person
+from rest_compat.described import INTEGER, one_of, takes
 from rest_compat.dialect import Answer, Call
 
 ORDER = {
@@ -36,10 +37,31 @@ FILTERS: dict[str, Any] = {
     "title": q.text("name", "contains"),
     "status": q.words("status", w.PROJECT_STATUSES),
     "created_by": q.numbers("createdByNumber"),
+    "modified_by": q.numbers("updatedByNumber"),
     "is_current_user_member": q.flag("isMember"),
     "involvement": _involvement,
+    # What no project has comes behind `id`, whose place it takes.
+    "regions": q.nobody,
+    "user_groups": q.nobody,
     **q.moments("created_at", "createdAt", q.moment),
 }
+
+
+PART = {"organization": INTEGER, "organizationType": one_of(w.ORGANIZATION_KINDS)}
+
+
+@takes({"type": "array", "items": {"type": "object", "properties": PART}})
+def _organizations(value: Any) -> list[dict[str, Any]]:
+    kind = g.choice(w.ORGANIZATION_KINDS)
+    return [
+        {
+            "number": g.key(one.get("organization")),
+            "kind": kind(one.get("organization_type", "lead_organization")),
+        }
+        for one in g.objects(value)
+    ]
+
+
 MEMBERS: dict[str, tuple[str, g.Check]] = {
     "title": ("name", g.text(blank=False, most=150)),
     "description": ("description", g.text()),
@@ -48,8 +70,17 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "start_date": ("startDate", g.day),
     "end_date": ("endDate", g.day),
     "data": ("data", g.free),
+    "organizations": ("organizations", _organizations),
     "client_id": ("clientId", g.text(most=128)),
 }
+REFUSED: dict[str, tuple[str, g.Check]] = {
+    "regions": ("regions", g.nothing("Regions are not kept here. Leave them out.")),
+    "user_groups": (
+        "userGroups",
+        g.nothing("Groups cannot join projects here. Add their members, each with a role."),
+    ),
+}
+"""What clients of DEEP give a project and it does not keep here."""
 NO_ROLE: dict[str, Any] = {"id": None, "name": None, "title": None}
 NEW = {**MEMBERS, "is_private": ("isPrivate", g.flag)}
 
@@ -60,7 +91,7 @@ def wanted(call: Call) -> dict[str, Any]:
     if sought := call.query.get("search"):
         both = [{"name": {"contains": sought}}, {"description": {"contains": sought}}]
         where["or"] = both
-    return {"where": where, "order": q.order(call.query, ORDER), **q.page(call)}
+    return {"where": where, "order": q.order(call.query, ORDER, q.NEWEST), **q.page(call)}
 
 
 def own(call: Call) -> dict[str, Any]:
@@ -74,9 +105,14 @@ def named(call: Call) -> dict[str, Any]:
     return {"number": g.number(call)}
 
 
+def _given(call: Call, known: Mapping[str, tuple[str, g.Check]], required: Any) -> dict[str, Any]:
+    found = g.members(call.body, {**known, **REFUSED}, required)
+    return {name: value for name, value in found.items() if name not in ("regions", "userGroups")}
+
+
 def new(call: Call) -> dict[str, Any]:
     """A new project, which every user sees unless its maker says otherwise."""
-    found = g.members(call.body, NEW, ("title",))
+    found = _given(call, NEW, ("title",))
     return {"input": {"isPrivate": False, "status": "INACTIVE", **found}}
 
 
@@ -85,7 +121,7 @@ def changes(call: Call) -> dict[str, Any]:
     if "is_private" in call.body:
         raise Forbidden("Cannot change privacy of project", reason="OWN_WORDS")
     required = ("title",) if call.method == "PUT" else ()
-    found = g.members(call.body, MEMBERS, required)
+    found = _given(call, MEMBERS, required)
     return {"input": {"number": g.number(call), **found, "expectedVersion": g.version(call)}}
 
 
@@ -99,6 +135,17 @@ def member_status(row: Any) -> str:
     if row["viewerRole"] is not None:
         return "admin" if w.ROLES.get(row["viewerRole"], ("", 0, False))[2] else "member"
     return "pending" if row["viewerWishesToJoin"] else "none"
+
+
+def _part(row: Any) -> dict[str, Any]:
+    """What an organisation is to a project."""
+    return {
+        "id": row["id"],
+        "organization": (row["organization"] or {}).get("id"),
+        "organizationType": w.told(w.ORGANIZATION_KINDS, row["organizationType"]),
+        "organizationTypeDisplay": row["organizationTypeDisplay"],
+        "organizationDetails": organization(row["organization"]),
+    }
 
 
 def project(row: Any, _: Call) -> dict[str, Any]:
@@ -121,7 +168,7 @@ def project(row: Any, _: Call) -> dict[str, Any]:
         "isAssessmentEnabled": False,
         "hasAssessments": False,
         "isVisualizationEnabled": {"entry": False, "assessment": False},
-        "organizations": [],
+        "organizations": [_part(one) for one in row["organizations"]],
         "regions": [],
         "userGroups": [],
         "analysisFramework": None,
@@ -305,6 +352,21 @@ def wishes(data: Any, call: Call) -> dict[str, Any]:
     return q.of_list([wish(one) for one in data["project"]["joinRequests"]], call)
 
 
+def page_of_notifications(call: Call) -> dict[str, Any]:
+    """Which page."""
+    return q.page(call)
+
+
+def _notification(row: Any, _: Call) -> dict[str, Any]:
+    moment = row["answeredAt"] or row["createdAt"]
+    return {"date": moment, "type": "project_join_request", "details": wish(row)}
+
+
+def notifications(data: Any, call: Call) -> dict[str, Any]:
+    """Of what the caller is told: who wishes to join projects whose members the caller chooses."""
+    return q.listed(data, call, _notification)
+
+
 def accepted(call: Call) -> dict[str, Any]:
     """A wish to accept: with a role's number, or as normal or admin."""
     role = call.body.get("role", "normal")
@@ -327,6 +389,9 @@ def role(row: Any) -> dict[str, Any]:
     lead = every if "lead.write" in held else ["view"] if "lead.read" in held else []
     if not lead and "lead.read_unprotected" in held:
         lead = ["view_only_unprotected"]
+    export = {"view": "create", "view_only_unprotected": "create_only_unprotected"}
+    # There are no entries and exports here; who may read leads would read them.
+    reads = [] if row["name"] == "sourcer" else lead[:1]
     setup = [n for n, p in (("modify", "project.write"), ("delete", "project.delete")) if p in held]
     return {
         "id": row["id"],
@@ -334,9 +399,9 @@ def role(row: Any) -> dict[str, Any]:
         "type": type_,
         "level": level,
         "leadPermissions": lead,
-        "entryPermissions": [],
+        "entryPermissions": lead if reads else [],
         "setupPermissions": setup,
-        "exportPermissions": [],
+        "exportPermissions": [export[one] for one in reads],
         "assessmentPermissions": [],
         "isCreatorRole": row["name"] == "owner",
         "isDefaultRole": row["name"] == "editor",

@@ -7,20 +7,36 @@ from urllib.parse import urlencode
 
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.words import camel
-from rest_compat.described import FLAG, TEXT, takes
+from rest_compat.described import FLAG, TEXT, taken_by, takes
 from rest_compat.dialect import Call
 
 DEFAULT, MOST = 100, 10_000
 MOST_OFFSET = 10_000_000
 MOMENT = "A day, with or without its offset from UTC, or a whole date and time."
 BIG = 2**31
+IDS = {**TEXT, "examples": ["1,2", "3"], "description": "Ids, separated by commas."}
 Given = Mapping[str, Any]
 
 
-def page(call: Call, default: int = DEFAULT, most: int = MOST) -> dict[str, int]:
-    """`first` and `offset`; what cannot be read is the default, never an error."""
+def page(call: Call, default: int = DEFAULT, most: int = MOST) -> dict[str, Any]:
+    """`first` with `offset` or `after`; what cannot be read is the default, never an error."""
+    first, offset = _asked(call, default, most)
+    after = _after(call, offset)
+    return {"first": first, "offset": 0 if after else offset, "after": after}
+
+
+def _asked(call: Call, default: int, most: int) -> tuple[int, int]:
     limit, offset = _number(call, "limit"), _number(call, "offset")
-    return {"first": min(limit or default, most), "offset": min(offset, MOST_OFFSET)}
+    return min(limit or default, most), min(offset, MOST_OFFSET)
+
+
+def _after(call: Call, offset: int) -> str | None:
+    """The place in the list where a link of ours goes on, so that rows added before it move nothing.
+
+    A caller who changes the link's offset means another place.
+    """
+    place, _, cursor = call.query.get("after", "").partition(".")
+    return cursor if cursor and place == str(offset) else None
 
 
 def _number(call: Call, name: str) -> int:
@@ -36,32 +52,47 @@ def listed(
     most: int = MOST,
 ) -> dict[str, Any]:
     """A page with its count and the links to the pages beside it."""
-    asked, found = page(call, default, most), data["list"]
-    first, offset, count = asked["first"], asked["offset"], found["totalCount"]
-    following = _link(call, first, offset + first) if offset + first < count else None
-    before = None if offset == 0 else _link(call, first, max(0, offset - first))
+    (first, offset), found = _asked(call, default, most), data["list"]
+    following, before, info = None, None, found["pageInfo"]
+    if info["hasNextPage"]:
+        following = _link(call, first, offset + first, info["endCursor"])
+    if offset:
+        before = _link(call, first, max(0, offset - first))
     results = [shape(row, call) for row in found["nodes"]]
-    return {"count": count, "next": following, "previous": before, "results": results}
+    return {"count": found["totalCount"], "next": following, "previous": before, "results": results}
 
 
 def of_list(rows: list[Any], call: Call) -> dict[str, Any]:
     """A page of a list that is there as a whole."""
     asked = page(call)
-    first, offset = asked["first"], asked["offset"]
-    found = {"totalCount": len(rows), "nodes": rows[offset : offset + first]}
+    places = {str(row["id"]): place for place, row in enumerate(rows, 1)}
+    start = places.get(asked["after"], _asked(call, DEFAULT, MOST)[1])
+    nodes = rows[start : start + asked["first"]]
+    last = str(nodes[-1]["id"]) if nodes else None
+    info = {"hasNextPage": start + len(nodes) < len(rows) and bool(nodes), "endCursor": last}
+    found = {"totalCount": len(rows), "nodes": nodes, "pageInfo": info}
     return listed({"list": found}, call, lambda row, _: row)
 
 
-def _link(call: Call, limit: int, offset: int) -> str:
-    kept = [(n, v) for n, v in call.query.multi_items() if n not in ("limit", "offset")]
+def _link(call: Call, limit: int, offset: int, after: str = "") -> str:
+    apart = ("limit", "offset", "after")
+    kept = [(n, v) for n, v in call.query.multi_items() if n not in apart]
     own = [("limit", str(limit)), *([("offset", str(offset))] if offset else [])]
+    if after:
+        own.append(("after", f"{offset}.{after}"))
     return f"{call.base}{call.sent_path}?{urlencode(sorted([*kept, *own]))}"
 
 
-def order(given: Given, fields: Mapping[str, str]) -> list[dict[str, str]] | None:
-    """`status,-title` as keys of an ordering; BadInput for what cannot be ordered by."""
-    text = given.get("ordering")
-    names = text if isinstance(text, list) else str(text or "").split(",")
+NEWEST = "-modified_at,-created_at"
+
+
+def order(given: Given, fields: Mapping[str, str], usual: str = "") -> list[dict[str, str]] | None:
+    """`status,-title` as keys of an ordering; BadInput for what cannot be ordered by.
+
+    `usual`: the ordering where none is given; else that of the graph.
+    """
+    text = given.get("ordering") or usual
+    names = text if isinstance(text, list) else str(text).split(",")
     found = []
     for name in [str(one).strip() for one in names if str(one).strip()]:
         field = fields.get(name.removeprefix("-"))
@@ -77,8 +108,8 @@ def order(given: Given, fields: Mapping[str, str]) -> list[dict[str, str]] | Non
 def filters(given: Given, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     """The filter that parameters mean; BadInput with the faults of all of them.
 
-    `known`: parameter -> what makes (field, operator, value) of its text. Lists are taken as texts
-    with commas.
+    `known`: parameter -> what makes (field, operator, value) of its text, or None for what all rows
+    are. Lists are taken as texts with commas.
     """
     where: dict[str, Any] = {}
     faults: dict[str, list[str]] = {}
@@ -88,11 +119,16 @@ def filters(given: Given, known: Mapping[str, Callable[[str], Any]]) -> dict[str
             continue
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         try:
-            field, operator, operand = make(text)
+            made = make(text)
         except ValueError as error:
             faults[camel(name)] = [str(error)]
             continue
-        if operator:
+        if made is None:
+            continue
+        field, operator, operand = made
+        if field == "and":
+            where.setdefault(field, []).extend(operand)
+        elif operator:
             where.setdefault(field, {})[operator] = operand
         else:
             where[field] = operand
@@ -104,7 +140,7 @@ def filters(given: Given, known: Mapping[str, Callable[[str], Any]]) -> dict[str
 def numbers(field: str) -> Callable[[str], Any]:
     """Ids with commas between them."""
 
-    @takes({**TEXT, "examples": ["1,2", "3"], "description": "Ids, separated by commas."})
+    @takes(IDS)
     def make(text: str) -> Any:
         parts = [one.strip() for one in text.split(",") if one.strip()]
         if not all(one.isascii() and one.isdigit() and int(one) < BIG for one in parts):
@@ -112,6 +148,42 @@ def numbers(field: str) -> Callable[[str], Any]:
         return field, "in", [int(one) for one in parts][:1000]
 
     return make
+
+
+def number(field: str) -> Callable[[str], Any]:
+    """One id."""
+
+    @takes({**TEXT, "examples": ["1", "2"], "description": "An id."})
+    def make(text: str) -> Any:
+        if not (text.isascii() and text.isdigit() and int(text) < BIG):
+            raise ValueError("Enter a whole number.")
+        return field, "", int(text)
+
+    return make
+
+
+@takes({**IDS, "description": f"{IDS['description']} Nothing here has any."})
+def nobody(text: str) -> Any:
+    """Ids of what no row has here."""
+    numbers("")(text)
+    return "number", "in", []
+
+
+def parts(field: str, member: str, make: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A condition on a member of what a field filters by."""
+
+    @takes(taken_by(make))
+    def made(text: str) -> Any:
+        _, operator, value = make(text)
+        return field, member, {operator: value}
+
+    return made
+
+
+@takes({**TEXT, "examples": ["flood,fire", "storm"], "description": "Separated by commas."})
+def texts(text: str) -> Any:
+    """Texts with commas between them."""
+    return "", "in", [one.strip() for one in text.split(",") if one.strip()][:1000]
 
 
 def words(field: str, known: Mapping[Any, str]) -> Callable[[str], Any]:
@@ -182,6 +254,17 @@ def moment(field: str, operator: str) -> Callable[[str], Any]:
 def _utc(value: datetime) -> str:
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat()
+
+
+def at(field: str) -> Callable[[str], Any]:
+    """Exactly this moment."""
+    since, until = moment(field, "gte"), moment(field, "lte")
+
+    @takes(taken_by(since))
+    def make(value: str) -> Any:
+        return "and", "", [{field: {"gte": since(value)[2], "lte": until(value)[2]}}]
+
+    return make
 
 
 def moments(parameter: str, field: str, make: Callable[[str, str], Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from rest_compat.deep.described import described
 from rest_compat.dialect import Dialect, Route
 
 V = "/api/v1"
+SAME = {"/api/v2": V}
+"""Another version of the API, which answers the same with links of its own."""
 LEADS = f"{V}/leads/"
 GROUPS = f"{V}/lead-groups/"
 PROJECTS = f"{V}/projects/"
@@ -95,6 +97,8 @@ PEOPLE = (
     Route("GET", f"{V}/users/", "UserList", people.wanted, people.page),
     Route("GET", f"{V}/users/me/", "Me", people.nothing, people.me),
     Route("GET", f"{V}/users/me/preferences/", "Me", people.nothing, people.preferences),
+    Route("GET", f"{V}/users/me/notifications/", "WishesToAnswer", projects.page_of_notifications, projects.notifications),
+    Route("POST", f"{V}/users/me/change-password/", "PasswordChange", people.new_password, people.password_changed),
     Route("GET", f"{V}/users/{{id}}/", "UserList", people.named, people.one),
     Route("GET", f"{V}/user-groups/", "UserGroupList", people.wanted_groups, people.groups),
     Route("POST", f"{V}/user-groups/", "UserGroupCreate", people.new_group, people.made_group),
@@ -103,6 +107,9 @@ PEOPLE = (
     *(Route(m, f"{V}/user-groups/{{id}}/", "UserGroupUpdate", people.group_changes, people.changed_group) for m in ("PUT", "PATCH")),
     Route("DELETE", f"{V}/user-groups/{{id}}/", "UserGroupDelete", people.gone_group, leads.nothing),
     Route("GET", f"{V}/user-groups/{{id}}/memberships/", "UserGroupDetail", people.by_path, people.group_members),
+    Route("GET", f"{V}/group-memberships/", "UserGroupMemberList", people.wanted_members, people.members),
+    Route("GET", f"{V}/group-memberships/{{id}}/", "UserGroupMemberList", people.named, people.one_member),
+    *(Route(m, f"{V}/group-memberships/{{id}}/", "UserGroupMemberUpdate", people.member_changes, people.changed_member) for m in ("PUT", "PATCH")),
     Route("POST", f"{V}/group-memberships/", "UserGroupMemberSet", people.new_member, people.made_member),
     Route("DELETE", f"{V}/group-memberships/{{id}}/", "UserGroupMemberDelete", people.gone_member, leads.nothing),
 )
@@ -123,6 +130,7 @@ def dialect(settings: Settings) -> Dialect:
         routes=(*CONTENT, *WORK, *PEOPLE, *ACCESS),
         not_offered=(),
         owns=owns,
+        also=SAME,
         identify=auth.identify_caller,
         faults=answer.fault,
         read=body.read,
@@ -139,6 +147,9 @@ def owns(method: str, path: str) -> bool:
     """
     if path.startswith("/private-file/"):
         return True
+    for theirs, ours in SAME.items():
+        if path.startswith(f"{theirs}/"):
+            path = ours + path.removeprefix(theirs)
     if not path.startswith(f"{V}/") or path == f"{V}/docs/":
         return False
     if path.endswith("/"):

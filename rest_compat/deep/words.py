@@ -23,6 +23,13 @@ SOURCE_TYPES = {
     "unknown": "UNKNOWN",
 }
 PROJECT_STATUSES = {"active": "ACTIVE", "inactive": "INACTIVE"}
+ORGANIZATION_KINDS = {
+    "lead_organization": "LEAD_ORGANIZATION",
+    "international_partner": "INTERNATIONAL_PARTNER",
+    "national_partner": "NATIONAL_PARTNER",
+    "donor": "DONOR",
+    "government": "GOVERNMENT",
+}
 JOIN_STATUSES = {"pending": "PENDING", "accepted": "ACCEPTED", "rejected": "REJECTED"}
 ROLES: dict[str, tuple[str, int, bool]] = {
     "owner": ("project_owner", 1, True),

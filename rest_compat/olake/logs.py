@@ -110,11 +110,11 @@ def lines(data: Any, call: Call) -> dict[str, Any]:
     at = end if cursor is None else min(cursor, end)
     if is_onward(call):
         more = info["hasNextPage"]
-        newer = int(nodes[-1]["seq"]) + 1 if more else end
+        newer = int(nodes[-1]["seq"]) + 1 if more and nodes else end
         neighbours = _neighbours(at, at > 1, newer, more)
     else:
         more = info["hasPreviousPage"]
-        older = int(nodes[0]["seq"]) if more else 0
+        older = int(nodes[0]["seq"]) if more and nodes else 0
         neighbours = _neighbours(older, more, at, at < end)
     return {"logs": [shown_line(line) for line in nodes], **neighbours}
 

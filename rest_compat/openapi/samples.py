@@ -56,7 +56,8 @@ class Variant:
     without_values: bool = False
     without_objects: int = 0
     """From which depth on objects that may be null are; 0 for nowhere."""
-    without_rows: bool = False
+    without_rows: int | None = None
+    """From which depth on lists are empty; None for nowhere."""
     includes: bool = True
     """Whether what `@include` guards is there."""
 
@@ -71,7 +72,8 @@ def variants(turns: int) -> Iterator[Variant]:
             yield Variant(world, without_values=True, includes=includes)
             for depth in DEPTHS:
                 yield Variant(world, without_objects=depth, includes=includes)
-        yield Variant(world, without_rows=True)
+        for depth in (0, *DEPTHS):
+            yield Variant(world, without_rows=depth)
 
 
 class Sampler:
@@ -149,7 +151,8 @@ class Sampler:
         inner = type_.of_type if is_non_null_type(type_) else type_
         if is_list_type(inner):
             item = self._value(name, inner.of_type, node, variant, depth)
-            return [] if variant.without_rows or item is None else [item, item]
+            empty = variant.without_rows is not None and variant.without_rows <= depth
+            return [] if empty or item is None else [item, item]
         named = get_named_type(inner)
         if node.selection_set is None:
             return self._leaf(name, named, variant)

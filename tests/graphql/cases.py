@@ -1071,6 +1071,21 @@ async def _user_groups(world: World, _: str) -> tuple[Variables, str]:
     return {}, global_id("UserGroup", await _a_user_group(world))
 
 
+@_case(
+    "userGroupMembers",
+    "{ userGroupMembers(first: 100, orderBy: [{field: NUMBER, direction: DESC}]) { nodes { id } } }",
+)
+async def _user_group_members(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.group_member(await _a_user_group(world), world.victim)
+    return {}, global_id("UserGroupMember", made)
+
+
+@_case("joinRequests", "{ joinRequests(first: 100) { nodes { id } } }")
+async def _join_requests(world: World, _: str) -> tuple[Variables, str]:
+    made = await rows.join_request(world.home, await rows.user())
+    return {}, global_id("JoinRequest", made)
+
+
 def _home_by(world: World) -> dict[str, Any]:
     return {"project": {"number": world.home}}
 
@@ -1165,6 +1180,12 @@ async def _user_group_delete(world: World, _: str) -> Variables:
 @_mutation("userGroupMemberSet", "member { id }")
 async def _group_member_set(world: World, _: str) -> Variables:
     return {"group": {"number": await _a_user_group(world)}, "userNumber": world.victim}
+
+
+@_mutation("userGroupMemberUpdate", "member { id }")
+async def _group_member_update(world: World, _: str) -> Variables:
+    made = await rows.group_member(await _a_user_group(world), world.victim)
+    return {"number": made, "isAdmin": True}
 
 
 @_mutation("userGroupMemberDelete", "deletedId")

@@ -271,6 +271,8 @@ ARGUMENTS |= {
     "organization": ["(by: {number: 1})"],
     "organizationTypes": [""],
     "userGroups": [""],
+    "userGroupMembers": [""],
+    "joinRequests": ["", "(where: {isOwn: false})"],
     "userGroup": ['(by: {id: "$UserGroup"})'],
 }
 ARGUMENTS["node"] = [f'(id: "${name}")' for name in TYPES]
@@ -520,7 +522,7 @@ async def test_missing_and_foreign_look_alike_to_every_mutation(
     assert mutation is not None
     without_id = {"sessionCreate", "userCreate", "projectCreate", "pipelineRunCreateByToken"}
     without_id |= {"userSignup", "organizationCreate", "attachmentCreate", "userGroupCreate"}
-    without_id |= {"projectJoinAnswer", "userGroupMemberDelete"}
+    without_id |= {"projectJoinAnswer", "userGroupMemberUpdate", "userGroupMemberDelete"}
     assert set(inputs) | without_id == set(mutation.fields)
     for field, text in inputs.items():
         told = []

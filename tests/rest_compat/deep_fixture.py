@@ -10,6 +10,7 @@ from sqlalchemy import text
 from app.access import passwords
 from app.access.tables import memberships, roles, user_group_members, user_groups, users
 from app.content.tables import (
+    lead_assignees,
     lead_authors,
     lead_groups,
     leads,
@@ -164,7 +165,6 @@ async def _lead(lead: dict[str, Any], number: int) -> None:
         text=lead.get("text", ""),
         published_on=None if published is None else date.fromisoformat(published),
         project_id=IDS[lead["project"]],
-        assignee_id=ref("assignee"),
         source_id=ref("source"),
         lead_group_id=ref("leadGroup"),
         created_at=datetime.fromisoformat(lead["createdAt"]),
@@ -172,6 +172,8 @@ async def _lead(lead: dict[str, Any], number: int) -> None:
         **_made(IDS[lead["createdBy"]]),
         **NEVER_SAVED,
     )
+    if "assignee" in lead:
+        await rows.row(lead_assignees, lead_id=IDS[lead["key"]], user_id=IDS[lead["assignee"]])
     for place, author in enumerate(lead.get("authors", [])):
         one = {"lead_id": IDS[lead["key"]], "organization_id": IDS[author]}
         await rows.row(lead_authors, **one, position=place)

@@ -35,6 +35,7 @@ DECIDED: dict[str, tuple[int, str]] = {
     "create-list-body": (400, "an object is needed, never a 500"),
     "patch-assignee-404": (400, "the fault is in the body"),
     "projects-create-missing": (400, "organizations may be left out"),
+    "create-assignee-list": (201, "all assignees that are given are kept"),
     "create-duplicate-url-substring": (201, "normalised urls are compared for equality"),
     "no-trailing-slash-post": (308, "the body is kept"),
     "order-multi": (200, "all fields count, in the order written"),
@@ -52,6 +53,8 @@ TABLES = {
     "/project-memberships/": "memberships",
     "/join/": "join_requests",
 }
+LINKED = re.compile(r"after=[\w.-]+&")
+"""What our links carry beside limit and offset."""
 MASKS = (
     (re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z$"), "<datetime>"),
     (re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"), "<uuid>"),
@@ -186,7 +189,7 @@ def masked(value: Any) -> Any:
         return [masked(one) for one in value]
     if not isinstance(value, str):
         return value
-    text = value.replace("http://testserver", "<base>")
+    text = LINKED.sub("", value.replace("http://testserver", "<base>"))
     return next((mask for form, mask in MASKS if form.match(text)), text)
 
 

@@ -63,10 +63,11 @@ def sample(type_: Any) -> Any:
 
 
 def values_of(schema: Schema, operation: StoredOperation) -> dict[str, Any]:
-    """Values of the types that an operation declares."""
+    """Values of the types that an operation declares; of a cursor none."""
     return {
         declared.variable.name.value: sample(type_from_ast(schema._schema, declared.type))
         for declared in operation.variable_definitions
+        if declared.variable.name.value != "after"
     }
 
 

@@ -3,20 +3,28 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, insert, or_, select
 
 from app.access.tables import memberships, users
 from app.content.actions._shared import checked_text, checked_title
 from app.content.kinds import FILES
 from app.content.rules import may_read_attachment
-from app.content.tables import attachments, lead_authors, lead_groups, leads, organizations
+from app.content.tables import (
+    attachments,
+    lead_assignees,
+    lead_authors,
+    lead_groups,
+    leads,
+    organizations,
+)
 from app.content.urls import normalised
 from app.core import db
 from app.core.errors import Invalid
 
 LENGTHS = {"source_raw": 512, "website": 2000, "url": 2000, "text": 2_000_000}
 _NAMES = {"source_raw": "source", "website": "website", "url": "url", "text": "text"}
-MAX_AUTHORS = 50
+LINKS = {"authors": (lead_authors, "organization_id"), "assignees": (lead_assignees, "user_id")}
+MAX_LINKS = 50
 MAX_FOUND = 1000
 
 
@@ -51,9 +59,6 @@ async def _refuse_unknown(tx: db.Tx, project_id: int, found: Mapping[str, Any]) 
             text = f'Invalid pk "{wanted}" - object does not exist.'
             raise Invalid(text, path=(shown,))
 
-    member = select(memberships.c.user_id).where(memberships.c.project_id == project_id)
-    works_here = or_(users.c.is_owner, users.c.id.in_(member))
-    await need("assignee_id", "assignee", works_here, of=users)
     of_project = lead_groups.c.project_id == project_id
     await need("lead_group_id", "leadGroup", of_project, of=lead_groups)
     await need("attachment_id", "attachment", may_read_attachment(attachments.c), of=attachments)
@@ -100,20 +105,41 @@ async def _sameness(
     return "", "", None
 
 
-async def write_authors(tx: db.Tx, lead_id: int, numbers: Sequence[int]) -> None:
-    """Make these organisations, in order, the authors of a lead."""
+def links_of(found: dict[str, Any]) -> dict[str, Sequence[int]]:
+    """Take what other tables keep of a lead out of its values."""
+    return {name: found.pop(name) for name in ("authors", "assignees") if name in found}
+
+
+async def write_links(
+    tx: db.Tx, project_id: int, lead_id: int, links: Mapping[str, Sequence[int]]
+) -> None:
+    """Make these organisations and users, in order, the authors and assignees of a lead."""
+    if "authors" in links:
+        known = select(organizations.c.id)
+        await _write(tx, "authors", lead_id, links["authors"], known)
+    if "assignees" in links:
+        member = select(memberships.c.user_id).where(memberships.c.project_id == project_id)
+        # Who has left the project stays with what was assigned before.
+        before = select(lead_assignees.c.user_id).where(lead_assignees.c.lead_id == lead_id)
+        c = users.c
+        known = select(c.id).where(or_(c.is_owner, c.id.in_(member), c.id.in_(before)))
+        await _write(tx, "assignees", lead_id, links["assignees"], known)
+
+
+async def _write(
+    tx: db.Tx, name: str, lead_id: int, numbers: Sequence[int], known: Select[Any]
+) -> None:
     wanted = list(dict.fromkeys(numbers))
-    if len(wanted) > MAX_AUTHORS:
-        raise Invalid(f"A lead has at most {MAX_AUTHORS} authors.", path=("authors",))
-    known = await tx.all(select(organizations.c.id).where(organizations.c.id.in_(wanted)))
-    missing = set(wanted) - {row["id"] for row in known}
-    if missing:
+    shown = {"authors": "authors", "assignees": "assignee"}[name]
+    if len(wanted) > MAX_LINKS:
+        raise Invalid(f"A lead has at most {MAX_LINKS} {name}.", path=(shown,))
+    (key,) = known.selected_columns
+    found = {row["id"] for row in await tx.all(known.where(key.in_(wanted)))}
+    if missing := set(wanted) - found:
         text = f'Invalid pk "{min(missing)}" - object does not exist.'
-        raise Invalid(text, path=("authors",))
-    await tx.execute(delete(lead_authors).where(lead_authors.c.lead_id == lead_id))
+        raise Invalid(text, path=(shown,))
+    table, column = LINKS[name]
+    await tx.execute(delete(table).where(table.c.lead_id == lead_id))
     if wanted:
-        rows = [
-            {"lead_id": lead_id, "organization_id": number, "position": place}
-            for place, number in enumerate(wanted)
-        ]
-        await tx.execute(insert(lead_authors), rows)
+        rows = [{"lead_id": lead_id, column: n, "position": i} for i, n in enumerate(wanted)]
+        await tx.execute(insert(table), rows)

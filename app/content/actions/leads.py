@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, select
 
-from app.content.actions._fields import checked, refuse_duplicate, write_authors
+from app.content.actions._fields import checked, links_of, refuse_duplicate, write_links
 from app.content.actions._shared import in_project, lock_row, refuse_taken
 from app.content.rules import may_read_lead
 from app.content.tables import lead_authors, leads
@@ -164,7 +164,7 @@ async def copy(
 ) -> dict[int, list[int]]:
     """Copy leads to projects, without duplicates; new ids by project.
 
-    Group, assignee and status do not come along: they belong to the project.
+    Group, assignees and status do not come along: they belong to the project.
     """
     subject.require_known()
     if len(lead_ids) * len(project_ids) > MOST:
@@ -200,14 +200,13 @@ async def _copy(tx: db.Tx, row: RowMapping, project_id: int) -> int | None:
 async def _insert(tx: db.Tx, project_id: int, values: Mapping[str, Any]) -> int:
     project = await in_project(tx, project_id)
     found = await checked(tx, project_id, values, None)
-    authors = found.pop("authors", None)
+    links = links_of(found)
     await refuse_taken(tx, leads, found)
     await refuse_duplicate(tx, project, {"source_type": "unknown", **found})
     who = tx.subject.user_id
     own = {"project_id": project_id, "created_by": who, "updated_by": who}
     row = await insert_row(tx, leads, {**found, **own})
-    if authors:
-        await write_authors(tx, row["id"], authors)
+    await write_links(tx, project_id, row["id"], links)
     return int(row["id"])
 
 
@@ -217,7 +216,7 @@ async def _change(
     row = await lock_row(tx, leads, lead_id, "lead")
     project_id = int(row["project_id"])
     found = await checked(tx, project_id, values, row)
-    authors = found.pop("authors", None)
+    links = links_of(found)
     await refuse_taken(tx, leads, found, lead_id)
     if {"source_type", "url", "text", "attachment_id"} & set(found):
         project = await tx.one(select(projects).where(projects.c.id == project_id))
@@ -225,8 +224,7 @@ async def _change(
         await refuse_duplicate(tx, project, {**row, **found}, lead_id)
     changed = {**found, "updated_by": tx.subject.user_id}
     await update_row(tx, leads, row, changed, expected_version)
-    if authors is not None:
-        await write_authors(tx, lead_id, authors)
+    await write_links(tx, project_id, lead_id, links)
     return project_id
 
 

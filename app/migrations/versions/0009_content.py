@@ -15,6 +15,8 @@ GRANTS = {
     "lead.write": ("owner", "admin", "editor", "sourcer"),
 }
 TABLES = (
+    "project_organizations",
+    "lead_assignees",
     "lead_authors",
     "leads",
     "lead_groups",
@@ -42,6 +44,8 @@ _MOVED_BY = "username, is_owner, is_active"
 
 
 def upgrade() -> None:
+    # Titles are compared by their trigrams.
+    op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     op.create_table(
         "organization_types",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -290,7 +294,6 @@ def upgrade() -> None:
         ),
         sa.Column("status", sa.Text(), server_default=sa.text("'not_tagged'"), nullable=False),
         sa.Column("published_on", sa.Date(), nullable=True),
-        sa.Column("assignee_id", sa.BigInteger(), nullable=True),
         sa.Column("attachment_id", sa.BigInteger(), nullable=True),
         sa.Column("lead_group_id", sa.BigInteger(), nullable=True),
         sa.Column(
@@ -345,7 +348,6 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "status IN ('not_tagged', 'in_progress', 'tagged')", name="ck_leads_status"
         ),
-        sa.ForeignKeyConstraint(["assignee_id"], ["users.id"], ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["attachment_id"], ["attachments.id"], ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["created_by"], ["users.id"], ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["lead_group_id"], ["lead_groups.id"], ondelete="SET NULL"),
@@ -356,7 +358,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("client_id"),
         sa.UniqueConstraint("uuid"),
     )
-    op.create_index("ix_leads_assignee_id", "leads", ["assignee_id"], unique=False)
     op.create_index("ix_leads_attachment_id", "leads", ["attachment_id"], unique=False)
     op.create_index(
         "ix_leads_changed",
@@ -404,6 +405,40 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_lead_authors_organization_id", "lead_authors", ["organization_id"], unique=False
+    )
+    op.create_table(
+        "lead_assignees",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("lead_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(["lead_id"], ["leads.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("lead_id", "user_id"),
+    )
+    op.create_index("ix_lead_assignees_user_id", "lead_assignees", ["user_id"], unique=False)
+    op.create_table(
+        "project_organizations",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False),
+        sa.Column("organization_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('lead_organization', 'international_partner', 'national_partner', 'donor', 'government')",
+            name="ck_project_organizations_kind",
+        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("project_id", "organization_id", "kind"),
+    )
+    op.create_index(
+        "ix_project_organizations_organization_id",
+        "project_organizations",
+        ["organization_id"],
+        unique=False,
     )
     op.add_column("memberships", sa.Column("added_by", sa.BigInteger(), nullable=True))
     op.create_foreign_key(

@@ -4,8 +4,12 @@ from typing import Any
 
 import httpx2
 import pytest_asyncio
+from sqlalchemy import delete, select
 
+from app.access.tables import users
 from app.content.tables import leads
+from app.core import db
+from app.core.audit import audit_log
 from tests.factories import rows
 from tests.factories.team import Team, make_team, member
 
@@ -153,3 +157,67 @@ async def test_a_file_is_staged_becomes_an_attachment_and_is_read(
     assert again["errors"][0]["code"] == "DUPLICATE"
     assert (await client.get(file["path"])).status_code == 401
     assert (await client.post("/v2/uploads", content=b"x")).status_code == 401
+
+
+ASSIGNEES = "assignees { position userNumber userName user { number } }"
+
+
+async def test_who_works_on_a_lead(team: Team) -> None:
+    one, two = int((await team.editor("{ me { number } }")).only["number"]), await rows.user()
+    await rows.member(team.project, two, "viewer")
+    lead = (await made(team, assigneeNumbers=[two, one, two]))["lead"]["number"]
+    query = f"query($n: Int!) {{ lead(by: {{number: $n}}) {{ version {ASSIGNEES} }} }}"
+    shown = (await team.viewer(query, n=lead)).only["assignees"]
+    assert [(a["position"], a["userNumber"], a["user"]["number"]) for a in shown] == [
+        (0, two, two),
+        (1, one, one),
+    ]
+    items = [
+        {"by": {"number": lead}, "lead": {"assigneeNumbers": [one]}},
+        {"lead": {"title": "assigned", "assigneeNumbers": [one, two]}},
+        {"lead": {"title": "too many", "assigneeNumbers": list(range(1, 52))}},
+        {"lead": {"title": "nobody", "assigneeNumbers": [999_999_999]}},
+    ]
+    given = {"project": {"number": team.project}, "items": items, "atomic": False}
+    answer = (await team.editor(BULK, i=given)).only
+    paths = [[error["path"] for error in one["errors"]] for one in answer["results"]]
+    assert paths == [[], [], [["assignee"]], [["assignee"]]]
+    where = f"{{projectNumber: {{eq: {team.project}}}, assignee: {{number: {{in: [{two}]}}}}}}"
+    found = (await team.viewer(f"{{ leads(where: {where}) {{ nodes {{ title }} }} }}")).only
+    assert [one["title"] for one in found["nodes"]] == ["assigned"]
+    async with db.engine().begin() as connection:
+        await connection.execute(delete(users).where(users.c.id == two))
+    again = f"query($n: Int!) {{ lead(by: {{number: $n}}) {{ {ASSIGNEES} }} }}"
+    left = (await team.editor(again, n=answer["results"][1]["lead"]["number"])).only["assignees"]
+    assert [a["userNumber"] for a in left] == [one]
+
+
+async def test_a_change_of_assignees_is_told_in_the_audit_log(team: Team) -> None:
+    lead = (await made(team))["lead"]["number"]
+    me = int((await team.editor("{ me { number } }")).only["number"])
+    change = """mutation($n: Int!, $a: [Int!]!) { leadUpdate(input: {by: {number: $n},
+      lead: {assigneeNumbers: $a}}) { lead { version } errors { code } } }"""
+    assert (await team.editor(change, n=lead, a=[me])).only["lead"]["version"] == 2
+    async with db.reading() as connection:
+        wanted = select(audit_log).where(audit_log.c.object_id == str(lead))
+        logged = (await connection.execute(wanted)).mappings().all()
+    assert [(row["action"], row["fields"]) for row in logged][-1] == ("lead.update", ["assignees"])
+
+
+async def test_organisations_of_a_project(team: Team) -> None:
+    organization = await rows.organization(title="River Office")
+    change = """mutation($n: Int!, $o: [ProjectOrganizationInput!]) { projectUpdate(input: {number: $n,
+      organizations: $o}) { errors { code path }
+      project { organizations { position kind kindLabel organization { title } } } } }"""
+    parts = [{"number": organization, "kind": kind} for kind in ("DONOR", "LEAD_ORGANIZATION")]
+    shown = (await team.owner(change, n=team.project, o=[*parts, parts[0]])).only["project"]
+    told = [(one["kind"], one["kindLabel"]) for one in shown["organizations"]]
+    assert told == [("DONOR", "Donor"), ("LEAD_ORGANIZATION", "Lead Organization")]
+    wrong = [{"number": 999_999_999, "kind": "DONOR"}]
+    errors = (await team.owner(change, n=team.project, o=wrong)).only["errors"]
+    assert errors == [{"code": "INVALID", "path": ["organizations"]}]
+    many = [{"number": n, "kind": "DONOR"} for n in range(1, 102)]
+    assert (await team.owner(change, n=team.project, o=many)).only["errors"] == errors
+    kept = (await team.owner(change, n=team.project)).only["project"]
+    assert kept == shown
+    assert (await team.owner(change, n=team.project, o=[])).only["project"]["organizations"] == []

@@ -141,18 +141,21 @@ insert into attachments (id, uuid, title, mime_type, bytes, md5, created_by) val
   (1, '01900000-0000-7000-8000-0000000000a1', 'report.pdf', 'application/pdf', 12, 'abc', 101),
   (2, '01900000-0000-7000-8000-0000000000a2', 'far.txt', 'text/plain', 9876543210, 'def', 102);
 insert into leads (id, uuid, project_id, title, source_raw, source_id, url, url_key, status, priority, confidentiality,
-    published_on, assignee_id, lead_group_id, attachment_id, created_by, created_at, updated_at, version) values
+    published_on, lead_group_id, attachment_id, created_by, created_at, updated_at, version) values
   (1, '01900000-0000-7000-8000-0000000000b1', 1, 'Flood report', 'Relief web', 1, 'https://a.test/1', 'a.test/1',
-    'not_tagged', 'high', 'unprotected', '2026-05-01', 101, 1, 1, 101, '2026-05-02T00:00:00Z', '2026-05-03T00:00:00Z', 2),
+    'not_tagged', 'high', 'unprotected', '2026-05-01', 1, 1, 101, '2026-05-02T00:00:00Z', '2026-05-03T00:00:00Z', 2),
   (2, '01900000-0000-7000-8000-0000000000b2', 1, 'Flood notes', '', null, 'https://a.test/1', 'a.test/1',
-    'tagged', 'low', 'confidential', null, null, 1, null, 101, '2026-05-02T00:00:00Z', '2026-05-04T00:00:00Z', 1),
+    'tagged', 'low', 'confidential', null, 1, null, 101, '2026-05-02T00:00:00Z', '2026-05-04T00:00:00Z', 1),
   (3, '01900000-0000-7000-8000-0000000000b3', 1, 'Same flood', '', null, 'https://a.test/1', 'a.test/1',
-    'in_progress', 'medium', 'restricted', '2026-05-02', null, null, null, null, '2026-05-02T00:00:00Z', '2026-05-03T00:00:00Z', 1),
+    'in_progress', 'medium', 'restricted', '2026-05-02', null, null, null, '2026-05-02T00:00:00Z', '2026-05-03T00:00:00Z', 1),
   (4, '01900000-0000-7000-8000-0000000000b4', 1, 'Drought', '', 2, '', '', 'not_tagged', 'low', 'unprotected',
-    null, null, null, null, null, '2026-05-02T00:00:00Z', '2026-05-01T00:00:00Z', 1),
+    null, null, null, null, '2026-05-02T00:00:00Z', '2026-05-01T00:00:00Z', 1),
   (5, '01900000-0000-7000-8000-0000000000b5', 102, 'Flood far away', '', null, '', '', 'not_tagged', 'low', 'unprotected',
-    null, null, 2, 2, null, '2026-05-02T00:00:00Z', '2026-05-01T00:00:00Z', 1);
+    null, 2, 2, null, '2026-05-02T00:00:00Z', '2026-05-01T00:00:00Z', 1);
 insert into lead_authors (lead_id, organization_id, position) values (1, 2, 0), (1, 1, 1), (5, 1, 0);
+insert into lead_assignees (lead_id, user_id, position) values (1, 102, 0), (1, 101, 1), (3, 101, 0), (3, 102, 1), (5, 101, 0);
+insert into project_organizations (id, project_id, organization_id, kind, position) values
+  (1, 1, 2, 'donor', 0), (2, 1, 1, 'lead_organization', 1), (3, 102, 1, 'government', 0);
 insert into user_groups (id, title, data) values (1, 'Analysts', '{"myKey": 1}');
 insert into user_group_members (id, group_id, user_id, is_admin) values (1, 1, 101, true), (2, 1, 102, false);
 insert into join_requests (id, project_id, user_id, reason) values (1, 1, 102, 'need it');

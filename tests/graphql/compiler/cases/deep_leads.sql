@@ -24,19 +24,29 @@ select '{"data":{"leads":{"count":' || (
         upper(l.confidentiality) as confidentiality,
         to_char(l.published_on, 'YYYY-MM-DD') as "publishedOn",
         (
-          select to_json(y)
+          select coalesce(json_agg(y), '[]')
           from (
-            select u.id, u.username as "displayName" from users u
-            where u.id = l.assignee_id
-              and (:viewer_is_owner::boolean
-                or u.id = :viewer_id::bigint
-                or exists (
-                  select 1 from memberships m
-                  where m.user_id = u.id
-                    and (:viewer_is_owner::boolean or m.project_id = any(:viewer_project_read::bigint[]))
-                ))
+            select
+              w.position,
+              (
+                select to_json(z)
+                from (
+                  select u.id, u.username as "displayName" from users u
+                  where u.id = w.user_id
+                    and (:viewer_is_owner::boolean
+                      or u.id = :viewer_id::bigint
+                      or exists (
+                        select 1 from memberships m
+                        where m.user_id = u.id
+                          and (:viewer_is_owner::boolean or m.project_id = any(:viewer_project_read::bigint[]))
+                      ))
+                ) z
+              ) as "user"
+            from lead_assignees w
+            where w.lead_id = l.id
+            order by w.position
           ) y
-        ) as assignee,
+        ) as assignees,
         (
           select to_json(y)
           from (
