@@ -5,6 +5,7 @@ from typing import Any
 
 from app.semantic.model import keys
 from app.semantic.model.groups import EVERYBODY, SCOPES
+from app.semantic.model.inherited import by_name
 from app.semantic.model.links import Links
 from app.semantic.model.nouns import Entry, Model, ModelErrors, Table, UserGroup
 from app.semantic.model.routes import paths
@@ -88,19 +89,18 @@ def _over(said: Said, base: Said) -> Said:
     merged = Said(said.place)
     for one in (base, said):
         for key, value in one.items():
-            listed = keys.MAPPINGS.fits(value) and key in merged
-            merged[key] = _by_name(merged[key], value) if listed else value
+            if value is None:
+                # Nothing said: it must not do away with members, nor with their policies.
+                continue
+            listed = keys.MAPPINGS.fits(value) and keys.MAPPINGS.fits(merged.get(key))
+            merged[key] = by_name(merged[key], value) if listed else value
             merged.places[key] = one.at(key)
     if {"sql", "sql_table"} <= merged.keys():
-        merged.pop("sql" if "sql" not in said else "sql_table")
+        merged.pop("sql" if said.get("sql") is None else "sql_table")
     if not {"public", "shown"} & said.keys():
         for key in ("public", "shown"):
             merged.pop(key, None)
     return merged
-
-
-def _by_name(base: list[Said], over: list[Said]) -> list[Said]:
-    return list({str(one.get("name")): one for one in (*base, *over)}.values())
 
 
 def _views(
