@@ -16,7 +16,7 @@ from app.semantic import model as models
 from app.semantic.asker import Asker
 from app.semantic.asking import Answer, Statement, Wanted, answer, together
 from app.semantic.compile import Asked, Compiled, Normal, QueryError
-from app.semantic.refresh import Key, value_of
+from app.semantic.refresh import Key, bounded, value_of
 from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings
 
@@ -137,7 +137,7 @@ async def _answered(who: Asker, compiled: Compiled, wait_s: float) -> Ready | No
     deadline = time.monotonic() + wait_s
     source = _source(who, compiled)
     keys = [
-        Key(key, None if key.sql is None else _statement(who, source, key.sql, []))
+        Key(key, None if key.sql is None else _statement(who, source, bounded(key.sql), []))
         for key in dict.fromkeys(compiled.refresh_keys)
     ]
     refresh_key = await value_of(keys, renew=compiled.normal.renew, wait_s=wait_s)

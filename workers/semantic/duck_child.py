@@ -24,10 +24,10 @@ from workers.connectors.base import Run, Session, SyncError, literal, quote
 from workers.connectors.faults import told
 from workers.connectors.mysql import ALIAS as MYSQL
 from workers.connectors.mysql import Mysql
+from workers.semantic.base import PIECE_ROWS, Packing, QueryError
 from workers.semantic.duck_tables import Found, IcebergTables, Name, ParquetTables, Tables
 from workers.sync.child import _protect, _scratch
 
-MOST_BYTES = 64 * 1024 * 1024
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT")
 
 
@@ -172,16 +172,18 @@ def answer(wire: Wire, opened: Opened, asked: Mapping[str, Any]) -> None:
         found = opened.con.execute(asked["sql"], asked["values"])
         columns = [(str(column[0]), str(column[1])) for column in found.description or ()]
         makers = [_maker(type_) for _, type_ in columns]
-        rows = [
-            [None if v is None else make(v) for make, v in zip(makers, row, strict=True)]
-            for row in found.fetchall()
-        ]
+        packing = Packing([name for name, _ in columns])
+        while some := found.fetchmany(PIECE_ROWS):
+            packing.add(
+                [
+                    [None if v is None else make(v) for make, v in zip(makers, row, strict=True)]
+                    for row in some
+                ]
+            )
     finally:
         wire.interrupt = lambda: None
-    content = orjson.dumps({"columns": [name for name, _ in columns], "rows": rows}, default=str)
-    if len(content) > MOST_BYTES:
-        raise SyncError(f"The answer is larger than {MOST_BYTES // 1024**2} MiB. Ask for less.")
-    wire.tell({"rows": len(rows)}, content)
+    made = packing.result()
+    wire.tell({"rows": made.rows}, made.content)
 
 
 def _maker(type_: str) -> Callable[[Any], Any]:
@@ -221,6 +223,8 @@ def serve(wire: Wire, scratch: Path) -> None:
             wire.tell({"error": "interrupted"})
         except duckdb.Error as error:
             wire.tell({"error": str(error).partition("\nLINE")[0].strip()})
+        except QueryError as error:
+            wire.tell({"error": str(error)})
         except Exception as error:
             wire.tell({"error": str(told(error))})
 

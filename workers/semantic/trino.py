@@ -6,7 +6,7 @@ from typing import Any
 
 from workers.connectors.base import SyncError
 from workers.connectors.door import Door
-from workers.semantic.base import QueryError, Result, late, moment, packed
+from workers.semantic.base import PIECE_ROWS, Packing, QueryError, Result, late, moment
 
 CONNECT_S = 10.0
 ANSWER_S = 60.0
@@ -97,15 +97,24 @@ class _Statement:
         self._cursor = self._connection.cursor()
         try:
             self._cursor.execute(sql, values or None)
-            rows = self._cursor.fetchall()
-            columns = [str(column[0]) for column in self._cursor.description or ()]
+            return self._packed()
+        except QueryError:
+            self.cancel()
+            raise
         except (TrinoQueryError, TrinoUserError) as error:
             raise QueryError(str(error.message)) from None
         except TrinoError as error:
             raise QueryError(f"Trino says: {str(error)[:300]}") from None
         except (requests.RequestException, HttpError):
             raise QueryError("The Trino server cannot be reached, or refuses us.") from None
-        return packed(columns, [[_plain(value) for value in row] for row in rows])
+
+    def _packed(self) -> Result:
+        some = self._cursor.fetchmany(PIECE_ROWS)
+        packing = Packing([str(column[0]) for column in self._cursor.description or ()])
+        while some:
+            packing.add([[_plain(value) for value in row] for row in some])
+            some = self._cursor.fetchmany(PIECE_ROWS)
+        return packing.result()
 
     def cancel(self) -> None:
         """Have the server stop it."""

@@ -3,8 +3,10 @@
 import asyncpg
 import orjson
 import pytest
+from sqlalchemy import select
 from starlette.applications import Starlette
 
+from app.core import db
 from app.core.rules import SYSTEM, Subject
 from app.graphql.context import Context
 from app.graphql.execute import execute, subscribe
@@ -14,7 +16,8 @@ from app.semantic.asker import Asker
 from app.semantic.load import load
 from app.semantic.loaded import current, forget_all
 from app.semantic.model import Caller, RefreshKey
-from app.semantic.refresh import _period
+from app.semantic.refresh import MOST_ROWS, _period
+from app.semantic.tables import semantic_queries
 from tests.app.semantic.conftest import Gate, hold
 from workers.semantic.lane import Lane
 
@@ -35,6 +38,11 @@ tables:
   - name: fixed
     sql: select * from events
     refresh_key: {immutable: true}
+    measures:
+      - {name: count, type: count}
+  - name: long
+    sql: select * from events
+    refresh_key: {sql: "select n from generate_series(1, 3000000) as n;", every: 1 hour}
     measures:
       - {name: count, type: count}
   - name: held
@@ -97,6 +105,14 @@ async def test_an_answer_is_renewed_when_its_keys_sql_says_so(who: Asker, gate: 
     assert await count(who, EVENTS) == renewed
     assert await count(who, {**EVENTS, "renewQuery": True}) == renewed
     assert await count(who, {**FIXED, "renewQuery": True}) == fixed
+
+
+async def test_of_a_keys_rows_only_so_many_are_read(who: Asker) -> None:
+    assert (await count(who, {"measures": ["long.count"]}))[0] != "0"
+    c = semantic_queries.c
+    async with db.reading() as connection:
+        read = await connection.scalar(select(c.rows).where(c.sql.contains("3000000")))
+    assert read == MOST_ROWS
 
 
 async def insert(connection: asyncpg.Connection, number: int) -> None:
