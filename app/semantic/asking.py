@@ -119,7 +119,11 @@ WHERE key = :key RETURNING run
 _WAITING = text("""
 SELECT count(*) AS n FROM semantic_queries
 WHERE project_id = :project_id AND state IN ('queued', 'running')
-  AND asked_at > now() - make_interval(secs => :orphan_s)
+""")
+
+_ABANDONED = text("""
+DELETE FROM semantic_queries WHERE project_id = :project_id AND state = 'queued'
+  AND asked_at <= now() - make_interval(secs => :orphan_s)
 """)
 
 _ASK = text("UPDATE semantic_queries SET asked_at = now() WHERE key = :key")
@@ -217,6 +221,7 @@ async def _join(statement: Statement, wanted: Wanted) -> int:
             tx.look()
             present = await tx.one(_QUEUE, own)
             assert present is not None
+            await _refuse_more(tx, statement.project_id)
         else:
             if present["state"] == "queued":
                 # The first hint may have been lost.
@@ -226,9 +231,12 @@ async def _join(statement: Statement, wanted: Wanted) -> int:
 
 
 async def _refuse_more(tx: db.Tx, project_id: int) -> None:
-    orphan_s = get_settings().semantic.query_orphan_s
-    waiting = await tx.one(_WAITING, {"project_id": project_id, "orphan_s": orphan_s})
-    if waiting is not None and waiting["n"] > MOST_WAITING:
+    own = {"project_id": project_id, "orphan_s": get_settings().semantic.query_orphan_s}
+    if (await tx.all(_WAITING, own))[0]["n"] <= MOST_WAITING:
+        return
+    # Those that nobody waits for any more would be in the way of those that somebody does.
+    await tx.execute(_ABANDONED, own)
+    if (await tx.all(_WAITING, own))[0]["n"] > MOST_WAITING:
         text = f"{MOST_WAITING} queries of this project wait already. Come again later."
         raise RateLimited(text, RETRY_S)
 
