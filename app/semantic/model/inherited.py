@@ -10,8 +10,8 @@ def by_name(base: list[Said], over: list[Said]) -> list[Said]:
     """
     before = {_name(one): one for one in base}
     mine = {_name(one): one for one in reversed(over)}
-    taken = [one for name, one in mine.items() if name in before]
-    new = [one for one in over if not any(one is other for other in taken)]
+    taken = {id(one) for name, one in mine.items() if name in before}
+    new = [one for one in over if id(one) not in taken]
     kept = [_guarded(mine[name], one) if name in mine else one for name, one in before.items()]
     return kept + new
 

@@ -13,7 +13,14 @@ from app.semantic.model.tables import Tables, ids
 from app.semantic.model.texts import Faults, Said, read
 from app.semantic.model.views import Views, of_table
 
+MAX_MEMBERS = 10_000
+MAX_PARENTS = 20
+MANY_FAULTS = 500
+"""With so many nobody reads on."""
 _TOP = ("tables", "cubes", "views", "user_groups")
+
+
+_TOO_MANY = f"with it the model has more than {MAX_MEMBERS} tables, members, joins and roll-ups"
 
 
 def load(files: Mapping[str, str], dialects: Mapping[str, str] | None = None) -> Model:
@@ -62,13 +69,21 @@ def _tables(raws: list[Said], dialects: dict[str, str], faults: Faults) -> dict[
     make = Tables(faults, dialects)
     named = {str(raw.get("name")): raw for raw in raws}
     found: dict[str, Table] = {}
+    aliases: set[str] = set()
+    left = MAX_MEMBERS
     for raw in raws:
-        table = make.table(_extended(raw, named, faults))
-        aliases = {one.alias for one in found.values()}
+        whole = _extended(raw, named, faults)
+        left -= 1 + sum(len(one) for one in whole.values() if keys.MAPPINGS.fits(one))
+        if left < 0:
+            faults.add(raw.place, str(raw.get("name")), _TOO_MANY)
+        if left < 0 or len(faults.found) > MANY_FAULTS:
+            break
+        table = make.table(whole)
         if table is not None and (table.name in found or table.alias in aliases):
             faults.add(raw.place, table.name, "another table has this name")
         elif table is not None:
             found[table.name] = table
+            aliases.add(table.alias)
     return found
 
 
@@ -76,8 +91,11 @@ def _extended(raw: Said, named: Mapping[str, Said], faults: Faults) -> Said:
     """What a table says, over what those say that it extends."""
     whole, over, seen = raw, raw.get("extends"), {str(raw.get("name"))}
     while over is not None:
-        if over not in named or over in seen:
-            faults.add(raw.at("extends"), f"{raw.get('name')}.extends", f"cannot extend {over}")
+        if over not in named or over in seen or len(seen) > MAX_PARENTS:
+            words = f"cannot extend {over}"
+            if len(seen) > MAX_PARENTS:
+                words = f"it extends more than {MAX_PARENTS} tables, one over the other"
+            faults.add(raw.at("extends"), f"{raw.get('name')}.extends", words)
             break
         seen.add(over)
         whole = _over(whole, named[over])
@@ -107,8 +125,15 @@ def _views(
     raws: list[Said], tables: Mapping[str, Table], entries: dict[str, Entry], faults: Faults
 ) -> None:
     make = Views(tables, faults)
+    left = MAX_MEMBERS
     for raw in raws:
         view = make.view(raw)
+        if view is not None:
+            left -= 1 + len(view.measures) + len(view.dimensions) + len(view.segments)
+        if left < 0:
+            words = f"with it the views have more than {MAX_MEMBERS} members"
+            faults.add(raw.place, str(raw.get("name")), words)
+            break
         if view is not None and view.name in entries:
             faults.add(raw.place, view.name, "another table or view has this name")
         elif view is not None:
