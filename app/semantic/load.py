@@ -14,7 +14,7 @@ from app.core.errors import Invalid
 from app.semantic import compile as compiler
 from app.semantic import model as models
 from app.semantic.asker import Asker
-from app.semantic.asking import Answer, Statement, Wanted, answer, together
+from app.semantic.asking import WAITED_S, Answer, Statement, Wanted, answer, together
 from app.semantic.compile import Asked, Compiled, Normal, QueryError
 from app.semantic.refresh import Key, bounded, value_of
 from app.semantic.sources import DataSource, unknown
@@ -61,7 +61,7 @@ async def load(
     """The answer of /v2/load, as JSON; None where the asker must come again."""
     is_multi = query_type == "multi"
     question = _question(who, query, is_multi)
-    ready = await _ready(who, question.compiled, wait_s)
+    ready = await _waited(who, question, wait_s)
     if ready is None:
         return None
     runs = tuple(run for one in ready for run in one.runs)
@@ -80,7 +80,7 @@ async def load(
 
 async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None:
     """The rows of one query by members; None where the asker must come again."""
-    ready = await _ready(who, _question(who, query, False).compiled, wait_s)
+    ready = await _waited(who, _question(who, query, False), wait_s)
     if ready is None:
         return None
     # A time and its periods have keys of their own here; in other answers they share one.
@@ -124,6 +124,19 @@ async def _made(ready: list[Ready], make: Callable[[], T]) -> T:
     if sum(len(one.answer.content) for one in ready) <= LONGEST_KEPT:
         return make()
     return await asyncio.to_thread(make)
+
+
+async def _waited(who: Asker, question: Question, wait_s: float) -> list[Ready] | None:
+    """The answers, or None: then the question stays as it is for who comes again for them.
+
+    Else words that mean another time by then, such as `last 30 seconds`, would be another query.
+    """
+    ready = await _ready(who, question.compiled, wait_s)
+    if ready is None:
+        question.until = time.monotonic() + WAITED_S
+    elif question.until > time.monotonic() + KEPT_S:
+        question.until = time.monotonic() + KEPT_S
+    return ready
 
 
 async def _ready(who: Asker, compiled: list[Compiled], wait_s: float) -> list[Ready] | None:

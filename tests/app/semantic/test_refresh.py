@@ -1,9 +1,11 @@
 """Refresh keys: when they change, what their SQL says, and what renewing means."""
 
+import asyncio
+
 import asyncpg
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from starlette.applications import Starlette
 
 from app.core import db
@@ -13,7 +15,7 @@ from app.graphql.execute import execute, subscribe
 from app.graphql.schema import build_schema
 from app.semantic.actions.models import push_model
 from app.semantic.asker import Asker
-from app.semantic.load import load
+from app.semantic.load import KEPT_S, load
 from app.semantic.loaded import current, forget_all
 from app.semantic.model import Caller, RefreshKey
 from app.semantic.refresh import MOST_ROWS, _period
@@ -49,6 +51,7 @@ tables:
     sql: "select 1 as id, HOLD::text as word"
     dimensions:
       - {name: word, sql: word, type: string}
+      - {name: at, sql: "now() - interval '5 s'", type: time}
 """
 EVENTS, FIXED = {"measures": ["events.count"]}, {"measures": ["fixed.count"]}
 SCHEMA = build_schema()
@@ -152,6 +155,35 @@ async def test_a_long_query_is_followed_to_its_end(who: Asker, gate: Gate) -> No
     assert second.data["semanticQueryAnswered"]["isWaiting"] is False
     with pytest.raises(StopAsyncIteration):
         await anext(events)
+
+
+async def test_words_that_mean_another_time_each_second_are_waited_for(
+    who: Asker, gate: Gate
+) -> None:
+    await gate.close(90)
+    times = [{"dimension": "held.at", "dateRange": "last 30 seconds"}]
+    asked = {"dimensions": ["held.word"], "timeDimensions": times}
+    for _ in range(3):
+        assert await load(who, asked, None, KEPT_S + 0.2) is None
+    assert await moving() == 1
+    await gate.open(90)
+    found = None
+    while found is None:
+        found = await load(who, asked, None, 5)
+    assert await moving() == 1
+    # Who asks later asks of another time.
+    await asyncio.sleep(KEPT_S + 1)
+    while await load(who, asked, None, 5) is None:
+        pass
+    assert await moving() == 2
+
+
+async def moving() -> int:
+    """How many statements over a time were made of the held table."""
+    c = semantic_queries.c
+    async with db.reading() as connection:
+        named = c.sql.contains("held") & c.sql.contains("$2")
+        return int(await connection.scalar(select(func.count()).where(named)) or 0)
 
 
 async def test_an_unknown_data_source_is_named(app: Starlette) -> None:
