@@ -21,13 +21,9 @@ class Asker:
     loaded: Loaded
     caller: Caller
 
-    def may(self, scope: str) -> bool:
-        """Whether the caller's user group opens this scope."""
-        return scope in scopes_of(self.loaded.model, self.caller)
-
     def require(self, scope: str) -> None:
         """Forbidden where the caller's user group does not open this scope."""
-        if not self.may(scope):
+        if scope not in scopes_of(self.loaded.model, self.caller):
             raise Forbidden(f"API scope is missing: {scope}", reason="SCOPE_MISSING")
 
 

@@ -10,9 +10,8 @@ from strawberry import Schema
 
 from app.core.db import is_transient
 from app.core.rules import Subject
-from app.semantic.asker import PERMISSION, Asker, caller_of
+from app.semantic.asker import Asker, caller_of
 from app.semantic.loaded import Loaded, current
-from app.semantic.named_roots import names_roots
 from app.semantic.roots import with_roots
 
 log = structlog.get_logger()
@@ -33,8 +32,7 @@ class ServedSchemas:
     async def of(self, subject: Subject, document: str) -> Schema:
         """The caller's schema. Forbidden for one that is bound to user groups without GraphQL.
 
-        It is the static one for all documents that have no word of the roots, and for all callers who
-        may not ask the model by GraphQL.
+        It is the static one for all documents that have no word of the roots.
         """
         if not subject.is_known or subject.project_id is None:
             return self._base
@@ -50,15 +48,8 @@ class ServedSchemas:
             return self._base
         if loaded is None:
             return self._base
-        who = Asker(loaded, caller_of(subject))
         if subject.groups is not None:
-            who.require("graphql")
-        if not subject.may(PERMISSION, loaded.project_id) or not who.may("graphql"):
-            # The types tell what is in the model, also by the errors of what does not fit them.
-            if names_roots(document):
-                subject.require(PERMISSION, loaded.project_id)
-                who.require("graphql")
-            return self._base
+            Asker(loaded, caller_of(subject)).require("graphql")
         return await self._with_roots(loaded)
 
     async def _with_roots(self, loaded: Loaded) -> Schema:
