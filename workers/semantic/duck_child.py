@@ -77,13 +77,46 @@ class Opened:
 
     def __init__(self, wire: Wire, scratch: Path, asked: Mapping[str, Any]) -> None:
         self.place = asked["place"]
+        self.is_open = False
         self._limits = wire.limits
         self._scratch = scratch
         self.con = self._connected()
         self._views: dict[Name, str] = {}
         self._folders: dict[Name, str] = {}
-        self._tables: Tables | None = None
-        self._open(asked["type"], asked["config"], wire)
+        self._config: Mapping[str, Any] = asked["config"]
+        self._session = Session(
+            duck=self.con,
+            run=Run(),
+            data_root=Path(self._limits["data_root"]),
+            scratch=scratch,
+            log=lambda level, message: None,
+            address=wire.address,
+        )
+        self._tables = self._tables_of(asked["type"])
+
+    def open(self) -> None:
+        """Get at the place, once."""
+        if self._tables is not None and self._tables.door is not None:
+            self._tables.door.refused = None
+        if self.is_open:
+            return
+        if self._tables is None:
+            self._attach_mysql()
+        else:
+            self._tables.open()
+            self._reopen({})
+        self.is_open = True
+
+    def fault(self, error: Exception) -> str:
+        """What an error means to who asked; where the way out was closed, why."""
+        tables = self._tables
+        if tables is not None and tables.door is not None and tables.door.refused is not None:
+            return str(tables.door.refused)
+        if isinstance(error, duckdb.Error):
+            return str(error).partition("\nLINE")[0].strip()
+        if isinstance(error, QueryError):
+            return str(error)
+        return str(told(error) if tables is None else tables.fault(error))
 
     def refresh(self, sql: str, jobs: Collection[str]) -> None:
         """Make the views of the tables that the statement may name, as they are committed now."""
@@ -108,30 +141,22 @@ class Opened:
         if self._tables is not None:
             self._tables.close()
 
-    def _open(self, type_: str, config: Mapping[str, Any], wire: Wire) -> None:
-        session = Session(
-            duck=self.con,
-            run=Run(),
-            data_root=Path(self._limits["data_root"]),
-            scratch=self._scratch,
-            log=lambda level, message: None,
-            address=wire.address,
-        )
-        writer = config.get("writer") or config
-        if type_ == "mysql":
-            my = Mysql(session, config)
-            my.open()
-            my.close()
-            self.con.execute(f"USE {MYSQL}.{quote(my.text('database'))}")
-            self._confine()
-        elif type_ == "iceberg":
-            self._tables = IcebergTables(session, writer)
-            self._reopen({})
-        elif type_ == "parquet":
-            self._tables = ParquetTables(session, writer)
-            self._reopen({})
-        else:
+    def _tables_of(self, type_: str) -> Tables | None:
+        writer = self._config.get("writer") or self._config
+        if type_ == "iceberg":
+            return IcebergTables(self._session, writer)
+        if type_ == "parquet":
+            return ParquetTables(self._session, writer)
+        if type_ != "mysql":
             raise SyncError(f"Data sources of type {type_} cannot be asked by a model.")
+        return None
+
+    def _attach_mysql(self) -> None:
+        my = Mysql(self._session, self._config)
+        my.open()
+        my.close()
+        self.con.execute(f"USE {MYSQL}.{quote(my.text('database'))}")
+        self._confine()
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         limits = self._limits
@@ -166,6 +191,7 @@ class Opened:
 
 def answer(wire: Wire, opened: Opened, asked: Mapping[str, Any]) -> None:
     """Run one query and send its rows."""
+    opened.open()
     opened.refresh(asked["sql"], asked["jobs"])
     wire.interrupt = opened.con.interrupt
     try:
@@ -221,12 +247,11 @@ def serve(wire: Wire, scratch: Path) -> None:
             answer(wire, opened, asked)
         except duckdb.InterruptException:
             wire.tell({"error": "interrupted"})
-        except duckdb.Error as error:
-            wire.tell({"error": str(error).partition("\nLINE")[0].strip()})
-        except QueryError as error:
-            wire.tell({"error": str(error)})
         except Exception as error:
-            wire.tell({"error": str(told(error))})
+            wire.tell({"error": str(told(error)) if opened is None else opened.fault(error)})
+        if opened is not None and not opened.is_open:
+            opened.close()
+            opened = None
 
 
 def run() -> None:

@@ -16,6 +16,7 @@ import duckdb
 from workers.connectors import duck, s3
 from workers.connectors.base import Session, SyncError, literal
 from workers.connectors.door import Door
+from workers.connectors.faults import told
 from workers.connectors.parquet import MANIFEST
 from workers.connectors.parquet_stores import Bucket, Folder, Store
 
@@ -38,6 +39,14 @@ class Tables(Protocol):
 
     reach: tuple[str, ...]
     """Prefixes of what a statement may read beside the folders of the tables."""
+    door: Door | None
+    """The way out, where there is one."""
+
+    def open(self) -> None:
+        """Connect, where there is something to connect to."""
+
+    def fault(self, error: Exception) -> Exception:
+        """What an error that DuckDB has not told means to who asked."""
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         """Load what reading needs, before the way to other files is closed."""
@@ -55,12 +64,19 @@ class ParquetTables:
     def __init__(self, session: Session, writer: Mapping[str, Any]) -> None:
         self._session = session
         self._writer = writer
-        self._door = Door(session.address) if writer.get("s3_bucket") else None
-        self.reach: tuple[str, ...] = (f"s3://{self._key()}",) if self._door else ()
+        self.door = Door(session.address) if writer.get("s3_bucket") else None
+        self.reach: tuple[str, ...] = (f"s3://{self._key()}",) if self.door else ()
+
+    def open(self) -> None:
+        """Nothing to do."""
+
+    def fault(self, error: Exception) -> Exception:
+        """What the storage says."""
+        return s3.fault(error) if self.door and isinstance(error, OSError) else told(error)
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         """Attach the bucket."""
-        if self._door is not None:
+        if self.door is not None:
             self._s3().attach(con)
 
     def named(self, sql: str, jobs: Collection[str]) -> dict[Name, Found]:
@@ -71,7 +87,7 @@ class ParquetTables:
                 store, root = self._store(schema, name)
                 text = store.read(MANIFEST)
                 manifest = {"files": []} if text is None else json.loads(text)
-                folder = None if self._door else root
+                folder = None if self.door else root
                 paths = ", ".join(literal(f"{root}/{one['path']}") for one in manifest["files"])
                 if paths and (folder is None or manifest["job"] in jobs):
                     relation = f"read_parquet([{paths}], union_by_name = true)"
@@ -80,11 +96,11 @@ class ParquetTables:
 
     def close(self) -> None:
         """Close the way to S3."""
-        if self._door is not None:
-            self._door.close()
+        if self.door is not None:
+            self.door.close()
 
     def _names(self) -> Iterator[Name]:
-        if self._door is None:
+        if self.door is None:
             for path in self._base().glob(f"*/*/{MANIFEST}"):
                 yield path.parent.parent.name, path.parent.name
             return
@@ -98,9 +114,9 @@ class ParquetTables:
                 yield parts[0], parts[1]
 
     def _store(self, schema: str, name: str) -> tuple[Store, str]:
-        if self._door is not None:
+        if self.door is not None:
             place, scratch = (schema, name), self._session.scratch
-            bucket = Bucket.of(self._writer, self._door.url, place, scratch)
+            bucket = Bucket.of(self._writer, self.door.url, place, scratch)
             return bucket, f"s3://{bucket.key}"
         folder = self._base() / schema / name
         return Folder(folder), str(folder)
@@ -124,7 +140,7 @@ class ParquetTables:
             secret_key=str(writer.get("s3_secret_key") or ""),
             endpoint=s3.endpoint_url(str(writer.get("s3_endpoint") or "")),
             path_style=bool(writer.get("s3_path_style", True)),
-            proxy="" if self._door is None else self._door.url,
+            proxy="" if self.door is None else self.door.url,
         )
 
 
@@ -132,11 +148,24 @@ class IcebergTables:
     """Tables of a catalog."""
 
     def __init__(self, session: Session, writer: Mapping[str, Any]) -> None:
+        self._session = session
+        self._writer = writer
+        self._catalog: Any = None
+        self._way = Door(session.address)
+        self.door: Door | None = self._way
+        self.reach = buckets(writer)
+
+    def open(self) -> None:
+        """Connect to the catalog."""
         from workers.connectors import iceberg_catalog
 
-        self._door = Door(session.address)
-        self._catalog = iceberg_catalog.connect(session, writer, self._door)
-        self.reach = buckets(writer)
+        self._catalog = iceberg_catalog.connect(self._session, self._writer, self._way)
+
+    def fault(self, error: Exception) -> Exception:
+        """What the catalog says."""
+        from workers.connectors import iceberg_catalog
+
+        return iceberg_catalog.fault(error, self._way)
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         """Load Iceberg, and S3 where the catalog can name it."""
@@ -145,7 +174,7 @@ class IcebergTables:
         if self.reach:
             duck.load(con, "httpfs")
             # A statement can name a host behind s3://, before any table has been opened.
-            con.execute(f"SET http_proxy = {literal(self._door.url.removeprefix('http://'))}")
+            con.execute(f"SET http_proxy = {literal(self._way.url.removeprefix('http://'))}")
 
     def named(self, sql: str, jobs: Collection[str]) -> dict[Name, Found]:
         """Tables by namespace and name."""
@@ -160,7 +189,7 @@ class IcebergTables:
 
     def close(self) -> None:
         """Close the way out."""
-        self._door.close()
+        self._way.close()
 
     def _found(self, table: Any, jobs: Collection[str]) -> Found | None:
         at: str = table.metadata_location.removeprefix("file://")

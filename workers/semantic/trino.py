@@ -1,7 +1,9 @@
 """Trino as a data source, through its official client, which blocks and so runs in threads."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 from workers.connectors.base import SyncError
@@ -25,10 +27,14 @@ class TrinoEngine:
     async def run(self, sql: str, values: Sequence[Any], timeout_s: float) -> Result:
         """The answer of a SELECT."""
         loop = asyncio.get_running_loop()
+        if self._settings.get("password") and not self._settings.get("use_tls"):
+            raise QueryError("A password is sent over TLS only: switch TLS on for this source.")
         if self._door is None:
             self._door = Door(self._checked(loop))
         statement = _Statement(self._settings, self._door.url)
         work = loop.run_in_executor(None, statement.run, sql, list(values))
+        # Nobody may be there for its error any more.
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(work)
@@ -92,7 +98,12 @@ class _Statement:
         """Execute and fetch all; QueryError in Trino's own words."""
         import requests
         from trino.exceptions import Error as TrinoError
-        from trino.exceptions import HttpError, TrinoQueryError, TrinoUserError
+        from trino.exceptions import (
+            HttpError,
+            TrinoConnectionError,
+            TrinoQueryError,
+            TrinoUserError,
+        )
 
         self._cursor = self._connection.cursor()
         try:
@@ -103,26 +114,44 @@ class _Statement:
             raise
         except (TrinoQueryError, TrinoUserError) as error:
             raise QueryError(str(error.message)) from None
+        except (requests.RequestException, HttpError, TrinoConnectionError) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise QueryError("The Trino server's certificate is not to be trusted.") from None
+            raise QueryError("The Trino server cannot be reached, or refuses us.") from None
         except TrinoError as error:
             raise QueryError(f"Trino says: {str(error)[:300]}") from None
-        except (requests.RequestException, HttpError):
-            raise QueryError("The Trino server cannot be reached, or refuses us.") from None
 
     def _packed(self) -> Result:
         some = self._cursor.fetchmany(PIECE_ROWS)
-        packing = Packing([str(column[0]) for column in self._cursor.description or ()])
+        described = self._cursor.description or ()
+        packing = Packing([str(column[0]) for column in described])
+        makers = [str if column[1] == "bigint" else _plain for column in described]
         while some:
-            packing.add([[_plain(value) for value in row] for row in some])
+            packing.add(
+                [
+                    [None if v is None else make(v) for make, v in zip(makers, row, strict=True)]
+                    for row in some
+                ]
+            )
             some = self._cursor.fetchmany(PIECE_ROWS)
         return packing.result()
 
     def cancel(self) -> None:
-        """Have the server stop it."""
-        if self._cursor is not None:
-            self._cursor.cancel()
+        """Have the server stop it, if it can be told."""
+        from trino.exceptions import Error as TrinoError
+        from trino.exceptions import HttpError
+
+        with contextlib.suppress(TrinoError, HttpError):
+            if self._cursor is not None:
+                self._cursor.cancel()
 
 
 def _plain(value: Any) -> Any:
-    """Times as everywhere; all else as the client gives it."""
-    text = getattr(value, "isoformat", None)
-    return moment(str(value).replace("T", " ")) if text is not None else value
+    """Times as everywhere, in UTC; all else as the client gives it."""
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            value = value.astimezone(UTC).replace(tzinfo=None)
+        return moment(str(value))
+    if isinstance(value, date):
+        return moment(str(value))
+    return value.hex() if isinstance(value, bytes) else value
