@@ -42,6 +42,7 @@ class Lane:
         self._storage = storage
         self._wake = asyncio.Event()
         self._held: dict[int, asyncio.Task[None]] = {}
+        self._grown: set[int] = set()
         self._trimmed: dict[int, float] = {}
         self._draining = False
 
@@ -56,6 +57,7 @@ class Lane:
                 await self._claim_all()
                 await self._told_to_look()
                 await self._drop_lost()
+                await self._trim()
             except Exception as error:
                 if not is_transient(error):
                     log.exception("lane.broke")
@@ -123,8 +125,8 @@ class Lane:
         try:
             result = await self._answer(query)
         except QueryError as error:
+            self._note_grown(query.project_id, 0)
             await self._end(work.fail(self._worker, query, str(error)[:2000]))
-            await self._end(self._trim(query.project_id))
         except asyncio.CancelledError:
             if self._draining:
                 await asyncio.shield(work.give_back(self._worker, query))
@@ -134,8 +136,11 @@ class Lane:
             text = "The query could not be run. The worker's log says more."
             await self._end(work.fail(self._worker, query, text))
         else:
-            await self._end(self._keep(query, result))
-            await self._end(self._trim(query.project_id, len(result.content)))
+            try:
+                await self._end(self._keep(query, result))
+            finally:
+                # As soon as the end is written this can be cancelled, for the query is held no more.
+                self._note_grown(query.project_id, len(result.content))
 
     async def _answer(self, query: work.Query) -> Result:
         engine = await self._places.engine(query.place)
@@ -166,18 +171,22 @@ class Lane:
         with suppress(OSError):
             path.parent.rmdir()
 
-    async def _trim(self, project_id: int, bytes_: int = 0) -> None:
-        """Delete what a project has kept too much of."""
+    def _note_grown(self, project_id: int, bytes_: int) -> None:
+        """Have what is kept of a project looked at, now and then and at each long answer."""
         now = time.monotonic()
-        if bytes_ <= work.INLINE_BYTES and now - self._trimmed.get(project_id, -TRIM_S) < TRIM_S:
-            return
-        self._trimmed[project_id] = now
-        more = True
-        while more:
-            limit = self._settings.query_kept_mb * 1024**2
-            keys, more = await work.trim(project_id, limit)
-            for key in keys:
-                await asyncio.to_thread(self.remove, key)
+        if bytes_ > work.INLINE_BYTES or now - self._trimmed.get(project_id, -TRIM_S) >= TRIM_S:
+            self._trimmed[project_id] = now
+            self._grown.add(project_id)
+
+    async def _trim(self) -> None:
+        """Delete what projects have kept too much of."""
+        while self._grown:
+            project_id, more = self._grown.pop(), True
+            while more:
+                limit = self._settings.query_kept_mb * 1024**2
+                keys, more = await work.trim(project_id, limit)
+                for key in keys:
+                    await asyncio.to_thread(self.remove, key)
 
     async def _end(self, write: Coroutine[Any, Any, object]) -> None:
         """Write an end; where the database is away the lease runs out, and it is run again."""

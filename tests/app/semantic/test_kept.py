@@ -94,7 +94,8 @@ async def test_a_project_keeps_only_so_many_bytes(
 async def test_what_runs_or_waits_is_not_trimmed(app: object) -> None:
     project = await rows.project()
     for state in ("queued", "running", "done", "failed"):
-        await queried(project, f"of {state}", state)
+        ago = datetime.now(UTC) - timedelta(hours=1)
+        await queried(project, f"of {state}", state, asked_at=ago)
     assert await work.trim(project, 0) == ([], False)
     assert await keys(project) == ["of queued", "of running"]
 
