@@ -197,6 +197,7 @@ class Semantic(BaseSettings):
     query_concurrency: int = Field(2, ge=1, description="Queries at once on one data source.")
     query_slots: int = Field(4, ge=0, description="Queries at once on one worker.")
     query_memory_mb: int = Field(500, ge=64)
+    query_kept_mb: int = Field(1024, ge=64, description="Kept answers of one project.")
     ungrouped_without_key: bool = False
 
 

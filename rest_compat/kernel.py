@@ -165,7 +165,7 @@ class Bound:
             return self._without_route(template, call)
         refuse_nul(call)
         files: Mapping[str, Sent] = {}
-        asked: Asked | None = None
+        asked = None
         if self.dialect.read is None:
             raw = await read_bytes(request, await self._room(request, call))
             asked = (call.method, call.segments, request.scope["query_string"], raw)
@@ -176,7 +176,7 @@ class Bound:
             body, files = await self.dialect.read(request, known)
         call = replace(call, body=body or {}, has_body=body is not None, files=files)
         try:
-            return await self._served(request, call, routes, rid, asked)
+            return await self._served(request, call, routes, asked, rid)
         finally:
             for sent in files.values():
                 await sent.forget()
@@ -186,8 +186,8 @@ class Bound:
         request: Request,
         call: Call,
         routes: Sequence[Route],
-        rid: str,
         asked: Asked | None,
+        rid: str,
     ) -> Answer:
         refuse = self.dialect.faults
         route = next(route for route in routes if route.when(call))

@@ -1,17 +1,26 @@
 """Real PostgreSQL and Valkey for every test; a migrated database for every test module."""
 
 import asyncio
+import gc
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+
+# What is imported below is kept as bytecode, even if the environment says otherwise: three workers
+# and hundreds of child processes would compile everything again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import httpx2
 import pytest
 import pytest_asyncio
 import structlog
+from argon2 import PasswordHasher
 from starlette.applications import Starlette
 
+from app.access import passwords
 from app.access.installation import keys
 from app.cli.migrate import migrate
 from app.core import db
@@ -52,6 +61,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector need not look at it again and again."""
+    gc.freeze()
+
+
 LEFT_OUT = pytest.StashKey[str]()
 
 
@@ -72,6 +86,8 @@ def _environment(
     patch.setenv("ISTHMUS_HOME", str(tmp_path_factory.mktemp("home")))
     patch.setenv("ISTHMUS_ADMIN_PASSWORD", ADMIN_PASSWORD)
     patch.setenv("ISTHMUS_API_KEY", "installation-key")
+    # Servers that tests start as processes hash as users' do, and so does `test_passwords`.
+    patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     yield
     patch.undo()
 

@@ -19,7 +19,7 @@ from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
 from app.core.errors import Forbidden, Invalid, NotFound, RateLimited
 from app.core.ids import new_token, token_hash
-from app.core.rules import PERMISSIONS, Subject
+from app.core.rules import OF_GROUPS, PERMISSIONS, Subject
 from app.settings import get_settings
 
 WINDOW = timedelta(minutes=15)
@@ -262,7 +262,7 @@ async def create_api_key(
 
     A key can do what its user can, within its scopes and its project if those are given. With
     `groups`, which only an owner of the installation may give, it belongs to these user groups of
-    the semantic model.
+    the semantic model, and its scopes are `semantic.read` where none are given.
     """
     owner_id = user_id if subject.kind == "system" else subject.require_known()
     if owner_id is None:
@@ -275,6 +275,7 @@ async def create_api_key(
         # The groups of a model's file are who may see what: nobody gives them to oneself.
         subject.require_owner()
         _check_groups(groups)
+        scopes = scopes or OF_GROUPS
     unknown = sorted(set(scopes) - set(PERMISSIONS))
     if unknown:
         known = ", ".join(PERMISSIONS)

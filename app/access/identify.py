@@ -17,7 +17,7 @@ from app.access.installation import keys
 from app.core import db
 from app.core.errors import NotFound, Unauthenticated
 from app.core.ids import token_hash
-from app.core.rules import PERMISSIONS, Subject
+from app.core.rules import OF_GROUPS, PERMISSIONS, Subject
 from app.settings import get_settings
 
 KEY_PREFIX = "isk_"
@@ -110,10 +110,12 @@ async def _key_subject(row: Any) -> Subject:
         raise Unauthenticated("Invalid API key.", reason="invalid_api_key")
     groups = None if row["groups"] is None else tuple(row["groups"])
     subject = _subject(row, "key", key_id=row["credential"], groups=groups)
-    if row["bound"] is None and not row["scopes"]:
+    # A key for user groups of a model that says no scopes is one to ask the model.
+    scopes = row["scopes"] or (OF_GROUPS if groups is not None else ())
+    if row["bound"] is None and not scopes:
         return subject
     grants = await _owners_grants() if subject.is_owner else subject.grants
-    kept = frozenset(row["scopes"] or PERMISSIONS)
+    kept = frozenset(scopes or PERMISSIONS)
     grants = {p: held & kept for p, held in grants.items() if row["bound"] in (None, p)}
     return replace(subject, grants=grants, is_owner=False, is_limited=True)
 

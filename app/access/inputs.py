@@ -245,7 +245,8 @@ class ApiKeyCreateInput:
         default=None, description="The only project that it opens."
     )
     scopes: list[str] = strawberry.field(
-        default_factory=list, description="The only permissions that it has; all where empty."
+        default_factory=list,
+        description="The only permissions that it has. Where empty all, with `groups` semantic.read.",
     )
     groups: list[str] | None = strawberry.field(
         default=None,

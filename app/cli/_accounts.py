@@ -8,7 +8,7 @@ from app.access.tables import api_keys, users
 from app.cli.mage_project.stored import find_project
 from app.core import db
 from app.core.errors import NotFound
-from app.core.rules import SYSTEM
+from app.core.rules import OF_GROUPS, SYSTEM
 from app.projects.tables import projects
 
 
@@ -37,7 +37,8 @@ async def list_keys() -> str:
     lines = [f"api_key of this installation: {installation.keys().api_key}"]
     for row in rows:
         state = "revoked" if row["revoked_at"] else "active"
-        scopes = ",".join(row["scopes"]) or "all"
+        few = OF_GROUPS if row["groups"] is not None else ()
+        scopes = ",".join(row["scopes"] or few) or "all"
         if row["groups"] is not None:
             scopes += f"; groups {','.join(row['groups'])}"
         lines.append(

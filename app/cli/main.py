@@ -188,7 +188,10 @@ def key_create(
     user: Annotated[str, typer.Option(help="Whose key; the first owner's if left out.")] = "",
     scope: Annotated[list[str] | None, typer.Option(help="Only this permission.")] = None,
     group: Annotated[
-        list[str] | None, typer.Option(help="A user group of the semantic model.")
+        list[str] | None,
+        typer.Option(
+            help="A user group of the semantic model; without --scope, ask it and nothing else."
+        ),
     ] = None,
     project: Annotated[str, typer.Option(help="Uuid of the only project that it opens.")] = "",
 ) -> None:

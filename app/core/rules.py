@@ -43,6 +43,9 @@ PERMISSIONS: dict[str, str] = {
     "semantic.read": "Ask the project's semantic model, as far as its user groups allow.",
 }
 
+OF_GROUPS = ("semantic.read",)
+"""What a key may do that is made for user groups of a semantic model, and says no scopes."""
+
 _READ = ("project.read", "pipeline.read", "lead.read", "semantic.read")
 ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "owner": ("Owner", tuple(PERMISSIONS)),

@@ -30,7 +30,7 @@ READS_LOG = """DO $$ BEGIN
     ALTER ROLE warehouse REPLICATION;
   END IF;
 END $$"""
-UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "file_copy_method=clone")
 
 
 class Postgres(ServerProcess):

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -215,6 +215,7 @@ class Documents:
             self._text -= dropped
 
 
+@cache
 def stored_operations(schema: Schema, text: str, file: str) -> dict[str, StoredOperation]:
     """The operations of one of our own documents by name, free of the limits for clients.
 

@@ -1,5 +1,6 @@
 """The one schema: the domains' root classes, put together."""
 
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -133,8 +134,9 @@ class Subscription(RunSubscription, SyncSubscription, SemanticSubscription):
     """The root of streams."""
 
 
+@cache
 def build_schema() -> strawberry.Schema:
-    """Assemble the schema; fails where a declared type has no policy."""
+    """The schema, assembled once in a process; fails where a declared type has no policy."""
     for name, sql in declare.types().items():
         if not callable(sql.policy):
             raise RuntimeError(f"Type {name} has no policy.")

@@ -32,6 +32,7 @@ GAP_S = 2
 """Between two calls of one who waits: a failure in it is told, and not tried again."""
 MOST_WAITING = 1000
 RETRY_S = 5
+TRIES = 3
 GOOD_S = 1.0
 """For so long an answer that was good is handed out without a look: others may renew it meanwhile."""
 KEPT_BYTES = 64 * 1024**2
@@ -74,6 +75,14 @@ class Answer:
         """The rows' values, in the order of the statement's columns."""
         found: list[list[Any]] = orjson.loads(self.content)["rows"]
         return found
+
+
+class _Gone(Exception):
+    """The answer of a run is not there any more."""
+
+    def __init__(self, run: int) -> None:
+        super().__init__()
+        self.run = run
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,16 @@ WHERE key = :key RETURNING run
 _WAITING = text("""
 SELECT count(*) AS n FROM semantic_queries
 WHERE project_id = :project_id AND state IN ('queued', 'running')
-  AND asked_at > now() - make_interval(secs => :orphan_s)
+""")
+
+_ABANDONED = text("""
+DELETE FROM semantic_queries WHERE project_id = :project_id AND state = 'queued'
+  AND asked_at <= now() - make_interval(secs => :orphan_s)
+""")
+
+_GONE = text("""
+UPDATE semantic_queries SET refresh_key = '', was_waited = false, result_key = NULL
+WHERE key = :key AND run = :run AND state = 'done'
 """)
 
 _ASK = text("UPDATE semantic_queries SET asked_at = now() WHERE key = :key")
@@ -154,6 +172,17 @@ async def answer(statement: Statement, wanted: Wanted, wait_s: float) -> Answer 
 
     Raises QueryFailed where the run that was waited for has failed.
     """
+    until = time.monotonic() + wait_s
+    for _ in range(TRIES):
+        try:
+            return await _answer(statement, wanted, max(0.0, until - time.monotonic()))
+        except _Gone as gone:
+            # Replaced, trimmed, or lost with a disk: whatever it was, a run brings another.
+            await _note(_GONE, key=statement.key, run=gone.run)
+    raise Unavailable("The answer went away each time before it was read. Ask again.")
+
+
+async def _answer(statement: Statement, wanted: Wanted, wait_s: float) -> Answer | None:
     if wanted.since_s is None and (kept := _kept.good(statement.key, wanted.refresh_key)):
         return kept
     found = await _look(statement, wanted)
@@ -180,7 +209,7 @@ async def _follow(
     while True:
         found = await _look(statement, wanted)
         if found is None:
-            raise Unavailable("The query was forgotten. Ask again.")
+            raise _Gone(run)
         if found["state"] == "done" and found["run"] >= run:
             return await _content(statement, found)
         if found["state"] == "failed" and found["run"] >= run:
@@ -229,6 +258,7 @@ async def _join(statement: Statement, wanted: Wanted) -> int:
             tx.look()
             present = await tx.one(_QUEUE, own)
             assert present is not None
+            await _refuse_more(tx, statement.project_id)
         else:
             if present["state"] == "queued":
                 # The first hint may have been lost.
@@ -238,9 +268,12 @@ async def _join(statement: Statement, wanted: Wanted) -> int:
 
 
 async def _refuse_more(tx: db.Tx, project_id: int) -> None:
-    orphan_s = get_settings().semantic.query_orphan_s
-    waiting = await tx.one(_WAITING, {"project_id": project_id, "orphan_s": orphan_s})
-    if waiting is not None and waiting["n"] > MOST_WAITING:
+    own = {"project_id": project_id, "orphan_s": get_settings().semantic.query_orphan_s}
+    if (await tx.all(_WAITING, own))[0]["n"] <= MOST_WAITING:
+        return
+    # Those that nobody waits for any more would be in the way of those that somebody does.
+    await tx.execute(_ABANDONED, own)
+    if (await tx.all(_WAITING, own))[0]["n"] > MOST_WAITING:
         text = f"{MOST_WAITING} queries of this project wait already. Come again later."
         raise RateLimited(text, RETRY_S)
 
@@ -269,18 +302,20 @@ async def _read_content(statement: Statement, found: Mapping[str, Any]) -> Answe
     if found["result_key"] is not None:
         content = await asyncio.to_thread(_read, found["result_key"])
     if content is None:
-        raise Unavailable("The answer has just been replaced. Ask again.")
+        raise _Gone(found["run"])
     made = Answer(statement.key, found["run"], content, found["finished_at"])
     _kept.put(made)
     return made
 
 
-def _read(key: str) -> bytes:
+def _read(key: str) -> bytes | None:
     try:
         with Storage(get_settings().places.storage_dir).open(key) as file:
             return file.read()
     except StorageError as error:
-        raise Unavailable("The answer's file is gone. Ask again with renewQuery.") from error
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise Unavailable("The answer's file cannot be read. Ask again with renewQuery.") from error
 
 
 class _Kept:

@@ -97,7 +97,7 @@ class SemanticModelCreateInput:
         default=None, description="In which project; that of the call where left out."
     )
     files: JSON = strawberry.field(
-        description="Texts by path, such as tables/orders.yml: at most 1000, 4 MB together."
+        description="Texts by path, such as tables/orders.yml: at most 1000, 1 MB together."
     )
     note: str = strawberry.field(default="", description="What is new in it, for people.")
     expected_version: int | None = strawberry.field(

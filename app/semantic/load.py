@@ -15,10 +15,10 @@ from app.core.errors import Invalid
 from app.semantic import compile as compiler
 from app.semantic import model as models
 from app.semantic.asker import Asker
-from app.semantic.asking import Answer, Held, Statement, Wanted, answer, together
+from app.semantic.asking import WAITED_S, Answer, Held, Statement, Wanted, answer, together
 from app.semantic.compile import Asked, Compiled, Normal, QueryError
 from app.semantic.loaded import Loaded, is_current
-from app.semantic.refresh import Key, Value, value_of
+from app.semantic.refresh import Key, Value, bounded, value_of
 from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings
 
@@ -106,7 +106,7 @@ async def load(who: Asker, query: Any, query_type: str | None, wait_s: float) ->
     """The answer of /v2/load; None where the asker must come again."""
     is_multi = query_type == "multi"
     question = _question(who, query, is_multi)
-    ready = await _ready(who, question.compiled, wait_s)
+    ready = await _waited(who, question, wait_s)
     if ready is None:
         return None
     runs = tuple(run for one in ready for run in one.runs)
@@ -128,7 +128,7 @@ async def load_rows(who: Asker, query: Json, wait_s: float) -> list[Json] | None
 
     Masked numbers and times are null: what stands in their place is a text.
     """
-    ready = await _ready(who, _question(who, query, False).compiled, wait_s)
+    ready = await _waited(who, _question(who, query, False), wait_s)
     if ready is None:
         return None
     compiled, found = ready[0].compiled, ready[0].answer
@@ -179,6 +179,19 @@ async def _made(ready: list[Ready], make: Callable[[], T]) -> T:
     return await asyncio.to_thread(make)
 
 
+async def _waited(who: Asker, question: Question, wait_s: float) -> list[Ready] | None:
+    """The answers, or None: then the question stays as it is for who comes again for them.
+
+    Else words that mean another time by then, such as `last 30 seconds`, would be another query.
+    """
+    ready = await _ready(who, question.compiled, wait_s)
+    if ready is None:
+        question.until = time.monotonic() + WAITED_S
+    elif question.until > time.monotonic() + KEPT_S:
+        question.until = time.monotonic() + KEPT_S
+    return ready
+
+
 async def _ready(who: Asker, compiled: list[Compiled], wait_s: float) -> list[Ready] | None:
     """The answers to all, asked for side by side."""
     found = await together([_answered(who, one, wait_s) for one in compiled])
@@ -190,7 +203,7 @@ async def _answered(who: Asker, compiled: Compiled, wait_s: float) -> Ready | No
     deadline = time.monotonic() + wait_s
     source = _source(who, compiled)
     keys = [
-        Key(key, None if key.sql is None else _statement(who, source, key.sql, []))
+        Key(key, None if key.sql is None else _statement(who, source, bounded(key.sql), []))
         for key in dict.fromkeys(compiled.refresh_keys)
     ]
     refresh = await value_of(keys, renew=compiled.normal.renew, wait_s=wait_s)

@@ -280,10 +280,13 @@ ARGUMENTS["nodes"] = ["(ids: [" + ", ".join(f'"${name}"' for name in TYPES) + "]
 
 
 def documents(named: Side, depth: int = 2) -> Iterator[str]:
-    """Every way to read every root field, with the names of one side as arguments."""
+    """Every way to read every root field, with the names of one side as arguments.
+
+    The first way is followed into relations: what is read there does not depend on the arguments.
+    """
     for field, variants in ARGUMENTS.items():
-        for arguments in variants:
-            selection = _below(field, depth, arguments)
+        for number, arguments in enumerate(variants):
+            selection = _below(field, depth if number == 0 else 1, arguments)
             for name in sorted(named.names, key=len, reverse=True):
                 arguments = arguments.replace(f"${name}", named.names[name])
             yield f"{{ {field}{arguments} {selection} }}"

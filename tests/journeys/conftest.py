@@ -29,11 +29,11 @@ def node_modules() -> Path:
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live_server(
     session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Live]:
-    """An installation whose api_key alone suffices."""
+    """An installation whose api_key alone suffices; modules share it and name what they make."""
     folder = tmp_path_factory.mktemp("live")
     shown = {"ISTHMUS_PLAYGROUND": "true", "ISTHMUS_INTROSPECTION": "open"}
     with live(session_servers, folder, authentication=False, **shown) as made:
@@ -41,6 +41,15 @@ def live_server(
 
 
 @pytest.fixture(scope="module")
+def own_server(
+    session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
+    """As `live_server`, for a module that stops processes or changes the default project."""
+    with live(session_servers, tmp_path_factory.mktemp("own"), authentication=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def live_server_with_users(
     session_servers: SessionServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Live]:

@@ -1,4 +1,4 @@
-"""A real installation for a journey: `isthmus migrate`, `serve` and `worker` as processes."""
+"""A real installation for a journey: `isthmus serve` and `worker` as processes on a migrated database."""
 
 import os
 import signal
@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import httpx2
 
 from app.core.crypto import KeyRing
 from app.embedded.process import die_with_parent
-from tests.servers import SessionServers
+from tests.servers import SessionServers, database_name
 
 API_KEY = "journey-api-key"
 PASSWORD = "journey-password"
@@ -51,12 +52,13 @@ class Live:
     def wait_until_ready(self, within_s: float = 60) -> None:
         """Return once /readyz answers 200 and a worker has reported itself."""
         deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            with suppress(httpx2.HTTPError):
-                answer = httpx2.get(f"{self.url}/readyz", timeout=2)
-                if answer.status_code == 200 and answer.json()["workers"] >= 1:
-                    return
-            time.sleep(0.05)
+        with httpx2.Client(timeout=2) as client:
+            while time.monotonic() < deadline:
+                with suppress(httpx2.HTTPError):
+                    answer = client.get(f"{self.url}/readyz")
+                    if answer.status_code == 200 and answer.json()["workers"] >= 1:
+                        return
+                time.sleep(0.05)
         raise AssertionError(f"not ready within {within_s} s:\n{self.log.read_text()[-4000:]}")
 
     def client(self, **headers: str) -> httpx2.Client:
@@ -85,27 +87,50 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _environ(servers: SessionServers, database_url: str, ring: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "REDIS_URL": servers.urls.redis_url,
+        "ISTHMUS_SECRET_KEYS": ring,
+        "ISTHMUS_API_KEY": API_KEY,
+        "ISTHMUS_ADMIN_PASSWORD": PASSWORD,
+    }
+
+
+@cache
+def _migrated(servers: SessionServers) -> tuple[str, str]:
+    """The name of a database that `isthmus migrate` filled, to copy, and its key ring."""
+    url, ring = servers.create_database(), KeyRing.generate()
+    done = subprocess.run(
+        [*ISTHMUS, "migrate"],
+        env=_environ(servers, url, ring),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return database_name(url), ring
+
+
 @contextmanager
 def live(
     servers: SessionServers, folder: Path, *, authentication: bool, **environ: str
 ) -> Iterator[Live]:
-    """Migrate an empty database, then serve it on a free port with one worker."""
+    """Serve a migrated database of its own on a free port, with one worker."""
     port = free_port()
-    database_url = servers.create_database()
+    template, ring = _migrated(servers)
+    database_url = servers.create_database(template)
     given = {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": database_url,
-        "REDIS_URL": servers.urls.redis_url,
+        **_environ(servers, database_url, ring),
         "ISTHMUS_HOME": str(folder / "home"),
-        "ISTHMUS_SECRET_KEYS": KeyRing.generate(),
-        "ISTHMUS_API_KEY": API_KEY,
-        "ISTHMUS_ADMIN_PASSWORD": PASSWORD,
         "REQUIRE_USER_AUTHENTICATION": str(authentication).lower(),
         **environ,
     }
     made = Live(f"http://127.0.0.1:{port}", database_url, given, folder / "log")
     try:
-        assert made.start("migrate", "migrate").wait(60) == 0, made.log.read_text()
         made.start("serve", "serve", "--port", str(port))
         made.start("worker", "worker")
         made.wait_until_ready()

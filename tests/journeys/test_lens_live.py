@@ -78,9 +78,7 @@ def test_a_model_is_checked_pushed_asked_and_pulled(installed: Live, tmp_path: P
     assert refused.returncode != 0 and "tables/a.yml:3: " in refused.stderr
     pushed = isthmus(installed, "model", "push", str(DATA / "model"), "--note", "first")
     assert (pushed.returncode, pushed.stdout) == (0, "Version 1 is served.\n")
-    made = isthmus(
-        installed, *("key", "create", "bi", "--scope", "semantic.read", "--group", "default")
-    )
+    made = isthmus(installed, *("key", "create", "bi", "--group", "default"))
     key = made.stdout.strip()
     listed = isthmus(installed, "key", "list").stdout
     assert "bi  (semantic.read; groups default)" in listed

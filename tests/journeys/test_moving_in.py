@@ -65,9 +65,9 @@ def small(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def graph(live_server: Live) -> Any:
+def graph(own_server: Live) -> Any:
     """A caller with the api_key."""
-    with live_server.client() as client:
+    with own_server.client() as client:
         yield Graph(client)
 
 
@@ -80,25 +80,25 @@ def result(graph: Graph, run_id: str, block: str) -> Any:
 
 
 def test_a_project_comes_in_runs_changes_and_goes_home(
-    live_server: Live, graph: Graph, small: Path, tmp_path: Path
+    own_server: Live, graph: Graph, small: Path, tmp_path: Path
 ) -> None:
-    status, said = command(live_server, "import", "mage", str(small), "--dry-run")
+    status, said = command(own_server, "import", "mage", str(small), "--dry-run")
     assert status == 0 and "+ pipeline greet (2 blocks, 2 triggers)" in said, said
-    status, said = command(live_server, "import", "mage", str(small))
+    status, said = command(own_server, "import", "mage", str(small))
     assert status == 1 and said.endswith("isthmus: Nobody can be asked here. Say --yes.")
     assert graph("{ pipelines { totalCount } }")["pipelines"]["totalCount"] == 0
-    status, said = command(live_server, "import", "mage", str(small), "--yes")
+    status, said = command(own_server, "import", "mage", str(small), "--yes")
     assert status == 0 and said.endswith("Done."), said
 
-    status, said = command(live_server, "secret", "set", "small_host", typed="canary-host\n")
+    status, said = command(own_server, "secret", "set", "small_host", typed="canary-host\n")
     assert (status, said) == (0, "The secret small_host of project default is set.")
-    status, said = command(live_server, "import", "mage", str(small))
+    status, said = command(own_server, "import", "mage", str(small))
     assert status == 0 and said.endswith("Nothing to do.") and "small_host" not in said
     (trigger,) = graph('{ triggers(where: {name: {eq: "call"}}) { nodes { number token } } }')[
         "triggers"
     ]["nodes"]
     assert trigger["token"] == TOKEN
-    with live_server.client() as client:
+    with own_server.client() as client:
         path = f"/api/pipeline_schedules/{trigger['number']}/pipeline_runs/{TOKEN}"
         number = client.post(path, json={}).json()["pipeline_run"]["id"]
     run = graph("query($n: Int!) { pipelineRun(by: {number: $n}) { id } }", n=number)["pipelineRun"]
@@ -113,35 +113,35 @@ def test_a_project_comes_in_runs_changes_and_goes_home(
 
     words = small / "utils/words.py"
     words.write_text(words.read_text().replace("good day", "good night"))
-    status, said = command(live_server, "import", "mage", str(small), "--yes")
+    status, said = command(own_server, "import", "mage", str(small), "--yes")
     assert status == 0 and '+GREETING = "good night"' in said and "~ pipeline" not in said
     again = result(graph, graph.start("greet"), "greetings")
     assert again["greetings"][0] == "good night, Ada Lovelace"
 
     home = tmp_path / "home" / "small"
-    status, said = command(live_server, "export", "mage", str(home))
+    status, said = command(own_server, "export", "mage", str(home))
     assert status == 0 and said.endswith("Done."), said
     assert (home / "transformers/greetings.py").read_text() == LOOK
     assert (home / "io_config.yaml").read_text() == (small / "io_config.yaml").read_text()
-    status, said = command(live_server, "import", "mage", str(home), "--yes")
+    status, said = command(own_server, "import", "mage", str(home), "--yes")
     assert status == 0 and said.endswith("Nothing to do."), said
-    log = live_server.log.read_text()
+    log = own_server.log.read_text()
     assert "canary-of-io-config" not in log and "canary-host" not in log
 
 
 def test_a_worker_without_keys_starts_and_fails_runs_that_need_them(
-    live_server: Live, graph: Graph
+    own_server: Live, graph: Graph
 ) -> None:
     uuid = graph.pipeline(
         "sees_files", {"one": ("@custom\ndef go(*a, **k):\n    return {'a': 1}\n", [])}
     )
-    live_server.processes["worker"].terminate()
-    assert live_server.processes["worker"].wait(30) == 0
-    whole = live_server.environ
-    live_server.environ = {k: v for k, v in whole.items() if k != "ISTHMUS_SECRET_KEYS"}
+    own_server.processes["worker"].terminate()
+    assert own_server.processes["worker"].wait(30) == 0
+    whole = own_server.environ
+    own_server.environ = {k: v for k, v in whole.items() if k != "ISTHMUS_SECRET_KEYS"}
     try:
-        live_server.start("worker", "worker")
-        live_server.wait_until_ready()
+        own_server.start("worker", "worker")
+        own_server.wait_until_ready()
         graph(
             'mutation { projectSecretSet(input: {name: "n", value: "v"}) { errors { message } } }'
         )
@@ -149,15 +149,15 @@ def test_a_worker_without_keys_starts_and_fails_runs_that_need_them(
         assert (run["status"], run["reason"]) == ("FAILED", "project_files")
         assert "this worker has no ISTHMUS_SECRET_KEYS" in run["error"]
     finally:
-        live_server.environ = whole
-        live_server.processes["worker"].terminate()
-        live_server.processes["worker"].wait(30)
-        live_server.start("worker", "worker")
-        live_server.wait_until_ready()
+        own_server.environ = whole
+        own_server.processes["worker"].terminate()
+        own_server.processes["worker"].wait(30)
+        own_server.start("worker", "worker")
+        own_server.wait_until_ready()
 
 
 def test_a_worker_installs_what_a_project_requires(
-    live_server: Live, graph: Graph, tmp_path: Path
+    own_server: Live, graph: Graph, tmp_path: Path
 ) -> None:
     code = "import isthmus_probe\n@custom\ndef go(*a, **k):\n    return {'n': isthmus_probe.NAME}\n"
     uuid = graph.pipeline("requires", {"one": (code, [])})
@@ -171,17 +171,17 @@ def test_a_worker_installs_what_a_project_requires(
     before = graph.ended(graph.start(uuid))
     assert "No module named 'isthmus_probe'" in before["error"]
     python = _environment_on_top(tmp_path / "venv")
-    live_server.processes["worker"].terminate()
-    assert live_server.processes["worker"].wait(30) == 0
-    log = live_server.log.open("ab")
-    live_server.processes["worker"] = subprocess.Popen(
+    own_server.processes["worker"].terminate()
+    assert own_server.processes["worker"].wait(30) == 0
+    log = own_server.log.open("ab")
+    own_server.processes["worker"] = subprocess.Popen(
         [python, *ISTHMUS[1:], "worker", "--install"],
-        env=dict(live_server.environ),
+        env=dict(own_server.environ),
         stdout=log,
         stderr=log,
         cwd=ROOT,
     )
-    live_server.wait_until_ready()
+    own_server.wait_until_ready()
     assert result(graph, graph.start(uuid), "one") == {"n": "probe"}
 
 

@@ -11,7 +11,7 @@ from tests.workers.notify.sinks import HttpSink, http_sink, smtp_sink
 
 CANARY = "c4nary-of-a-webhook"
 FAILS = "@custom\ndef work(*args, **kwargs):\n    raise KeyError('harbour')\n"
-SLEEPS = "import time\n@custom\ndef work(*args, **kwargs):\n    time.sleep(3)\n"
+SLEEPS = "import time\n@custom\ndef work(*args, **kwargs):\n    time.sleep(5)\n"
 NOTIFICATIONS = """{ runs(where: {kind: {eq: NOTIFICATION}}, first: 100) { nodes {
   kind status attempt error waitReason logs(first: 10) { nodes { level message } }
   ... on NotificationRun { event channel aboutNumber pipeline { uuid } }
@@ -98,7 +98,7 @@ def test_a_run_that_passes_its_sla_is_told_of_while_it_runs(live_server: Live) -
         configure(graph, uuid, {**hook, "alert_on": ["trigger_passed_sla", "trigger_success"]})
         trigger = graph(
             'mutation($u: String!) { triggerCreate(input: {pipeline: {uuid: $u}, name: "sla", '
-            "type: API, status: ACTIVE, sla: 1}) { trigger { number } errors { message } } }",
+            "type: API, status: ACTIVE, sla: 3}) { trigger { number } errors { message } } }",
             u=uuid,
         )["triggerCreate"]["trigger"]["number"]
         run_id = graph(

@@ -135,7 +135,7 @@ def test_cancelled_run_stops_and_its_later_blocks_never_start(graph: Graph) -> N
 
 def test_block_that_takes_too_long_is_killed_and_fails_with_reason_timeout(graph: Graph) -> None:
     busy = "@custom\ndef spin(*args, **kwargs):\n    while True:\n        pass\n"
-    uuid = graph.pipeline("slow", {"spin": (busy, [])})
+    uuid = graph.pipeline("spinning", {"spin": (busy, [])})
     graph(
         "mutation($p: String!) { blockUpdate(input: {by: {path: {pipeline: $p, block: "
         '"spin"}}, timeoutS: 1}) { errors { message } } }',

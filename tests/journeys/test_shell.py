@@ -35,12 +35,12 @@ SLOW = (
 
 @pytest.fixture(scope="module")
 def made(live_server: Live) -> Live:
-    """The installation with the pipelines `shows`, `fails` and `slow`."""
+    """The installation with the pipelines `shows`, `fails` and `counting`."""
     with live_server.client() as client:
         graph = Graph(client)
         graph.pipeline("shows", {"one": (SHOWS, []), "two": (SHOWS, ["one"])})
         graph.pipeline("fails", {"bad": (FAILS, []), "after": (SHOWS, ["bad"])})
-        graph.pipeline("slow", {"ticks": (SLOW, [])})
+        graph.pipeline("counting", {"ticks": (SLOW, [])})
     return live_server
 
 
@@ -162,7 +162,7 @@ def test_a_failed_run_ends_with_one_and_says_why(made: Live) -> None:
 
 
 def test_a_run_that_another_cancels_ends_with_two(made: Live) -> None:
-    process = begin(made, "run", "slow")
+    process = begin(made, "run", "counting")
     first = until(process, "ticks | tick 0")[0]
     number = first.split()[1]
     cancel = "mutation($n: Int!) { pipelineRunCancel(input: {by: {number: $n}}) { run { id } } }"
@@ -170,7 +170,7 @@ def test_a_run_that_another_cancels_ends_with_two(made: Live) -> None:
         Graph(client)(cancel, n=int(number))
     out, errors = ended(process, 60)
     assert process.returncode == 2, errors
-    assert out.splitlines()[-1] == f"Run {number} of slow has been cancelled"
+    assert out.splitlines()[-1] == f"Run {number} of counting has been cancelled"
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,9 @@ class Terminal:
         while wanted not in self.seen:
             assert time.monotonic() < deadline, self.seen
             if select.select([self._file], [], [], 0.2)[0]:
-                self.seen += self._read()
+                text = self._read()
+                assert text, f"it has ended: {self.seen}"
+                self.seen += text
 
     def type(self, text: str) -> None:
         """Press keys."""
@@ -297,10 +299,10 @@ class Terminal:
 
 
 def test_a_terminal_has_a_last_line_and_control_c_can_leave_or_cancel_the_run(made: Live) -> None:
-    terminal = Terminal(made, "run", "slow")
+    terminal = Terminal(made, "run", "counting")
     terminal.until("0/1 blocks  ticks")
     assert "\r\x1b[K" in terminal.seen
-    number = re.findall(r"Run (\d+) of slow", terminal.seen)[0]
+    number = re.findall(r"Run (\d+) of counting", terminal.seen)[0]
     terminal.type("\x03")
     terminal.until("[y/N]")
     terminal.type("n\n")
@@ -313,11 +315,11 @@ def test_a_terminal_has_a_last_line_and_control_c_can_leave_or_cancel_the_run(ma
     terminal.until("[y/N]")
     terminal.type("y\n")
     assert terminal.wait() == 2
-    assert f"Run {number} of slow has been cancelled" in terminal.seen
+    assert f"Run {number} of counting has been cancelled" in terminal.seen
 
 
 def test_control_c_without_a_terminal_leaves_the_run_alone(made: Live) -> None:
-    process = begin(made, "run", "slow")
+    process = begin(made, "run", "counting")
     number = until(process, "tick 0")[0].split()[1]
     process.send_signal(signal.SIGINT)
     out, errors = ended(process, 30)

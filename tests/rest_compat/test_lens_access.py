@@ -20,6 +20,8 @@ from starlette.applications import Starlette
 
 from app.access import issuers
 from app.access.actions import create_api_key, revoke_api_key
+from app.access.identify import by_token
+from app.access.tables import api_keys
 from app.core.rules import SYSTEM
 from app.semantic.actions.models import push_model
 from app.settings import Access, get_settings
@@ -285,6 +287,34 @@ async def test_a_key_that_is_bound_to_groups_is_a_member_of_just_these(
     assert listed.json()["pipelines"] == [] if "pipelines" in listed.json() else True
     _, reader = await create_api_key(SYSTEM, name="meta", user_id=1, groups=["reader"])
     assert (await ask(peer, reader, "/v2/load", COUNT)).json() == NO_DATA
+
+
+async def test_a_key_that_is_bound_to_groups_and_says_no_scopes_asks_the_model_and_nothing_else(
+    peer: httpx2.AsyncClient,
+) -> None:
+    number, key = await create_api_key(SYSTEM, name="few", user_id=1, groups=["default"])
+    assert await values(peer, key, measures=["customers.count"]) == [["6"]]
+    # One that was made before its scopes were written down means the same.
+    for scopes in (["semantic.read"], []):
+        await rows.change(api_keys, number, scopes=scopes)
+        assert await values(peer, key, measures=["customers.count"]) == [["6"]]
+        subject = await by_token(key)
+        assert subject.is_limited and not subject.is_owner
+        assert set(subject.grants.values()) == {frozenset({"semantic.read"})}
+        query = 'mutation { pipelineCreate(input: {name: "x"}) { errors { message } } }'
+        answer = await ask(peer, key, "/v2/graphql", {"query": query})
+        assert "NOT_FOUND" in answer.text, answer.text
+        query = "{ pipelines { nodes { id } } projects { nodes { id } } }"
+        answer = await ask(peer, key, "/v2/graphql", {"query": query})
+        assert answer.json()["data"]["pipelines"] == {"nodes": []}, answer.text
+    _, more = await create_api_key(
+        SYSTEM,
+        name="more",
+        user_id=1,
+        groups=["default"],
+        scopes=["semantic.read", "pipeline.read"],
+    )
+    assert (await by_token(more)).may("pipeline.read", 1)
 
 
 async def test_only_an_owner_gives_groups_to_a_key(peer: httpx2.AsyncClient) -> None:

@@ -243,6 +243,24 @@ async def test_one_day_as_a_range_is_that_day(postgres: asyncpg.Connection) -> N
         assert await _rows(postgres, query) == [(107,), (108,)]
 
 
+@pytest.mark.parametrize(
+    ("operator", "ids"),
+    [
+        ("inDateRange", {107, 108}),
+        ("afterDate", {107, 108, 109, 110}),
+        ("beforeDate", {101, 102, 103, 104, 105, 106}),
+    ],
+)
+async def test_words_in_filters_are_dates(
+    operator: str,
+    ids: set[int],
+    postgres: asyncpg.Connection,  # noqa: F811
+) -> None:
+    said = {"member": "orders.placed_at", "operator": operator, "values": ["March 10, 2024"]}
+    query = {"dimensions": ["orders.id"], "filters": [said]}
+    assert {row[0] for row in await _rows(postgres, query)} == ids
+
+
 async def test_a_range_of_moments_with_offsets_is_followed(
     postgres: asyncpg.Connection,  # noqa: F811
 ) -> None:

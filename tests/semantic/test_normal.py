@@ -201,3 +201,46 @@ def test_clocks_of_zones_are_followed_over_their_changes() -> None:
     assert in_utc("2024-03-10T01:59:00.000", "America/New_York") == "2024-03-10T06:59:00.000Z"
     assert in_utc("2024-03-10T03:01:00.000", "America/New_York") == "2024-03-10T07:01:00.000Z"
     assert in_utc("2024-11-03T23:59:59.999", "America/New_York") == "2024-11-04T04:59:59.999Z"
+
+
+CLOCK = datetime(2024, 5, 15, 23, 30, tzinfo=UTC)
+WEEK = ("2024-05-06T00:00:00.000", "2024-05-12T23:59:59.999")
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "meant"),
+    [
+        ("inDateRange", ["last week"], WEEK),
+        ("notInDateRange", ["Last week "], WEEK),
+        ("onTheDate", ["yesterday"], ("2024-05-14T00:00:00.000", "2024-05-14T23:59:59.999")),
+        ("inDateRange", ["last week", "2024-05-20"], (WEEK[0], "2024-05-20")),
+        ("inDateRange", ["2024-05-01", "last week"], ("2024-05-01", WEEK[1])),
+        ("afterDate", ["today"], ("2024-05-15T00:00:00.000", "2024-05-15T23:59:59.999")),
+        ("beforeOrOnDate", ["this month"], ("2024-05-01T00:00:00.000", "2024-05-31T23:59:59.999")),
+        ("beforeDate", ["2024-05-15"], ("2024-05-15",)),
+        ("inDateRange", ["2024-05-15T10:00:00"], ("2024-05-15T10:00:00",)),
+        ("set", [], ()),
+        ("equals", ["today"], ("today",)),
+    ],
+)
+def test_words_in_filters_of_times(operator: str, values: list[str], meant: tuple[str]) -> None:
+    test = {"member": "orders.placed_at", "operator": operator, "values": values}
+    nested = {"or": [{"and": [test]}, test]}
+    found = normalise({**COUNT, "filters": [test, nested]}, now=CLOCK).queries[0]
+    assert found.filters[0].values == meant  # type: ignore[union-attr]
+    assert found.filters[1].filters[0].filters[0].values == meant  # type: ignore[union-attr]
+    # It is echoed as it was asked.
+    assert found.echo["filters"][0]["values"] == values
+
+
+def test_words_in_filters_are_those_of_the_querys_zone() -> None:
+    test = {"member": "orders.placed_at", "operator": "onTheDate", "values": ["today"]}
+    query = {**COUNT, "filters": [test], "timezone": "Asia/Tokyo"}
+    (found,) = normalise(query, now=CLOCK).queries[0].filters
+    assert found.values == ("2024-05-16T00:00:00.000", "2024-05-16T23:59:59.999")  # type: ignore[union-attr]
+
+
+def test_words_in_filters_that_mean_nothing_are_told() -> None:
+    test = {"member": "orders.placed_at", "operator": "afterDate", "values": ["some day"]}
+    with pytest.raises(QueryError, match="Can't parse date: 'some day'"):
+        normalise({**COUNT, "filters": [test]})

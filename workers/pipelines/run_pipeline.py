@@ -22,7 +22,6 @@ from workers.execute import Outcome, Parked, RunContext, Stop
 from workers.pipelines.calls import BlockResult, Output
 from workers.pipelines.fork_server import ForkServer
 from workers.pipelines.graph import CannotFanOut, Graph, Node
-from workers.pipelines.hand_over import sample
 from workers.pipelines.layout import CannotLayOut, lay_out
 from workers.pipelines.own_folder import OwnFolder
 from workers.pipelines.run_block import BlockRunner, within
@@ -356,6 +355,9 @@ def _described(outputs: Sequence[Output], root: Path) -> list[dict[str, Any]]:
 
 
 def _sample(output: Output, root: Path) -> dict[str, Any]:
+    # It brings pandas, which is as long to import as all the rest of a worker.
+    from workers.pipelines.hand_over import sample
+
     if output.kind != "table" and output.bytes > READ_BYTES:
         # The worker would have to hold the whole value to show its beginning.
         return {**NO_SAMPLE, "text": f"{output.bytes} bytes, too many to show"}

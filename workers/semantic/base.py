@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import orjson
 
 MOST_BYTES = 64 * 1024 * 1024
+PIECE_ROWS = 200
 
 
 class QueryError(Exception):
@@ -34,12 +35,39 @@ class Engine(Protocol):
         """Let go of connections."""
 
 
+class Packing:
+    """Rows on their way into a result: QueryError with the piece that makes them too many."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = orjson.dumps(list(columns))
+        self._pieces: list[bytes] = []
+        self._bytes = self._rows = 0
+
+    def add(self, rows: Sequence[Any]) -> None:
+        """The next rows."""
+        piece = orjson.dumps(rows, default=str)[1:-1]
+        self._pieces += [piece] if rows else []
+        self._rows += len(rows)
+        self._bytes += len(piece)
+        if self._bytes > MOST_BYTES:
+            raise too_large()
+
+    def result(self) -> Result:
+        """All of them."""
+        rows = b",".join(self._pieces)
+        return Result(b'{"columns":%b,"rows":[%b]}' % (self._columns, rows), self._rows)
+
+
 def packed(columns: Sequence[str], rows: Sequence[Any]) -> Result:
     """Rows as a result; QueryError where they are too many."""
-    content = orjson.dumps({"columns": list(columns), "rows": rows}, default=str)
-    if len(content) > MOST_BYTES:
-        raise QueryError(f"The answer is larger than {MOST_BYTES // 1024**2} MiB. Ask for less.")
-    return Result(content, len(rows))
+    packing = Packing(columns)
+    packing.add(rows)
+    return packing.result()
+
+
+def too_large() -> QueryError:
+    """The error of an answer that is no longer read."""
+    return QueryError(f"The answer is larger than {MOST_BYTES // 1024**2} MiB. Ask for less.")
 
 
 def moment(text: str) -> str:

@@ -24,6 +24,8 @@ _BOOT = (
 )
 
 Address = Callable[[str, int], Awaitable[str]]
+Jobs = Callable[[], Awaitable[list[str]]]
+"""The jobs whose tables may be asked, by their ids: those of the data source's project."""
 
 
 class DuckProcess:
@@ -144,6 +146,11 @@ class DuckProcesses:
                 await process.end()
 
 
+async def no_jobs() -> list[str]:
+    """Nothing that lies on this machine is to be asked."""
+    return []
+
+
 class DuckEngine:
     """Files that jobs have written, or a database that DuckDB attaches."""
 
@@ -155,15 +162,17 @@ class DuckEngine:
         type_: str,
         config: Mapping[str, Any],
         address: Address,
+        jobs: Jobs = no_jobs,
     ) -> None:
         self._processes = processes
         self._about = {"place": place, "kind": kind, "type": type_, "config": config}
         self._address = address
+        self._jobs = jobs
 
     async def run(self, sql: str, values: Sequence[Any], timeout_s: float) -> Result:
         """The answer of a SELECT."""
+        query = {**self._about, "jobs": await self._jobs(), "sql": sql, "values": list(values)}
         process = await self._processes.take(str(self._about["place"]))
-        query = {**self._about, "sql": sql, "values": list(values)}
         try:
             async with asyncio.timeout(timeout_s):
                 return await process.ask(query, self._address)

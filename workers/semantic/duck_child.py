@@ -10,7 +10,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,29 +19,16 @@ from typing import Any
 import duckdb
 import orjson
 
-from workers.connectors import duck, s3
+from workers.connectors import duck
 from workers.connectors.base import Run, Session, SyncError, literal, quote
-from workers.connectors.door import Door
 from workers.connectors.faults import told
 from workers.connectors.mysql import ALIAS as MYSQL
 from workers.connectors.mysql import Mysql
-from workers.connectors.parquet import MANIFEST
-from workers.connectors.parquet_stores import Bucket, Folder, Store
+from workers.semantic.base import PIECE_ROWS, Packing, QueryError
+from workers.semantic.duck_tables import Found, IcebergTables, Name, ParquetTables, Tables
 from workers.sync.child import _protect, _scratch
 
-MOST_TABLES = 500
-MOST_BYTES = 64 * 1024 * 1024
-S3 = ("s3://", "s3a://")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT")
-
-
-def iceberg_folders(writer: Mapping[str, Any], data_root: Path) -> list[str]:
-    """Where the files of an Iceberg catalog can be; a REST catalog says so only table by table."""
-    local = str(data_root.resolve())
-    if writer.get("catalog_type") != "jdbc":
-        return [*S3, local]
-    path = str(writer.get("iceberg_s3_path") or "")
-    return [*S3] if path.startswith(S3) else [local]
 
 
 class Wire:
@@ -86,66 +73,64 @@ class Wire:
 
 
 class Opened:
-    """DuckDB with one place in it."""
+    """DuckDB with one place in it: a database that is attached, or tables of files as views."""
 
     def __init__(self, wire: Wire, scratch: Path, asked: Mapping[str, Any]) -> None:
-        limits = wire.limits
         self.place = asked["place"]
-        self.con = duck.connect(
-            scratch, memory_mb=int(limits["memory_mb"]), threads=int(limits["threads"])
-        )
-        self._views: dict[tuple[str, str], str] = {}
+        self.is_open = False
+        self._limits = wire.limits
+        self._scratch = scratch
+        self.con = self._connected()
+        self._views: dict[Name, str] = {}
+        self._folders: dict[Name, str] = {}
         self._config: Mapping[str, Any] = asked["config"]
-        self._writer: Mapping[str, Any] = self._config.get("writer") or self._config
-        self._type = asked["type"]
         self._session = Session(
             duck=self.con,
             run=Run(),
-            data_root=Path(limits["data_root"]),
+            data_root=Path(self._limits["data_root"]),
             scratch=scratch,
             log=lambda level, message: None,
             address=wire.address,
         )
-        self._door: Door | None = None
-        self._catalog: Any = None
-        self.is_open = False
+        self._tables = self._tables_of(asked["type"])
 
     def open(self) -> None:
         """Get at the place, once."""
-        if self._door is not None:
-            self._door.refused = None
-        if not self.is_open:
-            self._open()
-            self.is_open = True
+        if self._tables is not None and self._tables.door is not None:
+            self._tables.door.refused = None
+        if self.is_open:
+            return
+        if self._tables is None:
+            self._attach_mysql()
+        else:
+            self._tables.open()
+            self._reopen({})
+        self.is_open = True
 
     def fault(self, error: Exception) -> str:
         """What an error means to who asked; where the way out was closed, why."""
-        if self._door is not None and self._door.refused is not None:
-            return str(self._door.refused)
+        tables = self._tables
+        if tables is not None and tables.door is not None and tables.door.refused is not None:
+            return str(tables.door.refused)
         if isinstance(error, duckdb.Error):
             return str(error).partition("\nLINE")[0].strip()
-        if self._door is None:
-            return str(told(error))
-        if self._type == "iceberg":
-            from workers.connectors import iceberg_catalog
+        if isinstance(error, QueryError):
+            return str(error)
+        return str(told(error) if tables is None else tables.fault(error))
 
-            return str(iceberg_catalog.fault(error, self._door))
-        return str(s3.fault(error) if isinstance(error, OSError) else told(error))
-
-    def refresh(self, sql: str) -> None:
+    def refresh(self, sql: str, jobs: Collection[str]) -> None:
         """Make the views of the tables that the statement may name, as they are committed now."""
-        if self._type == "parquet":
-            tables = self._parquet_tables
-        elif self._type == "iceberg":
-            tables = self._iceberg_tables
-        else:
+        if self._tables is None:
             return
-        for (schema, name), relation in tables(sql).items():
-            if self._views.get((schema, name)) != relation:
-                self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
-                view = f"{quote(schema)}.{quote(name)}"
-                self.con.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {relation}")
-                self._views[schema, name] = relation
+        found = self._tables.named(sql, jobs)
+        folders = {name: one.folder for name, one in found.items() if one.folder is not None}
+        gone = [name for name in self._folders if name[1] in sql and name not in folders]
+        if gone or not folders.items() <= self._folders.items():
+            # What may be read is said once for each connection.
+            kept = {name: path for name, path in self._folders.items() if name not in gone}
+            self._reopen({**kept, **folders})
+        for name, one in found.items():
+            self._show(name, one)
         schemas = dict.fromkeys(["main", *(schema for schema, _ in self._views)])
         path = ",".join(quote(schema) for schema in schemas)
         self.con.execute(f"SET search_path = {literal(path)}")
@@ -153,39 +138,39 @@ class Opened:
     def close(self) -> None:
         """Let go of everything."""
         self.con.close()
-        if self._door is not None:
-            self._door.close()
+        if self._tables is not None:
+            self._tables.close()
 
-    def _open(self) -> None:
-        if self._type == "mysql":
-            my = Mysql(self._session, self._config)
-            my.open()
-            my.close()
-            self.con.execute(f"USE {MYSQL}.{quote(my.text('database'))}")
-            self._confine()
-        elif self._type == "iceberg":
-            from workers.connectors import iceberg_catalog
+    def _tables_of(self, type_: str) -> Tables | None:
+        writer = self._config.get("writer") or self._config
+        if type_ == "iceberg":
+            return IcebergTables(self._session, writer)
+        if type_ == "parquet":
+            return ParquetTables(self._session, writer)
+        if type_ != "mysql":
+            raise SyncError(f"Data sources of type {type_} cannot be asked by a model.")
+        return None
 
-            self._door = Door(self._session.address)
-            duck.load(self.con, "avro")
-            duck.load(self.con, "iceberg")
-            self._catalog = iceberg_catalog.connect(self._session, self._writer, self._door)
-            folders = iceberg_folders(self._writer, self._session.data_root)
-            if S3[0] in folders:
-                duck.load(self.con, "httpfs")
-                # A statement can name a host behind s3://, before any table has been opened.
-                proxy = literal(self._door.url.removeprefix("http://"))
-                self.con.execute(f"SET http_proxy = {proxy}")
-            self._confine(*folders)
-        elif self._type == "parquet":
-            if self._writer.get("s3_bucket"):
-                self._door = Door(self._session.address)
-                self._s3().attach(self.con)
-                self._confine(f"s3://{self._writer['s3_bucket']}")
-            else:
-                self._confine(str(self._base()))
-        else:
-            raise SyncError(f"Data sources of type {self._type} cannot be asked by a model.")
+    def _attach_mysql(self) -> None:
+        my = Mysql(self._session, self._config)
+        my.open()
+        my.close()
+        self.con.execute(f"USE {MYSQL}.{quote(my.text('database'))}")
+        self._confine()
+
+    def _connected(self) -> duckdb.DuckDBPyConnection:
+        limits = self._limits
+        return duck.connect(
+            self._scratch, memory_mb=int(limits["memory_mb"]), threads=int(limits["threads"])
+        )
+
+    def _reopen(self, folders: dict[Name, str]) -> None:
+        """Begin anew with these tables' folders, and no other file of the machine."""
+        assert self._tables is not None
+        self.con.close()
+        self.con, self._views, self._folders = self._connected(), {}, folders
+        self._tables.prepare(self.con)
+        self._confine(*self._tables.reach, *folders.values())
 
     def _confine(self, *folders: str) -> None:
         """Let no statement read files elsewhere; nothing can undo it."""
@@ -193,93 +178,38 @@ class Opened:
         self.con.execute(f"SET allowed_directories = [{listed}]")
         self.con.execute("SET enable_external_access = false")
 
-    def _s3(self) -> s3.S3:
-        writer = self._writer
-        return s3.S3(
-            region=str(writer.get("s3_region") or "us-east-1"),
-            access_key=str(writer.get("s3_access_key") or ""),
-            secret_key=str(writer.get("s3_secret_key") or ""),
-            endpoint=s3.endpoint_url(str(writer.get("s3_endpoint") or "")),
-            path_style=bool(writer.get("s3_path_style", True)),
-            proxy="" if self._door is None else self._door.url,
-        )
-
-    def _parquet_tables(self, sql: str) -> dict[tuple[str, str], str]:
-        found: dict[tuple[str, str], str] = {}
-        for schema, name in self._parquet_names():
-            if name in sql and len(found) < MOST_TABLES:
-                store, root = self._store(schema, name)
-                text = store.read(MANIFEST)
-                files = [] if text is None else json.loads(text)["files"]
-                listed = ", ".join(literal(f"{root}/{file['path']}") for file in files)
-                if listed:
-                    found[schema, name] = f"read_parquet([{listed}], union_by_name = true)"
-        return found
-
-    def _parquet_names(self) -> list[tuple[str, str]]:
-        if self._writer.get("s3_bucket"):
-            from pyarrow.fs import FileSelector
-
-            key = self._bucket_key()
-            selector = FileSelector(key, recursive=True, allow_not_found=True)
-            paths = [i.path for i in self._s3().files().get_file_info(selector)]
-            named = [p.removeprefix(f"{key}/").split("/") for p in paths if p.endswith(MANIFEST)]
-            return [(parts[0], parts[1]) for parts in named if len(parts) == 3]
-        return [(p.parent.parent.name, p.parent.name) for p in self._base().glob(f"*/*/{MANIFEST}")]
-
-    def _store(self, schema: str, name: str) -> tuple[Store, str]:
-        if self._writer.get("s3_bucket"):
-            scratch, door = self._session.scratch, self._door
-            url = "" if door is None else door.url
-            bucket = Bucket.of(self._writer, url, (schema, name), scratch)
-            return bucket, f"s3://{bucket.key}"
-        folder = self._base() / schema / name
-        return Folder(folder), str(folder)
-
-    def _base(self) -> Path:
-        root = self._session.data_root.resolve()
-        base = (root / str(self._writer.get("local_path") or "parquet")).resolve()
-        if not base.is_relative_to(root):
-            raise SyncError("The folder must lie below the data folder.")
-        return base
-
-    def _bucket_key(self) -> str:
-        parts = [str(self._writer["s3_bucket"]), *str(self._writer.get("s3_path") or "").split("/")]
-        return "/".join(part for part in parts if part)
-
-    def _iceberg_tables(self, sql: str) -> dict[tuple[str, str], str]:
-        found: dict[tuple[str, str], str] = {}
-        for namespace in self._catalog.list_namespaces():
-            for identifier in self._catalog.list_tables(namespace):
-                name = identifier[-1]
-                if name in sql and len(found) < MOST_TABLES:
-                    place = self._catalog.load_table(identifier)
-                    if place.metadata_location.startswith("s3"):
-                        place.io.storage().attach(self.con)
-                    metadata = literal(place.metadata_location.removeprefix("file://"))
-                    found[".".join(namespace), name] = f"iceberg_scan({metadata})"
-        return found
+    def _show(self, name: Name, found: Found) -> None:
+        if found.storage is not None:
+            found.storage.attach(self.con)
+        if self._views.get(name) != found.relation:
+            schema, view = map(quote, name)
+            self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            select = f"SELECT * FROM {found.relation}"
+            self.con.execute(f"CREATE OR REPLACE VIEW {schema}.{view} AS {select}")
+            self._views[name] = found.relation
 
 
 def answer(wire: Wire, opened: Opened, asked: Mapping[str, Any]) -> None:
     """Run one query and send its rows."""
     opened.open()
-    opened.refresh(asked["sql"])
+    opened.refresh(asked["sql"], asked["jobs"])
     wire.interrupt = opened.con.interrupt
     try:
         found = opened.con.execute(asked["sql"], asked["values"])
         columns = [(str(column[0]), str(column[1])) for column in found.description or ()]
         makers = [_maker(type_) for _, type_ in columns]
-        rows = [
-            [None if v is None else make(v) for make, v in zip(makers, row, strict=True)]
-            for row in found.fetchall()
-        ]
+        packing = Packing([name for name, _ in columns])
+        while some := found.fetchmany(PIECE_ROWS):
+            packing.add(
+                [
+                    [None if v is None else make(v) for make, v in zip(makers, row, strict=True)]
+                    for row in some
+                ]
+            )
     finally:
         wire.interrupt = lambda: None
-    content = orjson.dumps({"columns": [name for name, _ in columns], "rows": rows}, default=str)
-    if len(content) > MOST_BYTES:
-        raise SyncError(f"The answer is larger than {MOST_BYTES // 1024**2} MiB. Ask for less.")
-    wire.tell({"rows": len(rows)}, content)
+    made = packing.result()
+    wire.tell({"rows": made.rows}, made.content)
 
 
 def _maker(type_: str) -> Callable[[Any], Any]:

@@ -18,9 +18,10 @@ from workers.semantic.places import Places
 
 log = structlog.get_logger()
 
-FOLDER = "queries"
 ORPHAN_AGE_S = 3600.0
 RETRY_S = 2.0
+TRIM_S = 5.0
+"""Between two looks at what is kept of a project; at a long answer there is always one."""
 
 
 class Lane:
@@ -41,6 +42,8 @@ class Lane:
         self._storage = storage
         self._wake = asyncio.Event()
         self._held: dict[int, asyncio.Task[None]] = {}
+        self._grown: set[int] = set()
+        self._trimmed: dict[int, float] = {}
         self._draining = False
 
     def look(self) -> None:
@@ -54,6 +57,7 @@ class Lane:
                 await self._claim_all()
                 await self._told_to_look()
                 await self._drop_lost()
+                await self._trim()
             except Exception as error:
                 if not is_transient(error):
                     log.exception("lane.broke")
@@ -121,6 +125,7 @@ class Lane:
         try:
             result = await self._answer(query)
         except QueryError as error:
+            self._note_grown(query.project_id, 0)
             await self._end(work.fail(self._worker, query, str(error)[:2000]))
         except asyncio.CancelledError:
             if self._draining:
@@ -131,7 +136,11 @@ class Lane:
             text = "The query could not be run. The worker's log says more."
             await self._end(work.fail(self._worker, query, text))
         else:
-            await self._end(self._keep(query, result))
+            try:
+                await self._end(self._keep(query, result))
+            finally:
+                # As soon as the end is written this can be cancelled, for the query is held no more.
+                self._note_grown(query.project_id, len(result.content))
 
     async def _answer(self, query: work.Query) -> Result:
         engine = await self._places.engine(query.place)
@@ -140,7 +149,7 @@ class Lane:
     async def _keep(self, query: work.Query, result: Result) -> bool:
         key = None
         if len(result.content) > work.INLINE_BYTES:
-            key = f"{FOLDER}/{query.key}/{query.run}"
+            key = work.file_name(query, len(result.content))
             await asyncio.to_thread(self._write, key, result.content)
         inline = result.content if key is None else None
         kept = await work.finish(
@@ -162,7 +171,24 @@ class Lane:
         with suppress(OSError):
             path.parent.rmdir()
 
-    async def _end(self, write: Coroutine[Any, Any, bool]) -> None:
+    def _note_grown(self, project_id: int, bytes_: int) -> None:
+        """Have what is kept of a project looked at, now and then and at each long answer."""
+        now = time.monotonic()
+        if bytes_ > work.INLINE_BYTES or now - self._trimmed.get(project_id, -TRIM_S) >= TRIM_S:
+            self._trimmed[project_id] = now
+            self._grown.add(project_id)
+
+    async def _trim(self) -> None:
+        """Delete what projects have kept too much of."""
+        while self._grown:
+            project_id, more = self._grown.pop(), True
+            while more:
+                limit = self._settings.query_kept_mb * 1024**2
+                keys, more = await work.trim(project_id, limit)
+                for key in keys:
+                    await asyncio.to_thread(self.remove, key)
+
+    async def _end(self, write: Coroutine[Any, Any, object]) -> None:
         """Write an end; where the database is away the lease runs out, and it is run again."""
         try:
             await write
@@ -183,7 +209,7 @@ class Lane:
     def _old_files(self) -> list[str]:
         """Files of answers that are no longer being made: of lost runs, of projects that are gone."""
         oldest = time.time() - ORPHAN_AGE_S
-        paths = (self._storage.root / FOLDER).glob("*/*")
+        paths = (self._storage.root / work.FOLDER).glob("*/*")
         return [self._storage.key(path) for path in paths if path.stat().st_mtime < oldest]
 
     async def _forget_rows(self) -> None:

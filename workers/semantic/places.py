@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -10,10 +11,11 @@ from sqlalchemy import select
 from app.core import db
 from app.core.outgoing import NotAllowed, NotFound, Outgoing
 from app.ingestion.secrets import TABLES, opened
+from app.ingestion.tables import sync_jobs
 from workers.pipelines.sql.errors import SqlFault
 from workers.pipelines.sql.targets import PostgresTarget, warehouse_target
 from workers.semantic.base import Engine, QueryError
-from workers.semantic.duck import DuckEngine, DuckProcesses
+from workers.semantic.duck import DuckEngine, DuckProcesses, no_jobs
 from workers.semantic.postgres import PostgresEngine, tls
 from workers.semantic.trino import TrinoEngine
 
@@ -72,7 +74,8 @@ class Places:
             return self._postgres(_target(settings), settings.get("ssl") or {})
         if type_ == "trino":
             return TrinoEngine(settings, self._address)
-        return DuckEngine(self._processes, place, kind, type_, config, self._address)
+        of = partial(_jobs, int(number)) if kind == "destination" else no_jobs
+        return DuckEngine(self._processes, place, kind, type_, config, self._address, of)
 
     def _postgres(self, target: PostgresTarget, ssl: Mapping[str, Any]) -> PostgresEngine:
         context = None if target.trusted else tls(ssl, target.host)
@@ -103,6 +106,16 @@ async def _settings(end: Any, number: int) -> tuple[str, dict[str, Any]]:
     if row is None:
         raise QueryError("The data source was deleted.")
     return row["type"], opened(row, end)
+
+
+async def _jobs(destination: int) -> list[str]:
+    """All jobs of a destination's project, the deleted ones too: their tables are still its own."""
+    end = TABLES["destination"].c
+    project = select(end.project_id).where(end.id == destination).scalar_subquery()
+    wanted = select(sync_jobs.c.id).where(sync_jobs.c.project_id == project)
+    async with db.reading() as connection:
+        found = await connection.scalars(wanted)
+        return [str(one) for one in found]
 
 
 def _target(settings: Mapping[str, Any]) -> PostgresTarget:

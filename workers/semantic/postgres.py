@@ -10,11 +10,13 @@ from typing import Any
 import asyncpg
 
 from workers.pipelines.sql.targets import PostgresTarget
-from workers.semantic.base import QueryError, Result, late, moment, packed
+from workers.semantic.base import MOST_BYTES, QueryError, Result, late, moment, packed, too_large
 
 CONNECT_S = 10
 IDLE_S = 60.0
 MANY_ROWS = 2000
+MOST_WIRE_BYTES = 2 * MOST_BYTES
+"""Small values are longer on their way than they are in JSON."""
 SESSION = {
     "application_name": "isthmus",
     "timezone": "UTC",
@@ -67,6 +69,8 @@ class PostgresEngine:
                 pool = await self._opened()
                 async with pool.acquire() as connection:
                     rows, names = await _fetched(connection, sql, values)
+        except _TooLarge:
+            raise too_large() from None
         except TimeoutError:
             raise late(timeout_s) from None
         except asyncpg.QueryCanceledError:
@@ -94,7 +98,8 @@ class PostgresEngine:
                     min_size=0,
                     max_size=self._size,
                     max_inactive_connection_lifetime=IDLE_S,
-                    init=_set_codecs,
+                    init=_prepare,
+                    connection_class=_Connection,
                 )
             return self._pool
 
@@ -119,12 +124,58 @@ class PostgresEngine:
 async def _fetched(
     connection: Any, sql: str, values: Sequence[Any]
 ) -> tuple[Sequence[Any], list[str]]:
+    size: _Size = connection.size
+    size.begin()
     prepared = await connection.prepare(sql)
-    rows = await prepared.fetch(*values)
+    fetching = asyncio.ensure_future(prepared.fetch(*values))
+    size.stop = fetching.cancel
+    try:
+        rows = await fetching
+    except asyncio.CancelledError:
+        if size.left >= 0:
+            raise
+        raise _TooLarge from None
     return rows, [attribute.name for attribute in prepared.get_attributes()]
 
 
-async def _set_codecs(connection: Any) -> None:
+class _TooLarge(Exception):
+    """More than an answer may have."""
+
+
+class _Size:
+    """Stands before a connection's protocol and ends the statement that gives more than is wanted.
+
+    By a cursor a statement could be read in pieces, but the server runs none of these in parallel.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.begin()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def begin(self) -> None:
+        """The next statement."""
+        self.left = MOST_WIRE_BYTES
+        self.stop: Callable[[], object] = lambda: None
+
+    def data_received(self, data: bytes) -> None:
+        """Count, and hand on: what comes after the stop is thrown away there."""
+        self.left -= len(data)
+        if self.left < 0:
+            self.stop()
+        self._inner.data_received(data)
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    __slots__ = ("size",)
+
+
+async def _prepare(connection: Any) -> None:
+    transport = connection._transport
+    connection.size = _Size(transport.get_protocol())
+    transport.set_protocol(connection.size)
     for name, decode in _DECODERS.items():
         await connection.set_type_codec(
             name, schema="pg_catalog", encoder=_written, decoder=decode, format="text"

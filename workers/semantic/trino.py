@@ -8,7 +8,7 @@ from typing import Any
 
 from workers.connectors.base import SyncError
 from workers.connectors.door import Door
-from workers.semantic.base import QueryError, Result, late, moment, packed
+from workers.semantic.base import PIECE_ROWS, Packing, QueryError, Result, late, moment
 
 CONNECT_S = 10.0
 ANSWER_S = 60.0
@@ -108,8 +108,10 @@ class _Statement:
         self._cursor = self._connection.cursor()
         try:
             self._cursor.execute(sql, values or None)
-            rows = self._cursor.fetchall()
-            described = self._cursor.description or ()
+            return self._packed()
+        except QueryError:
+            self.cancel()
+            raise
         except (TrinoQueryError, TrinoUserError) as error:
             raise QueryError(str(error.message)) from None
         except (requests.RequestException, HttpError, TrinoConnectionError) as error:
@@ -118,14 +120,21 @@ class _Statement:
             raise QueryError("The Trino server cannot be reached, or refuses us.") from None
         except TrinoError as error:
             raise QueryError(f"Trino says: {str(error)[:300]}") from None
+
+    def _packed(self) -> Result:
+        some = self._cursor.fetchmany(PIECE_ROWS)
+        described = self._cursor.description or ()
+        packing = Packing([str(column[0]) for column in described])
         makers = [str if column[1] == "bigint" else _plain for column in described]
-        return packed(
-            [str(column[0]) for column in described],
-            [
-                [None if v is None else make(v) for make, v in zip(makers, row, strict=True)]
-                for row in rows
-            ],
-        )
+        while some:
+            packing.add(
+                [
+                    [None if v is None else make(v) for make, v in zip(makers, row, strict=True)]
+                    for row in some
+                ]
+            )
+            some = self._cursor.fetchmany(PIECE_ROWS)
+        return packing.result()
 
     def cancel(self) -> None:
         """Have the server stop it, if it can be told."""

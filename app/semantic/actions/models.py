@@ -1,6 +1,5 @@
 """Verbs of models: a new version, of files that load without an error."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,14 +11,14 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.core.rules import Subject
 from app.projects.actions import lock_project
 from app.semantic.loaded import TOPIC
-from app.semantic.model import load
+from app.semantic.model.apart import check
 from app.semantic.sources import dialects, resolve
 from app.semantic.tables import semantic_models
 
 KEPT = 100
 """So many versions of a project are kept."""
 MAX_FILES = 1000
-MAX_BYTES = 4 * 1024**2
+MAX_BYTES = 1024**2
 NOTE_LENGTH = 500
 PATH_LENGTH = 300
 
@@ -73,7 +72,7 @@ def require_writer(subject: Subject, project_id: int) -> None:
 async def check_model(project_id: int, files: Mapping[str, str]) -> None:
     """Raise ModelErrors where files are no model for the data sources of the project."""
     written = dialects(await resolve(project_id))
-    await asyncio.to_thread(load, files, written)
+    await check(files, written)
 
 
 def check_files(files: Any) -> dict[str, str]:

@@ -14,10 +14,13 @@ from sqlalchemy.types import BigInteger, Text
 from app.core import db
 from app.core.rules import SYSTEM
 
+FOLDER = "queries"
 CLAIM_LOCK = 7_316_490
 INLINE_BYTES = 1024 * 1024
 """Longer answers are files of the storage."""
 KEPT_DAYS = 1
+MOST_KEPT = 10_000
+"""So many statements of a project are kept with their answers."""
 BATCH = 200
 
 
@@ -42,6 +45,13 @@ SELECT 1 FROM semantic_queries
 WHERE (state = 'queued' OR (state = 'running' AND lease_until <= now()))
   AND asked_at > now() - make_interval(secs => $1) LIMIT 1
 """
+
+
+def file_name(query: Query, bytes_: int) -> str:
+    """Where in the storage an answer's file is; its name says how long it is."""
+    return f"{FOLDER}/{query.key}/{query.run}-{bytes_}"
+
+
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 _CLAIM = text("""
 WITH busy AS (
@@ -86,6 +96,24 @@ _OLD = text(f"""
 DELETE FROM semantic_queries WHERE id IN (
   SELECT id FROM semantic_queries
   WHERE asked_at < now() - interval '{KEPT_DAYS} days' AND (state <> 'running' OR lease_until <= now())
+  LIMIT {BATCH} FOR UPDATE SKIP LOCKED
+) RETURNING result_key
+""")
+
+
+_TRIM = text(f"""
+WITH kept AS (
+  SELECT id, row_number() OVER latest AS n, sum(
+    octet_length(sql) + pg_column_size(values)
+    + coalesce(octet_length(result), nullif(split_part(result_key, '-', 2), '')::bigint, 0)
+  ) OVER latest AS bytes
+  FROM semantic_queries WHERE project_id = :project_id AND state IN ('done', 'failed')
+  WINDOW latest AS (ORDER BY asked_at DESC, id DESC)
+)
+DELETE FROM semantic_queries WHERE id IN (
+  SELECT id FROM semantic_queries
+  WHERE id IN (SELECT id FROM kept WHERE n > :most OR bytes > :most_bytes)
+    AND state IN ('done', 'failed')
   LIMIT {BATCH} FOR UPDATE SKIP LOCKED
 ) RETURNING result_key
 """)
@@ -149,6 +177,15 @@ async def forget_old() -> tuple[list[str], bool]:
     """Delete a batch of what nobody has asked for since yesterday: files of answers, and is there more."""
     async with db.transaction(SYSTEM) as tx:
         rows = await tx.all(_OLD)
+    found = [row["result_key"] for row in rows if row["result_key"] is not None]
+    return found, len(rows) == BATCH
+
+
+async def trim(project_id: int, most_bytes: int) -> tuple[list[str], bool]:
+    """Delete a batch of what is too much of a project, asked longest ago first: files, and is there more."""
+    limits = {"project_id": project_id, "most": MOST_KEPT, "most_bytes": most_bytes}
+    async with db.transaction(SYSTEM) as tx:
+        rows = await tx.all(_TRIM, limits)
     found = [row["result_key"] for row in rows if row["result_key"] is not None]
     return found, len(rows) == BATCH
 

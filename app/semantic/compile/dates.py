@@ -65,6 +65,17 @@ def words(said: str, timezone: str, now: datetime) -> Range:
     return found
 
 
+def written(values: tuple[str | None, ...], timezone: str, now: datetime) -> tuple[str | None, ...]:
+    """A filter's values with times for words: a range for a single one, else its first and last end."""
+    told = [
+        words(one, timezone, now) if one is not None and not _DAY.match(one) else (one, one)
+        for one in values
+    ]
+    if len(told) == 1:
+        return told[0] if told[0][0] != values[0] else values
+    return tuple(one[0] if number == 0 else one[1] for number, one in enumerate(told))
+
+
 def _meant(said: str, clock: datetime) -> Range | None:
     if found := _SEVERAL.search(said):
         return _several(clock, found[1], int(found[2]), found[3])

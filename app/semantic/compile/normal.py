@@ -122,7 +122,7 @@ def _normal(raw: Any, now: datetime) -> Normal:
         measures=measures,
         dimensions=dimensions,
         time_dimensions=times,
-        filters=_filters(query),
+        filters=tuple(_dated(one, timezone, now) for one in _filters(query)),
         segments=formats.names(query, "segments", formats.NAME),
         order=_order(query),
         limit=formats.limit(query),
@@ -223,6 +223,15 @@ def _filters(query: Json) -> tuple[Filter, ...]:
     if sum(len(one.values) for one in every) > MAX_VALUES:
         raise QueryError(f"The filters of a query have at most {MAX_VALUES} values.")
     return kept
+
+
+def _dated(one: Filter, timezone: str, now: datetime) -> Filter:
+    """The filter with times in place of words such as `last week`."""
+    if isinstance(one, Group):
+        return replace(one, filters=tuple(_dated(x, timezone, now) for x in one.filters))
+    if not one.operator.endswith(("Date", "DateRange")):
+        return one
+    return replace(one, values=dates.written(one.values, timezone, now))
 
 
 def _tests(one: Filter) -> list[Test]:

@@ -8,6 +8,7 @@ from sqlglot.errors import SqlglotError
 
 from app.semantic.model.nouns import Fragment, Place
 
+MAX_SQL = 64 * 1024
 # `\{` is a brace, not a reference.
 _REFERENCE = re.compile(r"(?<!\\)\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)\s*\}")
 _BRACE = re.compile(r"\\([{}])")
@@ -75,6 +76,8 @@ def _only_projection(text: str, dialect: str) -> exp.Expr:
 
 
 def _statement(text: str, dialect: str) -> exp.Expr:
+    if len(text) > MAX_SQL:
+        raise NotSql(f"it has more than {MAX_SQL} characters")
     try:
         found = sqlglot.parse(text, dialect=dialect)
     except SqlglotError as error:

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.semantic.model import keys
 from app.semantic.model.groups import EVERYBODY, SCOPES
+from app.semantic.model.inherited import by_name
 from app.semantic.model.links import Links
 from app.semantic.model.nouns import Entry, Model, ModelErrors, Table, UserGroup
 from app.semantic.model.routes import paths
@@ -12,7 +13,14 @@ from app.semantic.model.tables import Tables, ids
 from app.semantic.model.texts import Faults, Said, read
 from app.semantic.model.views import Views, of_table
 
+MAX_MEMBERS = 10_000
+MAX_PARENTS = 20
+MANY_FAULTS = 500
+"""With so many nobody reads on."""
 _TOP = ("tables", "cubes", "views", "user_groups")
+
+
+_TOO_MANY = f"with it the model has more than {MAX_MEMBERS} tables, members, joins and roll-ups"
 
 
 def load(files: Mapping[str, str], dialects: Mapping[str, str] | None = None) -> Model:
@@ -61,13 +69,21 @@ def _tables(raws: list[Said], dialects: dict[str, str], faults: Faults) -> dict[
     make = Tables(faults, dialects)
     named = {str(raw.get("name")): raw for raw in raws}
     found: dict[str, Table] = {}
+    aliases: set[str] = set()
+    left = MAX_MEMBERS
     for raw in raws:
-        table = make.table(_extended(raw, named, faults))
-        aliases = {one.alias for one in found.values()}
+        whole = _extended(raw, named, faults)
+        left -= 1 + sum(len(one) for one in whole.values() if keys.MAPPINGS.fits(one))
+        if left < 0:
+            faults.add(raw.place, str(raw.get("name")), _TOO_MANY)
+        if left < 0 or len(faults.found) > MANY_FAULTS:
+            break
+        table = make.table(whole)
         if table is not None and (table.name in found or table.alias in aliases):
             faults.add(raw.place, table.name, "another table has this name")
         elif table is not None:
             found[table.name] = table
+            aliases.add(table.alias)
     return found
 
 
@@ -75,8 +91,11 @@ def _extended(raw: Said, named: Mapping[str, Said], faults: Faults) -> Said:
     """What a table says, over what those say that it extends."""
     whole, over, seen = raw, raw.get("extends"), {str(raw.get("name"))}
     while over is not None:
-        if over not in named or over in seen:
-            faults.add(raw.at("extends"), f"{raw.get('name')}.extends", f"cannot extend {over}")
+        if over not in named or over in seen or len(seen) > MAX_PARENTS:
+            words = f"cannot extend {over}"
+            if len(seen) > MAX_PARENTS:
+                words = f"it extends more than {MAX_PARENTS} tables, one over the other"
+            faults.add(raw.at("extends"), f"{raw.get('name')}.extends", words)
             break
         seen.add(over)
         whole = _over(whole, named[over])
@@ -88,27 +107,33 @@ def _over(said: Said, base: Said) -> Said:
     merged = Said(said.place)
     for one in (base, said):
         for key, value in one.items():
-            listed = keys.MAPPINGS.fits(value) and key in merged
-            merged[key] = _by_name(merged[key], value) if listed else value
+            if value is None:
+                # Nothing said: it must not do away with members, nor with their policies.
+                continue
+            listed = keys.MAPPINGS.fits(value) and keys.MAPPINGS.fits(merged.get(key))
+            merged[key] = by_name(merged[key], value) if listed else value
             merged.places[key] = one.at(key)
     if {"sql", "sql_table"} <= merged.keys():
-        merged.pop("sql" if "sql" not in said else "sql_table")
+        merged.pop("sql" if said.get("sql") is None else "sql_table")
     if not {"public", "shown"} & said.keys():
         for key in ("public", "shown"):
             merged.pop(key, None)
     return merged
 
 
-def _by_name(base: list[Said], over: list[Said]) -> list[Said]:
-    return list({str(one.get("name")): one for one in (*base, *over)}.values())
-
-
 def _views(
     raws: list[Said], tables: Mapping[str, Table], entries: dict[str, Entry], faults: Faults
 ) -> None:
     make = Views(tables, faults)
+    left = MAX_MEMBERS
     for raw in raws:
         view = make.view(raw)
+        if view is not None:
+            left -= 1 + len(view.measures) + len(view.dimensions) + len(view.segments)
+        if left < 0:
+            words = f"with it the views have more than {MAX_MEMBERS} members"
+            faults.add(raw.place, str(raw.get("name")), words)
+            break
         if view is not None and view.name in entries:
             faults.add(raw.place, view.name, "another table or view has this name")
         elif view is not None:

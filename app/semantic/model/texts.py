@@ -10,7 +10,12 @@ import yaml
 from app.semantic.model.nouns import ModelError, Place
 from app.semantic.model.templates import fill_in
 
-MAX_VALUES = 200_000
+MAX_VALUES = 100_000
+"""Of all files together, those that aliases repeat included."""
+MAX_DEPTH = 50
+MAX_FILE = 512 * 1024
+LOADERS: tuple[Any, ...] = (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader)
+"""libyaml's is ten times as fast. The other one reads a little more, and says better what is wrong."""
 _TEMPLATE = re.compile(r"\{\{|\{%")
 # What nearly all templates are; it needs no process.
 _PLAIN = re.compile(r"""\{\{\s*load_sql\(\s*["']([\w-]+)["']\s*\)\s*\}\}""")
@@ -49,16 +54,19 @@ def read(files: Mapping[str, str], faults: Faults) -> list[Said]:
     """The top mapping of each YAML file, in the order of their paths."""
     sqls = {PurePosixPath(path).stem: text for path, text in files.items() if path.endswith(".sql")}
     found = []
+    left = Left(MAX_VALUES)
     for path, text in _rendered(files, faults).items():
-        top = _read_one(path, text, sqls, faults)
+        top = _read_one(path, text, sqls, left, faults)
         if top is not None:
             found.append(top)
     return found
 
 
-def _read_one(path: str, text: str, sqls: Mapping[str, str], faults: Faults) -> Said | None:
+def _read_one(
+    path: str, text: str, sqls: Mapping[str, str], left: "Left", faults: Faults
+) -> Said | None:
     try:
-        value = _Values(path, sqls).of(yaml.compose(text, Loader=yaml.SafeLoader))
+        value = _Values(path, sqls, left).of(_composed(text, left))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -72,6 +80,51 @@ def _read_one(path: str, text: str, sqls: Mapping[str, str], faults: Faults) -> 
             Place(path, 1), "", "a file of a model begins with tables:, views: or user_groups:"
         )
     return None
+
+
+def _composed(text: str, left: "Left") -> yaml.Node | None:
+    if len(text) > MAX_FILE:
+        raise TooMuch(f"it has more than {MAX_FILE} characters")
+    first, other = LOADERS
+    try:
+        _weigh(text, left, first)
+        return yaml.compose(text, Loader=first)
+    except yaml.YAMLError:
+        _weigh(text, left, other)
+        return yaml.compose(text, Loader=other)
+
+
+def _weigh(text: str, left: "Left", loader: Any) -> None:
+    """TooMuch for a text that would be too long or too deep to compose, which cannot be stopped."""
+    depth = values = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+            continue
+        values += 1
+        # A mapping's keys are told as values are.
+        if values > 2 * left.values + 10:
+            raise left.none()
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        if depth > MAX_DEPTH:
+            raise TooMuch(f"it is nested more than {MAX_DEPTH} deep")
+
+
+class Left:
+    """How many values more a model may have."""
+
+    def __init__(self, values: int) -> None:
+        self.values = values
+
+    def take(self) -> None:
+        """One of them; TooMuch where there is none."""
+        self.values -= 1
+        if self.values < 0:
+            raise self.none()
+
+    def none(self) -> TooMuch:
+        """The fault."""
+        return TooMuch(f"with it the model has more than {MAX_VALUES} values")
 
 
 def _rendered(files: Mapping[str, str], faults: Faults) -> dict[str, str]:
@@ -94,17 +147,15 @@ def _rendered(files: Mapping[str, str], faults: Faults) -> dict[str, str]:
 class _Values:
     """Values of one file's nodes."""
 
-    def __init__(self, path: str, sqls: Mapping[str, str]) -> None:
+    def __init__(self, path: str, sqls: Mapping[str, str], left: Left) -> None:
         self._path = path
         self._sqls = sqls
-        self._left = MAX_VALUES
+        self._left = left
         self._scalars = yaml.SafeLoader("")
 
     def of(self, node: yaml.Node | None) -> Any:
         """The value of a node; a mapping is `Said`."""
-        self._left -= 1
-        if self._left < 0:
-            raise TooMuch(f"it has more than {MAX_VALUES} values")
+        self._left.take()
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node)
         if isinstance(node, yaml.SequenceNode):

@@ -16,7 +16,7 @@ from app.pipelines.schedule import fire_due
 from app.runs.claim import bury, stamp
 from tests.app.runs.conftest import Ledger
 
-ENDED, QUEUED = 20_000, 3_000
+ENDED, QUEUED = 8_000, 1_000
 HISTORY = f"""
 WITH made AS (
     INSERT INTO runs (project_id, kind, subject_id, status, schedule_id, fire_at, finished_at)

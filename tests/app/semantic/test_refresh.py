@@ -1,20 +1,25 @@
 """Refresh keys: when they change, what their SQL says, and what renewing means."""
 
+import asyncio
+
 import asyncpg
 import orjson
 import pytest
+from sqlalchemy import func, select
 from starlette.applications import Starlette
 
+from app.core import db
 from app.core.rules import SYSTEM, Subject
 from app.graphql.context import Context
 from app.graphql.execute import execute, subscribe
 from app.graphql.schema import build_schema
 from app.semantic.actions.models import push_model
 from app.semantic.asker import Asker
-from app.semantic.load import load
+from app.semantic.load import KEPT_S, load
 from app.semantic.loaded import current, forget_all
 from app.semantic.model import Caller, RefreshKey
-from app.semantic.refresh import _period
+from app.semantic.refresh import MOST_ROWS, _period
+from app.semantic.tables import semantic_queries
 from tests.app.semantic.conftest import Gate, hold
 from workers.semantic.lane import Lane
 
@@ -37,10 +42,16 @@ tables:
     refresh_key: {immutable: true}
     measures:
       - {name: count, type: count}
+  - name: long
+    sql: select * from events
+    refresh_key: {sql: "select n from generate_series(1, 3000000) as n;", every: 1 hour}
+    measures:
+      - {name: count, type: count}
   - name: held
     sql: "select 1 as id, HOLD::text as word"
     dimensions:
       - {name: word, sql: word, type: string}
+      - {name: at, sql: "now() - interval '5 s'", type: time}
 """
 EVENTS, FIXED = {"measures": ["events.count"]}, {"measures": ["fixed.count"]}
 SCHEMA = build_schema()
@@ -99,6 +110,14 @@ async def test_an_answer_is_renewed_when_its_keys_sql_says_so(who: Asker, gate: 
     assert await count(who, {**FIXED, "renewQuery": True}) == fixed
 
 
+async def test_of_a_keys_rows_only_so_many_are_read(who: Asker) -> None:
+    assert (await count(who, {"measures": ["long.count"]}))[0] != "0"
+    c = semantic_queries.c
+    async with db.reading() as connection:
+        read = await connection.scalar(select(c.rows).where(c.sql.contains("3000000")))
+    assert read == MOST_ROWS
+
+
 async def insert(connection: asyncpg.Connection, number: int) -> None:
     """One event more."""
     await connection.execute("INSERT INTO events VALUES ($1, 'late', now(), 1)", number)
@@ -136,6 +155,35 @@ async def test_a_long_query_is_followed_to_its_end(who: Asker, gate: Gate) -> No
     assert second.data["semanticQueryAnswered"]["isWaiting"] is False
     with pytest.raises(StopAsyncIteration):
         await anext(events)
+
+
+async def test_words_that_mean_another_time_each_second_are_waited_for(
+    who: Asker, gate: Gate
+) -> None:
+    await gate.close(90)
+    times = [{"dimension": "held.at", "dateRange": "last 30 seconds"}]
+    asked = {"dimensions": ["held.word"], "timeDimensions": times}
+    for _ in range(3):
+        assert await load(who, asked, None, KEPT_S + 0.2) is None
+    assert await moving() == 1
+    await gate.open(90)
+    found = None
+    while found is None:
+        found = await load(who, asked, None, 5)
+    assert await moving() == 1
+    # Who asks later asks of another time.
+    await asyncio.sleep(KEPT_S + 1)
+    while await load(who, asked, None, 5) is None:
+        pass
+    assert await moving() == 2
+
+
+async def moving() -> int:
+    """How many statements over a time were made of the held table."""
+    c = semantic_queries.c
+    async with db.reading() as connection:
+        named = c.sql.contains("held") & c.sql.contains("$2")
+        return int(await connection.scalar(select(func.count()).where(named)) or 0)
 
 
 async def test_an_unknown_data_source_is_named(app: Starlette) -> None:

@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -20,7 +21,7 @@ from app.access.identify import by_token
 from app.core import db
 from app.core.rules import Subject
 from app.graphql.context import Context
-from app.graphql.documents import prepare
+from app.graphql.documents import Document, prepare
 from app.graphql.execute import GraphQLSettings, Refused, Result, execute
 from tests.graphql.compiler.harness import CASES
 from tests.graphql.compiler.operations import Operation, Writer
@@ -51,13 +52,19 @@ def schema(app: Starlette) -> Schema:
     return found
 
 
+@lru_cache(maxsize=8)
+def prepared(schema: Schema, text: str) -> Document:
+    """The document as the server keeps it: for all callers."""
+    try:
+        return prepare(schema, text, COMPILED)
+    except Refused as refused:
+        raise AssertionError(f"{text}: {refused}") from refused
+
+
 async def ask(
     schema: Schema, operation: Operation, subject: Subject, settings: GraphQLSettings
 ) -> Result:
-    try:
-        document = prepare(schema, operation.text, settings)
-    except Refused as refused:
-        raise AssertionError(f"{operation.text}: {refused}") from refused
+    document = prepared(schema, operation.text)
     context = Context(subject=subject, request_id="test")
     return await execute(schema, document, operation.variables, None, context, settings=settings)
 

@@ -216,7 +216,7 @@ async def weather(cluster: Cluster, caller: HttpCaller, triggers: int, pause_s: 
 async def test_every_trigger_over_http_is_run_once_to_its_end(
     cluster: Cluster, caller: HttpCaller
 ) -> None:
-    await weather(cluster, caller, triggers=100, pause_s=0.15)
+    await weather(cluster, caller, triggers=60, pause_s=0.25)
 
 
 @pytest.mark.long

@@ -14,7 +14,7 @@ from tests.maria import PASSWORD, Maria, maria  # noqa: F401  (a fixture)
 from tests.workers.sync.rig import Line, Rig
 from workers.semantic.base import QueryError
 from workers.semantic.duck import LONGEST_LINE, DuckEngine, DuckProcess, DuckProcesses
-from workers.semantic.duck_child import S3, iceberg_folders
+from workers.semantic.duck_tables import S3, buckets
 
 SHOP = """
 CREATE TABLE sales (id int PRIMARY KEY, n bigint, amount numeric(10,2), city text, at timestamp, ok boolean);
@@ -44,10 +44,14 @@ async def here(host: str, port: int) -> str:
     return "127.0.0.1"
 
 
+async def own() -> list[str]:
+    """The job of rigs."""
+    return ["7"]
+
+
 def engine(processes: DuckProcesses, end: Line, address: Any = nowhere) -> DuckEngine:
-    return DuckEngine(
-        processes, f"place:{end['type']}", "destination", end["type"], end["config"], address
-    )
+    place, type_ = f"place:{end['type']}", end["type"]
+    return DuckEngine(processes, place, "destination", type_, end["config"], address, own)
 
 
 async def rows(of: DuckEngine, sql: str, *values: Any) -> list[list[Any]]:
@@ -113,13 +117,13 @@ async def test_a_statement_over_iceberg_in_s3_reads_nothing_else(
     assert "Could not connect" not in str(refused.value)
 
 
-def test_each_catalog_of_iceberg_has_its_folders(tmp_path: Path) -> None:
-    jdbc, local = {"catalog_type": "jdbc"}, str(tmp_path.resolve())
+def test_each_catalog_of_iceberg_has_its_buckets() -> None:
+    jdbc = {"catalog_type": "jdbc"}
     for path in ("lake", "s3-lake", ""):
-        assert iceberg_folders({**jdbc, "iceberg_s3_path": path}, tmp_path) == [local]
-    assert iceberg_folders({**jdbc, "iceberg_s3_path": "s3a://b"}, tmp_path) == [*S3]
+        assert buckets({**jdbc, "iceberg_s3_path": path}) == ()
+    assert buckets({**jdbc, "iceberg_s3_path": "s3a://b"}) == S3
     rest = {"catalog_type": "rest", "iceberg_s3_path": "name of a warehouse"}
-    assert iceberg_folders(rest, tmp_path) == [*S3, local]
+    assert buckets(rest) == S3
 
 
 async def test_a_query_that_takes_too_long_is_ended_and_the_process_goes_on(

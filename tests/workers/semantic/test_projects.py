@@ -1,0 +1,113 @@
+"""Two projects whose jobs write below one data root: neither's model reads what the other's wrote."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import pytest_asyncio
+from starlette.applications import Starlette
+
+from app.core.outgoing import Outgoing
+from tests.factories import rows
+from tests.workers.sync.rig import Line, Rig
+from workers.semantic.base import QueryError
+from workers.semantic.duck import DuckProcesses
+from workers.semantic.places import Places
+
+SHOP = "CREATE TABLE {0} (id int PRIMARY KEY, word text); INSERT INTO {0} VALUES (1, '{1}')"
+
+
+@pytest_asyncio.fixture
+async def places(app: Starlette, rig: Rig, tmp_path: Path) -> AsyncIterator[Places]:
+    limits = {"memory_mb": 200, "threads": 2, "data_root": str(rig.data_root)}
+    processes = DuckProcesses({**limits, "scratch": str(tmp_path / "scratch")})
+    made = Places(Outgoing(), "", processes, 2)
+    yield made
+    await made.close()
+
+
+class Project:
+    """A project with a job, whose destination is a data source of its model."""
+
+    def __init__(self, rig: Rig, places: Places, line: Line, ids: tuple[int, int]) -> None:
+        self._rig, self._places, self._line = rig, places, line
+        self._end, self.job = ids
+
+    @classmethod
+    async def make(cls, rig: Rig, places: Places, line: Line) -> "Project":
+        project = await rows.project()
+        end = await rows.sync_end("destination", project, config=line["config"], type=line["type"])
+        job = await rows.sync_job(project, destination_id=end)
+        return cls(rig, places, line, (end, job))
+
+    async def sync(self, table: str) -> None:
+        """Have the job write a table."""
+        job = {"id": self.job, "name": "job", "prefix": "job"}
+        told = await self._rig.sync(self._line, await self._rig.streams(table), job=job)
+        assert told.result, told.lines
+
+    async def asked(self, sql: str) -> Any:
+        """The rows of a statement on the destination."""
+        engine = await self._places.engine(f"destination:{self._end}:1")
+        return orjson.loads((await engine.run(sql, [], 30)).content)["rows"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "iceberg"])
+async def test_a_model_reads_only_what_jobs_of_its_project_wrote(
+    kind: str, rig: Rig, places: Places
+) -> None:
+    await rig.sql.execute(SHOP.format("mine", "seen") + ";" + SHOP.format("theirs", "secret"))
+    line = getattr(rig, kind)
+    one, other = [await Project.make(rig, places, line) for _ in range(2)]
+    await one.sync("mine")
+    await other.sync("theirs")
+    assert await one.asked("SELECT word FROM mine") == [["seen"]]
+    assert await other.asked("SELECT word FROM theirs") == [["secret"]]
+    (secret,) = (str(path) for path in rig.data_root.rglob("*.parquet") if "theirs" in str(path))
+    (seen,) = (str(path) for path in rig.data_root.rglob("*.parquet") if "mine" in str(path))
+    root = rig.data_root
+    steps = f"{seen.rpartition('/')[0]}/{'../' * 12}{secret.lstrip('/')}"
+    for path in (secret, f"{root}/**/*.parquet", steps, f"file://{secret}", secret.lstrip("/")):
+        with pytest.raises(QueryError, match="Permission"):
+            await one.asked(f"SELECT * FROM read_parquet('{path}') -- theirs mine")
+    for name in ("theirs", "job_db_public.theirs"):
+        with pytest.raises(QueryError, match="does not exist"):
+            await one.asked(f"SELECT * FROM {name}")
+    assert await one.asked(f"SELECT word FROM read_parquet('{seen}')") == [["seen"]]
+    # A table that comes later is read by the process that is open.
+    await rig.sql.execute(SHOP.format("later", "new"))
+    await one.sync("later")
+    assert await one.asked("SELECT mine.word, later.word FROM mine, later") == [["seen", "new"]]
+
+
+async def test_a_folder_of_another_project_is_not_to_be_had_by_settings(
+    rig: Rig, places: Places
+) -> None:
+    """Also who may change destinations reads no other project's tables through a model."""
+    await rig.sql.execute(SHOP.format("theirs", "secret"))
+    other = await Project.make(rig, places, rig.parquet)
+    await other.sync("theirs")
+    for path in (".", "lake", "lake/job_db_public/.."):
+        config = {"type": "PARQUET", "writer": {"local_path": path}}
+        one = await Project.make(rig, places, {"type": "parquet", "config": config})
+        with pytest.raises(QueryError, match="does not exist"):
+            await one.asked("SELECT * FROM job_db_public.theirs")
+        with pytest.raises(QueryError, match="Permission"):
+            await one.asked(
+                f"SELECT * FROM read_parquet('{rig.data_root}/lake/*/theirs/*.parquet')"
+            )
+
+
+async def test_a_table_that_another_project_has_taken_over_is_lost(
+    rig: Rig, places: Places
+) -> None:
+    await rig.sql.execute(SHOP.format("shared", "first"))
+    one, other = [await Project.make(rig, places, rig.parquet) for _ in range(2)]
+    await one.sync("shared")
+    assert await one.asked("SELECT word FROM shared") == [["first"]]
+    await other.sync("shared")
+    with pytest.raises(QueryError, match="does not exist"):
+        await one.asked("SELECT word FROM shared")
+    assert await other.asked("SELECT word FROM shared") == [["first"]]
