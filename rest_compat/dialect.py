@@ -33,6 +33,10 @@ class Sent:
     forget: Callable[[], Awaitable[None]] = _nothing
 
 
+NOWHERE: Mapping[str, Any] = {"type": "http", "path": "", "query_string": b"", "headers": []}
+"""The scope of a call that nobody sent."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One REST request: the path in decoded segments, parameters by name, a JSON object as body."""
@@ -46,7 +50,7 @@ class Call:
     body: Mapping[str, Any] = field(default_factory=dict)
     has_body: bool = False
     is_secure: bool = False
-    scope: Mapping[str, Any] = field(default_factory=dict)
+    scope: Mapping[str, Any] = field(default_factory=lambda: NOWHERE)
     address: str | None = None
     files: Mapping[str, "Sent"] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry import Schema
 
 from app.access.identify import address_of, is_present
-from app.core.csrf import csrf_refusal, own_origin
+from app.core.csrf import SAFE_METHODS, csrf_refusal, own_origin
 from app.core.errors import DomainError
 from app.graphql.context import STORED_MAX_PAGE, Context
 from app.graphql.errors import from_exception, retry_after
@@ -158,7 +158,9 @@ class Bound:
         routes = self.routes.get((template, call.method), [])
         if self.dialect.read is not None:
             among = routes or [r for r in self.dialect.routes if r.path == template]
-            known = await self.dialect.identify(call, among[0].credential, False)
+            # What is sent may be kept at once, which no right of yesterday is enough for.
+            sends = call.method not in SAFE_METHODS
+            known = await self.dialect.identify(call, among[0].credential, sends)
         if not routes:
             return self._without_route(template, call)
         refuse_nul(call)

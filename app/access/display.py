@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Text, func, select
 
 from app.access.tables import users
 
 
 def display_name(user: Any) -> ColumnElement[str]:
-    """First and last name, else the username."""
+    """First and last name, else the username: of an e-mail address what is before the @.
+
+    Names are told to strangers, addresses are not.
+    """
     return func.coalesce(
         func.nullif(func.btrim(func.concat_ws(" ", user.first_name, user.last_name)), ""),
-        user.username,
+        func.split_part(user.username, "@", 1, type_=Text()),
     )
 
 

@@ -54,7 +54,9 @@ class User(Node, Timestamped):
     email: str | None = column(t.users.c.email, "E-mail address; also good to log in with.")
     first_name: str | None = column(t.users.c.first_name, "First name.")
     last_name: str | None = column(t.users.c.last_name, "Last name.")
-    display_name: str = expression(display_name, "First and last name, else the username.")
+    display_name: str = expression(
+        display_name, "First and last name, else the username up to an @."
+    )
     is_owner: bool = column(t.users.c.is_owner, "Owns the installation: may do everything.")
     is_active: bool = column(t.users.c.is_active, "May log in.")
     memberships: list[LazyMembership] = many(

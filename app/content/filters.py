@@ -1,5 +1,6 @@
 """Filters and orderings of leads, groups, organisations and attachments."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from sqlalchemy import (
 from app.content import tables as t
 from app.content.kinds import LeadConfidentiality, LeadPriority, LeadSourceType, LeadStatus
 from app.content.rules import may_read_lead
+from app.core.errors import Invalid
+from app.graphql.compiler.standins import derive
 from app.graphql.filters import (
     UNSET,
     BooleanFilter,
@@ -35,7 +38,11 @@ from app.graphql.filters import (
     order_input,
 )
 
+LONGEST_SEARCH = 1000
+_MINUSES = re.compile(r"(^|\s)(-\s*){2,}")
 _ALL, _ANY, _NOT = "All of these.", "At least one of these.", "Not this."
+_NONE: ColumnElement[str] = literal_column("''", Text)
+"""No parameter: the index is of urls that are there."""
 SIMPLE: ColumnElement[str] = literal_column("'simple'::regconfig", Text)
 
 
@@ -48,9 +55,16 @@ def _holds(column: Any, value: str) -> ColumnElement[bool]:
 
 
 def _searched(value: str) -> ColumnElement[bool]:
-    query = func.websearch_to_tsquery(SIMPLE, _text(value))
+    query = func.websearch_to_tsquery(SIMPLE, _text(derive(_sought, value, like="")))
     found: ColumnElement[bool] = t.leads.c.searched.bool_op("@@")(query)
     return found
+
+
+def _sought(value: str) -> str:
+    """What PostgreSQL can take apart: it knows at most 32 minus signs in a row."""
+    if len(value) > LONGEST_SEARCH:
+        raise Invalid(f"Search for at most {LONGEST_SEARCH} characters.", path=("search",))
+    return _MINUSES.sub(" -", value)
 
 
 def _contains(value: str) -> ColumnElement[bool]:
@@ -112,7 +126,7 @@ def same_page(c: Any) -> tuple[Any, ColumnElement[bool]]:
     same = and_(
         other.c.project_id == c.project_id,
         other.c.url_key == c.url_key,
-        other.c.url_key != "",
+        other.c.url_key != _NONE,
         other.c.id != c.id,
         may_read_lead(other.c),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from app.access import identify
@@ -41,6 +41,8 @@ async def upload(request: Request) -> Response:
         staged = await stage(subject, request.stream())
     except DomainError as error:
         return _refused(error)
+    except ClientDisconnect:
+        return Response(status_code=400)
     return JSONResponse({"upload": staged.upload, "bytes": staged.bytes}, 201)
 
 

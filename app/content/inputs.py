@@ -11,6 +11,7 @@ from app.graphql.payloads import UserError
 from app.projects.inputs import ProjectBy
 
 _VERSION = "Refuse with CONFLICT where it has another version by now."
+_STAYS = "Its project, if that is told: INVALID where it belongs to another."
 _CLIENT_ID = "The caller's own key for it, at most 128 characters, unique; it comes back as it is."
 _BY_ID, _BY_NUMBER = "By global id.", "By the id that REST shows."
 
@@ -168,6 +169,7 @@ class LeadUpdateInput:
 
     by: LeadBy = strawberry.field(description="Which lead.")
     lead: LeadFields = strawberry.field(description="Its new attributes.")
+    project: ProjectBy | None = strawberry.field(default=None, description=_STAYS)
     expected_version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
@@ -244,6 +246,7 @@ class LeadGroupUpdateInput:
     lead_numbers: list[int] | None = strawberry.field(
         default=UNSET, description="Numbers of all leads in it, in place of those before."
     )
+    project: ProjectBy | None = strawberry.field(default=None, description=_STAYS)
     expected_version: int | None = strawberry.field(default=None, description=_VERSION)
 
 

@@ -180,7 +180,9 @@ class ContentMutation:
     async def lead_update(self, info: Info, input: LeadUpdateInput) -> LeadPayload:
         """Change a lead."""
         subject, wanted = info.context.subject, lead_key(input.by)
-        await leads.update_lead(subject, wanted, stored(input.lead), input.expected_version)
+        within = None if input.project is None else await project_row(info, input.project)
+        version = input.expected_version
+        await leads.update_lead(subject, wanted, stored(input.lead), version, within)
         return LeadPayload(lead=row("Lead", wanted))
 
     @mutation(LeadPayload, ContentError, "Delete a lead; its attachment stays.")
@@ -232,7 +234,9 @@ class ContentMutation:
         wanted = group_key(input.by)
         numbers = given(input, "lead_numbers").get("lead_numbers")
         subject, values = info.context.subject, given(input, "title")
-        await groups.update_group(subject, wanted, values, numbers, input.expected_version)
+        within = None if input.project is None else await project_row(info, input.project)
+        version = input.expected_version
+        await groups.update_group(subject, wanted, values, numbers, version, within)
         return LeadGroupPayload(lead_group=row("LeadGroup", wanted))
 
     @mutation(LeadGroupPayload, ContentError, "Delete a group of leads; they stay.")

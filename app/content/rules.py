@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, literal, or_, select
 
 from app.content.tables import leads
 from app.core.rules import VIEWER
@@ -34,12 +34,17 @@ def may_read_part(row: Any) -> ColumnElement[bool]:
 
 
 def may_read_attachment(row: Any) -> ColumnElement[bool]:
-    """Who sent it, and who may read a lead that has it; a public one everybody."""
+    """Who sent it, and who may read a lead that has it; a public one everybody.
+
+    That a user sent it is no reason for keys that do not have all rights of the user.
+    """
     lead = leads.alias()
     shown = exists(select(literal(1)).where(lead.c.attachment_id == row.id, may_read_lead(lead.c)))
-    return or_(VIEWER.is_owner, row.is_public, row.created_by == VIEWER.id, shown)
+    sent = and_(VIEWER.is_whole, row.created_by == VIEWER.id)
+    return or_(VIEWER.is_owner, row.is_public, sent, shown)
 
 
 def may_read_organization(_: Any) -> ColumnElement[bool]:
-    """Organisations are the same for everybody; the root field asks for a known caller."""
-    return true()
+    """Organisations are the same for every user; of keys and JWTs, for those that may read leads."""
+    reads = ("lead.read", "lead.read_unprotected")
+    return or_(VIEWER.is_whole, *(VIEWER.holds_somewhere(one) for one in reads))

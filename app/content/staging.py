@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 
 from app.core.errors import Invalid, TooLarge
-from app.core.files import Storage, StorageError
+from app.core.files import Storage, StorageError, sync_folder
 from app.core.rules import Subject
 from app.settings import get_settings
 
@@ -79,8 +80,8 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A staged file that has become an attachment's."""
+class Measured:
+    """What is known of a staged file."""
 
     bytes: int
     md5: str
@@ -100,8 +101,11 @@ def type_of(name: str) -> str:
 
 
 async def stage(subject: Subject, chunks: AsyncIterator[bytes]) -> Staged:
-    """Write what is sent to a file; TooLarge behind ISTHMUS_MAX_UPLOAD bytes, and nothing is kept."""
-    owner = subject.require_known()
+    """Write what is sent to a file; TooLarge behind ISTHMUS_MAX_UPLOAD bytes, and nothing is kept.
+
+    Who may write leads of some project may. Of a user's staged files the newest hundred stay.
+    """
+    owner = subject.require_somewhere("lead.write")
     folder = storage().root / "staged" / str(owner or 0)
     await asyncio.to_thread(_make_room, folder)
     upload, most, length = token_hex(16), get_settings().door.max_upload, 0
@@ -113,6 +117,7 @@ async def stage(subject: Subject, chunks: AsyncIterator[bytes]) -> Staged:
             if length > most:
                 raise TooLarge(f"A file may have at most {most} bytes.")
             await asyncio.to_thread(file.write, chunk)
+        await asyncio.to_thread(_sync, file)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -121,46 +126,69 @@ async def stage(subject: Subject, chunks: AsyncIterator[bytes]) -> Staged:
     return Staged(upload, length)
 
 
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def _make_room(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    oldest, kept = time.time() - LASTS_S, 0
-    for path in folder.iterdir():
+    oldest, ages = time.time() - LASTS_S, []
+    for path in folder.parent.glob("*/*"):  # also of those who never come again
         with suppress(FileNotFoundError):
-            if path.stat().st_mtime < oldest:
+            age = path.stat().st_mtime
+            if age < oldest:
                 path.unlink()
-            else:
-                kept += 1
-    if kept >= MOST_STAGED:
-        raise Invalid("Too many files wait to become attachments. Use or forget some first.")
+            elif path.parent == folder:
+                ages.append((age, path))
+    for _, path in sorted(ages, reverse=True)[MOST_STAGED - 1 :]:
+        path.unlink(missing_ok=True)
 
 
-async def keep(subject: Subject, upload: str, uuid: object) -> Kept:
+async def measured(subject: Subject, upload: str) -> Measured:
+    """Length and digest of a staged file of the caller; Invalid where there is none."""
+    return await asyncio.to_thread(_measure, _staged(subject, upload))
+
+
+async def keep(subject: Subject, upload: str, uuid: object) -> None:
     """Make a staged file of the caller the file of an attachment; Invalid where there is none."""
-    return await asyncio.to_thread(_keep, subject.user_id or 0, upload, str(uuid))
+    target = storage().path(f"attachments/{uuid}")
+    await asyncio.to_thread(_move, _staged(subject, upload), target)
 
 
 async def forget(subject: Subject, upload: str) -> None:
     """Remove a staged file of the caller; one that was kept, or is gone, is no error."""
-    path = storage().path(f"staged/{subject.user_id or 0}/{upload}")
-    await asyncio.to_thread(path.unlink, missing_ok=True)
+    await asyncio.to_thread(_staged(subject, upload).unlink, missing_ok=True)
 
 
-def _keep(owner: int, upload: str, uuid: str) -> Kept:
-    place = storage()
-    unknown = Invalid("There is no such upload. Send the file again.", path=("upload",))
+def _staged(subject: Subject, upload: str) -> Path:
     if not _TOKEN.fullmatch(upload):
-        raise unknown
-    source, target = place.path(f"staged/{owner}/{upload}"), place.path(f"attachments/{uuid}")
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        raise _unknown()
+    return storage().path(f"staged/{subject.user_id or 0}/{upload}")
+
+
+def _unknown() -> Invalid:
+    return Invalid("There is no such upload. Send the file again.", path=("upload",))
+
+
+def _measure(source: Path) -> Measured:
     try:
         with source.open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 raise Invalid("The submitted file is empty.", path=("file",))
             md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            return Measured(file.tell(), md5)
+    except FileNotFoundError:
+        raise _unknown() from None
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
         source.replace(target)
     except FileNotFoundError:
-        raise unknown from None
-    return Kept(target.stat().st_size, md5)
+        raise _unknown() from None
+    sync_folder(target.parent)
 
 
 async def drop(uuid: object) -> None:

@@ -49,9 +49,9 @@ SOURCE_TYPES = (
 SEARCHED = (
     "setweight(to_tsvector('simple', title), 'A') || "
     "setweight(to_tsvector('simple', source_raw || ' ' || url), 'B') || "
-    "setweight(to_tsvector('simple', left(text, 200000)), 'D')"
+    "setweight(to_tsvector('simple', left(text, 100000)), 'D')"
 )
-"""What full-text search looks through; the text of a lead as far as an index can hold it."""
+"""What full-text search looks through; of a text so much as fits into a tsvector, whatever its words."""
 
 
 def _words(column: str, words: tuple[str, ...]) -> CheckConstraint:
@@ -118,7 +118,10 @@ class Attachment(SQLModel, table=True):
     """A file that somebody sent. Its bytes lie in the storage, below `attachments/`."""
 
     __tablename__ = "attachments"
-    __table_args__ = (Index("ix_attachments_created_by", "created_by", text("id DESC")),)
+    __table_args__ = (
+        Index("ix_attachments_created_by", "created_by", text("id DESC")),
+        Index("ix_attachments_md5", "md5"),
+    )
 
     id: int | None = pk()
     uuid: UUID = _uuid()
@@ -180,7 +183,20 @@ class Lead(SQLModel, table=True):
         ),
         Index("ix_leads_url_key", "project_id", "url_key", postgresql_where=text("url_key <> ''")),
         Index("ix_leads_searched", "searched", postgresql_using="gin"),
-        Index("ix_leads_lead_group_id", "lead_group_id"),
+        Index(
+            "ix_leads_text_md5",
+            "project_id",
+            text("md5(text)"),
+            postgresql_where=text("source_type = 'text'"),
+        ),
+        Index(
+            "ix_leads_of_group",
+            "lead_group_id",
+            text("updated_at DESC"),
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("lead_group_id IS NOT NULL"),
+        ),
         Index("ix_leads_attachment_id", "attachment_id"),
         Index("ix_leads_source_id", "source_id"),
     )

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from sqlalchemy import ARRAY, BigInteger, Text, case, cast, func, literal_column, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 from strawberry.scalars import JSON
 
 from app.access.display import display_name_of
@@ -49,9 +48,8 @@ def _duplicate_count(c: Any) -> Any:
 
 def _duplicate_numbers(c: Any) -> Any:
     other, same = same_page(c)
-    numbers = func.array_agg(aggregate_order_by(other.c.id, other.c.id))
-    none = literal_column("'{}'::bigint[]", ARRAY(BigInteger))
-    return select(func.coalesce(numbers, none)).where(same).scalar_subquery()
+    numbers = select(other.c.id).where(same).order_by(other.c.id).limit(literal_column("100"))
+    return func.array(numbers.scalar_subquery(), type_=ARRAY(BigInteger))
 
 
 def _label(name: str, words: dict[str, str]) -> Any:
@@ -281,7 +279,8 @@ class Lead(Node, Timestamped):
         _duplicate_count, "How many other leads of the project are of the same page."
     )
     duplicate_numbers: list[int] = expression(
-        _duplicate_numbers, "Numbers of the other leads of the project that are of the same page."
+        _duplicate_numbers,
+        "Numbers of the other leads of the project that are of the same page; at most 100.",
     )
     client_id: str | None = column(t.leads.c.client_id, _CLIENT_ID)
     created_by: User | None = one("User", t.leads.c.created_by, _MADE_BY)

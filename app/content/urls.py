@@ -1,9 +1,13 @@
 """When two urls are the same page."""
 
 import re
+from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_LONGEST = 1000
+"""Bytes of a key as it is: PostgreSQL's indices hold no row of more than 2704."""
 _TRACKING = re.compile(r"(utm_[a-z]+|fbclid|gclid)(=|$)")
 
 
@@ -13,9 +17,13 @@ def normalised(url: str) -> str:
     Scheme, `www.`, the default port, letter case of the host, a slash at the end, the fragment and
     parameters of campaigns do not count; the order of the others does not either.
     """
-    text = url.strip()
+    key = _key(url.strip())
+    return key if len(key.encode()) <= _LONGEST else sha256(key.encode()).hexdigest()
+
+
+def _key(text: str) -> str:
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = urlsplit(text if _SCHEME.match(text) else f"http://{text}")
         host = _host(parts)
     except ValueError:
         return text.lower()

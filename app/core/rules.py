@@ -17,6 +17,8 @@ from sqlalchemy import (
     any_,
     bindparam,
     column,
+    func,
+    literal_column,
     or_,
     select,
     table,
@@ -63,6 +65,8 @@ class _Viewer:
     """The caller as bound parameters. One that nobody gives is null, which lets nothing be read."""
 
     id = bindparam("viewer_id", None, type_=BigInteger)
+    is_whole = bindparam("viewer_is_whole", None, type_=Boolean)
+    """Not by an API key with scopes or a project of its own, and not by a JWT of others."""
     is_owner = bindparam("viewer_is_owner", None, type_=Boolean)
     project = bindparam("viewer_project", None, type_=BigInteger)
 
@@ -76,6 +80,12 @@ class _Viewer:
         """The caller has `permission` in the project that the column names."""
         granted = bindparam(f"viewer_{permission.replace('.', '_')}", None, type_=ARRAY(BigInteger))
         return or_(_Viewer.is_owner, project_id == any_(granted))
+
+    @staticmethod
+    def holds_somewhere(permission: str) -> ColumnElement[bool]:
+        """The caller has `permission` in some project."""
+        granted = bindparam(f"viewer_{permission.replace('.', '_')}", None, type_=ARRAY(BigInteger))
+        return or_(_Viewer.is_owner, func.cardinality(granted) > literal_column("0"))
 
     @staticmethod
     def version() -> ColumnElement[int | None]:
@@ -133,6 +143,14 @@ class Subject:
         if not self.may(permission, project_id):
             raise Forbidden(f"You lack the permission {permission} in this project.")
 
+    def require_somewhere(self, permission: str) -> int | None:
+        """Raise unless the caller holds `permission` in some project; the caller's user id."""
+        user_id = self.require_known()
+        held = any(permission in those for those in self.grants.values())
+        if not (held or self.is_owner or self.kind == "system"):
+            raise Forbidden(f"You lack the permission {permission} in every project.")
+        return user_id
+
     def require_owner(self) -> None:
         """Raise unless the caller is an owner of the installation."""
         if not self.is_known:
@@ -167,6 +185,7 @@ class Subject:
             "viewer_id": self.user_id if self.user_id is not None else -1,
             "viewer_session_id": self.session_id if self.session_id is not None else -1,
             "viewer_is_owner": self.is_owner or self.kind == "system",
+            "viewer_is_whole": not self.is_limited,
             "viewer_project": self.project_id if self.project_id is not None else -1,
         }
         for permission in PERMISSIONS:

@@ -32,6 +32,8 @@ _SUGGESTION = re.compile(r"\s*Did you mean .*?\?", re.DOTALL)
 # 40P01 (gave way to another transaction): the same request can be sent again.
 _AWAY_SQLSTATES = ("08", "57P", "53300", "40001", "40P01")
 _CANCELLED_SQLSTATE = "57014"
+# Class 54 (program limit exceeded): a text too long for an index, an answer of a gigabyte.
+_LIMIT_SQLSTATES = "54"
 _AWAY = (
     OSError,
     asyncpg.InterfaceError,
@@ -62,7 +64,7 @@ class Refused(Exception):
 
 
 def code_of(error: BaseException) -> str:
-    """The code of any exception: a domain error's own, UNAVAILABLE, TIMEOUT or INTERNAL."""
+    """The code of any exception: a domain error's own, UNAVAILABLE, TIMEOUT, TOO_COMPLEX, INTERNAL."""
     if isinstance(error, DomainError):
         return error.code
     cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
@@ -70,6 +72,8 @@ def code_of(error: BaseException) -> str:
     if isinstance(sqlstate, str):
         if sqlstate == _CANCELLED_SQLSTATE:
             return TIMEOUT
+        if sqlstate.startswith(_LIMIT_SQLSTATES):
+            return TOO_COMPLEX
         return UNAVAILABLE if sqlstate.startswith(_AWAY_SQLSTATES) else INTERNAL
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
         return UNAVAILABLE
@@ -93,6 +97,10 @@ def from_exception(error: BaseException, request_id: str) -> FormattedError:
     if code == TIMEOUT:
         log.warning("graphql.timed_out", request_id=request_id)
         return timed_out()
+    if code == TOO_COMPLEX:
+        log.warning("graphql.too_much", request_id=request_id, error=str(error)[:200])
+        text = "This is more than the database can hold in one place. Send less, or ask for less."
+        return {"message": text, "extensions": {"code": code}}
     log.error("graphql.failed", request_id=request_id, exc_info=error)
     return {
         "message": f"Internal error. Report it with the request id {request_id}.",

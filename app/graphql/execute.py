@@ -206,7 +206,7 @@ async def _compiled(
     except TimeoutError:
         return Result(None, [timed_out()])
     except Exception as error:
-        if code_of(error) in (UNAVAILABLE, TIMEOUT):
+        if code_of(error) in (UNAVAILABLE, TIMEOUT, TOO_COMPLEX):
             return Result(None, [from_exception(error, context.request_id)])
         # Normal execution says which field is at fault, and answers the others.
         log.warning("graphql.not_compiled", request_id=context.request_id, exc_info=error)

@@ -11,7 +11,7 @@ from app.access.roles import set_role
 from app.access.tables import memberships, roles, users
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
-from app.core.errors import Invalid, NotFound
+from app.core.errors import Forbidden, Invalid, NotFound
 from app.core.ids import slug
 from app.core.rules import Subject
 from app.projects.organizations import write_organizations
@@ -91,7 +91,7 @@ async def create_membership(subject: Subject, project_id: int, user_id: int, rol
     """Make a user a member."""
     async with db.transaction(subject) as tx:
         await lock_project(tx, project_id, "member.write")
-        row = await _add(tx, project_id, user_id, role)
+        row = await add_member(tx, project_id, user_id, role)
         await tx.audit("membership.create", "Membership", row["id"], project_id=project_id)
     return int(row["id"])
 
@@ -104,7 +104,7 @@ async def create_memberships(
         raise Invalid("At most 100 members at once.", path=("members",))
     async with db.transaction(subject) as tx:
         await lock_project(tx, project_id, "member.write")
-        made = [int((await _add(tx, project_id, *one))["id"]) for one in members]
+        made = [int((await add_member(tx, project_id, *one))["id"]) for one in members]
         shown = f"{len(made)} members"
         await tx.audit("membership.create_many", "Membership", shown, project_id=project_id)
     return made
@@ -122,7 +122,8 @@ async def role_name(number: int) -> str:
     return found
 
 
-async def _add(tx: db.Tx, project_id: int, user_id: int, role: str) -> RowMapping:
+async def add_member(tx: db.Tx, project_id: int, user_id: int, role: str) -> RowMapping:
+    """Make a user a member, if the caller may give that role; the project is locked already."""
     await may_give(tx, project_id, role)
     if not await tx.one(select(users.c.id).where(users.c.id == user_id)):
         raise Invalid("There is no such user.", path=("userId",))
@@ -147,11 +148,15 @@ async def _add(tx: db.Tx, project_id: int, user_id: int, role: str) -> RowMappin
 
 
 async def update_membership(
-    subject: Subject, membership_id: int, role: str, expected_version: int | None
+    subject: Subject,
+    membership_id: int,
+    role: str,
+    expected_version: int | None,
+    within: int | None = None,
 ) -> int:
-    """Change a member's role."""
+    """Change a member's role; NotFound where it is no member of the project `within`."""
     async with db.transaction(subject) as tx:
-        row = await _member(tx, membership_id)
+        row = await _member(tx, membership_id, within)
         await may_give(tx, row["project_id"], role)
         role_row = await tx.one(select(roles).where(roles.c.name == role))
         if role_row is None:
@@ -169,10 +174,10 @@ async def update_membership(
     return membership_id
 
 
-async def delete_membership(subject: Subject, membership_id: int) -> int:
-    """Remove a member; members may remove themselves."""
+async def delete_membership(subject: Subject, membership_id: int, within: int | None = None) -> int:
+    """Remove a member; members may remove themselves. NotFound where it is none `within`."""
     async with db.transaction(subject) as tx:
-        row = await _member(tx, membership_id, or_self=True)
+        row = await _member(tx, membership_id, within, or_self=True)
         await _refuse_last_owner(tx, row)
         await delete_row(tx, memberships, membership_id)
         await tx.audit(
@@ -196,7 +201,9 @@ async def lock_project(tx: db.Tx, project_id: int, permission: str) -> RowMappin
     return row
 
 
-async def _member(tx: db.Tx, membership_id: int, *, or_self: bool = False) -> RowMapping:
+async def _member(
+    tx: db.Tx, membership_id: int, within: int | None, *, or_self: bool = False
+) -> RowMapping:
     tx.subject.require_known()
     wanted = memberships.c.id == membership_id
     # The project's row is locked first: two owners who remove each other wait in one line.
@@ -209,6 +216,8 @@ async def _member(tx: db.Tx, membership_id: int, *, or_self: bool = False) -> Ro
     row = await tx.one(select(memberships).where(wanted).with_for_update())
     if row is None or not tx.subject.may("project.read", row["project_id"]):
         raise NotFound("There is no such membership.")
+    if within not in (None, row["project_id"]):
+        raise NotFound("There is no such membership.")
     own = row["user_id"] == tx.subject.user_id and not tx.subject.is_limited
     if not (or_self and own):
         tx.subject.require("member.write", row["project_id"])
@@ -219,9 +228,12 @@ async def _member(tx: db.Tx, membership_id: int, *, or_self: bool = False) -> Ro
 
 
 async def may_give(tx: db.Tx, project_id: int, role: str) -> None:
-    """Only who may delete the project may make or unmake its owners."""
-    if role == "owner":
-        tx.subject.require("project.delete", project_id)
+    """Nobody makes or unmakes members who may more than oneself; Forbidden STRONGER_ROLE."""
+    row = await tx.one(select(roles.c.permissions).where(roles.c.name == role))
+    held = () if row is None else row["permissions"]
+    if not all(tx.subject.may(permission, project_id) for permission in held):
+        text = f"You cannot give or take the role {role}, whose members may do more than you."
+        raise Forbidden(text, reason="STRONGER_ROLE")
 
 
 async def _refuse_last_owner(tx: db.Tx, row: RowMapping) -> None:

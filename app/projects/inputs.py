@@ -21,6 +21,7 @@ from app.graphql.payloads import UserError
 from app.projects import tables as t
 
 _NUMBER = "By the id that REST shows."
+_WITHIN = "Number of its project; NOT_FOUND where it belongs to another."
 _START, _END = "When its work begins.", "When its work ends."
 _DATA = "Free content of its makers, at most 256 KiB."
 _ORGANIZATIONS = "Who has a part in it, in order; at most 100."
@@ -272,6 +273,7 @@ class ProjectJoinAnswerInput:
     """A wish, and what shall become of it."""
 
     number: int = strawberry.field(description="Number of the wish.")
+    project_number: int | None = strawberry.field(default=None, description=_WITHIN)
     accept: bool = strawberry.field(description="Make the user a member; else refuse it.")
     role: str = strawberry.field(default="editor", description="Name of the new member's role.")
     role_number: int | None = strawberry.field(
@@ -338,6 +340,7 @@ class MembershipUpdateInput:
         default=None, description="Name of the role, such as viewer; else `roleNumber` names it."
     )
     role_number: int | None = strawberry.field(default=None, description=_NUMBER)
+    project_number: int | None = strawberry.field(default=None, description=_WITHIN)
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse with CONFLICT where it has another version by now."
     )
@@ -351,3 +354,4 @@ class MembershipDeleteInput:
         default=None, description="The membership; else it is named by `number`."
     )
     number: int | None = strawberry.field(default=None, description=_NUMBER)
+    project_number: int | None = strawberry.field(default=None, description=_WITHIN)

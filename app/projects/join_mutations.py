@@ -54,5 +54,6 @@ class ProjectJoinMutation:
         role = input.role if input.accept else None
         if input.accept and input.role_number is not None:
             role = await actions.role_name(input.role_number)
-        answered = await joins.answer_wish(info.context.subject, input.number, role)
+        subject, within = info.context.subject, input.project_number
+        answered = await joins.answer_wish(subject, input.number, role, within)
         return ProjectJoinPayload(join_request=row("JoinRequest", answered))

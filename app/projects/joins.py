@@ -2,13 +2,12 @@
 
 from sqlalchemy import RowMapping, delete, func, select, update
 
-from app.access.roles import set_role
 from app.access.tables import memberships
 from app.core import db
 from app.core.changes import insert_row
 from app.core.errors import Forbidden, Invalid, NotFound
 from app.core.rules import Subject
-from app.projects.actions import MAX_MEMBERS, NO_PROJECT, lock_project, may_give
+from app.projects.actions import NO_PROJECT, add_member, lock_project
 from app.projects.tables import join_requests, projects
 
 REASON_LENGTH = 1000
@@ -59,19 +58,25 @@ async def take_back(subject: Subject, project_id: int) -> int:
     return int(row["id"])
 
 
-async def answer_wish(subject: Subject, number: int, role: str | None) -> int:
-    """Accept a wish with a role, or refuse it with None; Invalid ANSWERED where it is settled."""
+async def answer_wish(
+    subject: Subject, number: int, role: str | None, within: int | None = None
+) -> int:
+    """Accept a wish with a role, or refuse it with None; Invalid ANSWERED where it is settled.
+
+    NotFound where it is not to join the project `within`. Who has become a member meanwhile keeps
+    the role of that.
+    """
     async with db.transaction(subject) as tx:
-        row = await _wish(tx, number)
+        row = await _wish(tx, number, within)
         project_id = row["project_id"]
         await lock_project(tx, project_id, "member.write")
         if row["status"] != "pending":
             text = "This request has already been {}".format(row["status"])
             raise Invalid(text, "ANSWERED")
-        if role is not None:
-            await may_give(tx, project_id, role)
-            await _refuse_full(tx, project_id)
-            await set_role(tx, project_id, row["user_id"], role)
+        m = memberships.c
+        there = select(m.id).where(m.project_id == project_id, m.user_id == row["user_id"])
+        if role is not None and await tx.one(there) is None:
+            await add_member(tx, project_id, row["user_id"], role)
         await tx.execute(
             update(join_requests)
             .where(join_requests.c.id == number)
@@ -87,16 +92,11 @@ async def answer_wish(subject: Subject, number: int, role: str | None) -> int:
     return number
 
 
-async def _wish(tx: db.Tx, number: int) -> RowMapping:
+async def _wish(tx: db.Tx, number: int, within: int | None) -> RowMapping:
     tx.subject.require_known()
     row = await tx.one(select(join_requests).where(join_requests.c.id == number).with_for_update())
     if row is None or not tx.subject.may("project.read", row["project_id"]):
         raise NotFound("There is no such wish.")
+    if within not in (None, row["project_id"]):
+        raise NotFound("There is no such wish.")
     return row
-
-
-async def _refuse_full(tx: db.Tx, project_id: int) -> None:
-    members = select(func.count().label("n")).where(memberships.c.project_id == project_id)
-    present = await tx.one(members)
-    if present is not None and present["n"] >= MAX_MEMBERS:
-        raise Invalid(f"A project has at most {MAX_MEMBERS} members.")

@@ -153,7 +153,8 @@ class ProjectMutation:
         role = await _role(info, input.role, input.role_number)
         if role is None:
             raise Invalid("Name a role.", path=("role",))
-        await actions.update_membership(subject, wanted, role, input.expected_version)
+        version, within = input.expected_version, input.project_number
+        await actions.update_membership(subject, wanted, role, version, within)
         return MembershipPayload(membership=row("Membership", wanted))
 
     @mutation(ProjectDeletePayload, ProjectError, "End a membership.")
@@ -162,5 +163,5 @@ class ProjectMutation:
     ) -> ProjectDeletePayload:
         """Remove a member."""
         wanted = _key(input.id, input.number, "Membership", "membership")
-        await actions.delete_membership(info.context.subject, wanted)
+        await actions.delete_membership(info.context.subject, wanted, input.project_number)
         return ProjectDeletePayload(deleted_id=strawberry.ID(global_id("Membership", wanted)))

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, literal, not_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, literal, not_, or_, select
 
 from app.core.rules import VIEWER
 from app.projects.tables import projects
 
 
 def may_read_project(row: Any) -> ColumnElement[bool]:
-    """Its members; one that is not private every user."""
-    return or_(VIEWER.holds("project.read", row.id), not_(row.is_private))
+    """Its members; one that is not private every user, but not by keys and JWTs of other projects."""
+    return or_(VIEWER.holds("project.read", row.id), and_(VIEWER.is_whole, not_(row.is_private)))
 
 
 def may_read_organization(row: Any) -> ColumnElement[bool]:

@@ -86,9 +86,10 @@ def fault(fault: Fault, call: Call) -> Answer:
         return failed(400, 400, {n: list(v) for n, v in fault.fields.items()}, call)
     if fault.reason == "UNKNOWN_PATH":
         return failed(404, 404, _plain("Error 404, page not found"), call)
-    if fault.reason == "NO_PROJECT" and call.method == "POST" and "project" in call.body:
-        # What belongs to a project that is not there is refused like one of others.
+    if _is_denied(fault, call):
         return failed(403, 403, _plain(DENIED), call)
+    if fault.reason == "STRONGER_ROLE" and call.method != "DELETE":
+        return failed(400, 400, {"role": ["Invalid role"]}, call)
     status = STATUSES.get(fault.code, 500)
     if status == 500:
         opaque = {**_plain(UNEXPECTED), "internalNonFieldErrors": [f"Reference: {uuid4().hex}"]}
@@ -97,6 +98,16 @@ def fault(fault: Fault, call: Call) -> Answer:
     if fault.retry_after is None:
         return answer
     return replace(answer, headers={**answer.headers, "Retry-After": str(fault.retry_after)})
+
+
+def _is_denied(fault: Fault, call: Call) -> bool:
+    """What belongs to a project that is not there is refused like one of others.
+
+    Of several leads at once the graph says the same in codes of items.
+    """
+    names = {"project", "projects"} & set(call.body)
+    new = call.method == "POST" and bool(names) and fault.reason in ("NO_PROJECT", "NOT_FOUND")
+    return new or fault.reason == "NOT_ALLOWED"
 
 
 def _plain(message: str) -> dict[str, Any]:

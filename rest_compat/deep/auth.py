@@ -5,9 +5,11 @@ from typing import Any
 
 from app.access import identify
 from app.access.basic import by_basic
+from app.core.csrf import csrf_refusal
 from app.core.errors import Forbidden, Unauthenticated
 from app.core.rules import Subject
 from app.settings import get_settings
+from rest_compat.deep.given import members, text
 from rest_compat.dialect import Answer, Call, Credential
 
 SAFE = ("GET", "OPTIONS")
@@ -46,11 +48,20 @@ async def identify_caller(call: Call, credential: Credential, again: bool = Fals
     return subject
 
 
+def to_sign_in(call: Call) -> dict[str, Any]:
+    """Who signs in; no page of another site may have its visitors signed in as somebody else."""
+    allowed = get_settings().access.allowed_origins
+    reason = csrf_refusal(call.method, call.headers, allowed, call.base.lower())
+    if reason is not None:
+        raise Forbidden(reason, reason="FOREIGN_PAGE")
+    return credentials(call)
+
+
 def credentials(call: Call) -> dict[str, Any]:
     """Who signs in, by e-mail address or username."""
-    login = call.body.get("email") or call.body.get("username")
-    password = call.body.get("password")
-    return {"login": str(login or ""), "password": str(password or "")}
+    name = "email" if "email" in call.body else "username"
+    needed = {name: ("login", text(blank=False)), "password": ("password", text(blank=False))}
+    return members(call.body, needed, (name, "password"))
 
 
 def signed_in(data: Any, call: Call) -> Answer:
@@ -74,5 +85,7 @@ def token(data: Any, _: Call) -> dict[str, str]:
 def signed_out(_: Any, call: Call) -> Answer:
     """Good bye."""
     session, _csrf = cookie_names(call)
-    gone = f'{session}=""; Path=/; Max-Age=0; HttpOnly; SameSite=Lax'
+    # Browsers let nobody but the like of its setter clear a cookie with `__Secure-`.
+    secure = "; Secure" if is_https(call) else ""
+    gone = f'{session}=""; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}'
     return Answer(200, {"ok": True}, cookies=(gone,))

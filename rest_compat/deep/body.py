@@ -1,6 +1,7 @@
 """Bodies as DEEP takes them: JSON, forms, and files on their way to the storage."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from rest_compat.deep.answer import BadInput
 from rest_compat.deep.words import snaked
 from rest_compat.dialect import Sent
 
+_FOLDERS = re.compile(r".*[/\\]", re.DOTALL)
 MOST_FIELDS = 200
 OPEN_BODY = 4 * 1024 * 1024
 ROOM_OF_FORM = 1024 * 1024
@@ -104,7 +106,9 @@ def _as_list(value: Any) -> list[Any]:
 
 
 async def _multipart(request: Request, subject: Subject) -> Read:
-    limited = Request(request.scope, _Limited(request).receive)
+    # Who is not known has no file to send.
+    room = get_settings().door.max_upload + ROOM_OF_FORM if subject.is_known else ROOM_OF_FORM
+    limited = Request(request.scope, _Limited(request, room).receive)
     try:
         form = await limited.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=ROOM_OF_FORM)
     except (HTTPException, MultiPartException) as error:
@@ -130,8 +134,11 @@ class _closing:
 
 
 async def _staged(file: UploadFile, subject: Subject) -> Sent:
+    name = _FOLDERS.sub("", file.filename or "") or "file"
+    if "\x00" in name:
+        raise BodyRefused("BAD_USER_INPUT", "The file's name contains the character NUL.")
     staged = await stage(subject, _chunks(file))
-    return Sent(file.filename or "file", staged.upload, partial(forget, subject, staged.upload))
+    return Sent(name, staged.upload, partial(forget, subject, staged.upload))
 
 
 async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
@@ -142,9 +149,9 @@ async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
 class _Limited:
     """A request's body that ends with a refusal where it grows too long."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, room: int) -> None:
         self.receive_more = request.receive
-        self.room = get_settings().door.max_upload + ROOM_OF_FORM
+        self.room = room
 
     async def receive(self) -> Message:
         """The next message."""

@@ -76,7 +76,7 @@ def _filters(known: Mapping[str, Any]) -> tuple[Parameter, ...]:
 
 LEADS = _filters(leads.FILTERS)
 LEAD_LIST = (*LEADS, _ordering(leads.ORDER), *PAGE)
-GROUP_LIST = (*_filters(groups.GROUP_FILTERS), _ordering(groups.GROUP_ORDER), *_page(10, 100))
+GROUP_LIST = (*_filters(groups.GROUP_FILTERS), _ordering(groups.GROUP_ORDER), *_page(10, 15))
 ORGANIZATION_LIST = (
     *_filters(groups.ORGANIZATION_FILTERS),
     _ordering(NAMED_ORDER),
@@ -125,7 +125,7 @@ _FILE = {"type": "string", "format": "binary"}
 BODIES = {
     leads.new: Body({}, _members(leads.NEW), needed=_TITLE_AND_PROJECT),
     leads.new_in_many: Body({}, _members(leads.NEW), needed=_TITLE_AND_PROJECT),
-    leads.changes: Body({}, _members(leads.NEW)),
+    leads.changes: Body({}, _members(leads.CHANGED)),
     leads.wanted_by_body: Body({}, _sought()),
     leads.to_copy: Body(
         {}, {"leads": INTEGERS, "projects": INTEGERS}, needed=("leads", "projects")
@@ -166,6 +166,7 @@ BODIES = {
     projects.to_join: Body({}, {"reason": {"type": ["string", "null"], "maxLength": 1000}}),
     projects.accepted: Body({}, {"role": _ROLE}),
     auth.credentials: Body({}, _SIGN_IN, needed=("password",)),
+    auth.to_sign_in: Body({}, _SIGN_IN, needed=("password",)),
 }
 _PERMISSIONS = (
     "lead.read",

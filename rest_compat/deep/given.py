@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound
 from rest_compat.deep.answer import BadInput
 from rest_compat.deep.words import camel
 from rest_compat.described import FLAG, INTEGER, INTEGERS, takes
@@ -58,6 +58,12 @@ def text(*, blank: bool = True, most: int | None = None) -> Check:
     return check
 
 
+@takes({"type": ["string", "null"], "maxLength": 128})
+def client_key(value: Any) -> str | None:
+    """A caller's own key; null and an empty text are none."""
+    return text(most=128)(value) or None
+
+
 def choice(words: Mapping[Any, str]) -> Check:
     """One of a few words."""
     is_number = all(isinstance(word, int) for word in words)
@@ -88,12 +94,17 @@ def day(value: Any) -> str | None:
     """A day or null."""
     if value in (None, ""):
         return None
+    if not isinstance(value, str) or not is_day(value):
+        raise ValueError("Date has wrong format. Use one of these formats instead: YYYY-MM-DD.")
+    return value
+
+
+def is_day(value: str) -> bool:
+    """Whether a text is a day, YYYY-MM-DD: ISO 8601 has other forms, DEEP has not."""
     try:
-        return date.fromisoformat(value if isinstance(value, str) else "").isoformat()
+        return date.fromisoformat(value).isoformat() == value
     except ValueError:
-        raise ValueError(
-            "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."
-        ) from None
+        return False
 
 
 @takes(INTEGER)
@@ -172,6 +183,10 @@ def by(call: Call, name: str = "id") -> dict[str, int]:
 
 
 def version(call: Call) -> int | None:
-    """`If-Match: "3"`; None where it is absent."""
-    given = call.headers.get("if-match", "").strip().strip('"')
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
+    """`If-Match: "3"`; None where it is absent or `*`, Conflict for what no version can be."""
+    given = call.headers.get("if-match", "*").strip().strip('"')
+    if given == "*":
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
+        raise Conflict('It has another version. Send its versionId, such as `If-Match: "3"`.')
+    return int(given)

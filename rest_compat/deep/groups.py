@@ -24,14 +24,14 @@ GROUP = {
     "title": ("title", g.text(blank=False, most=255)),
     "project": ("project", g.key),
     "leads": ("leadNumbers", g.keys),
-    "client_id": ("clientId", g.text(most=128)),
+    "client_id": ("clientId", g.client_key),
 }
 
 
 def wanted_groups(call: Call) -> dict[str, Any]:
     """Which groups."""
     where, order = q.filters(call.query, GROUP_FILTERS), q.order(call.query, GROUP_ORDER, q.NEWEST)
-    return {"where": where, "order": order, **q.page(call, 10, 100)}
+    return {"where": where, "order": order, **q.page(call, 10, 15)}
 
 
 def new_group(call: Call) -> dict[str, Any]:
@@ -45,6 +45,8 @@ def group_changes(call: Call) -> dict[str, Any]:
     required = ("title", "project") if call.method == "PUT" else ()
     found = g.members(call.body, GROUP, required)
     kept = {n: v for n, v in found.items() if n in ("title", "leadNumbers")}
+    if "project" in found:
+        kept["project"] = {"number": found["project"]}
     return {"input": {"by": g.by(call), **kept, "expectedVersion": g.version(call)}}
 
 
@@ -59,7 +61,7 @@ def group(row: Any, call: Call) -> dict[str, Any]:
 
 def groups(data: Any, call: Call) -> dict[str, Any]:
     """A page of groups."""
-    return q.listed(data, call, group, 10, 100)
+    return q.listed(data, call, group, 10, 15)
 
 
 def one_group(data: Any, call: Call) -> dict[str, Any]:
@@ -88,7 +90,7 @@ ORGANIZATION = {
     "long_name": ("longName", g.text(most=512)),
     "url": ("url", g.text(most=512)),
     "organization_type": ("organizationTypeNumber", g.key_or_null),
-    "client_id": ("clientId", g.text(most=128)),
+    "client_id": ("clientId", g.client_key),
 }
 
 

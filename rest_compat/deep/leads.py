@@ -76,7 +76,6 @@ FILTERS: dict[str, Any] = {
     "exists": _exists,
     "classified_doc_id": q.nobody,
 }
-CLIENT_ID = {"type": ["string", "null"], "maxLength": 128}
 TRIGGER = {"emmKeyword": TEXT, "emmRiskFactor": TEXT, "count": g.NUMBER_OR_NULL}
 
 
@@ -123,10 +122,7 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "is_assessment_lead": ("isAssessmentLead", g.flag),
     "emm_triggers": ("emmTriggers", _triggers),
     "emm_entities": ("emmEntities", _entities),
-    "client_id": (
-        "clientId",
-        takes(CLIENT_ID)(lambda v: None if v is None else g.text(most=128)(v)),
-    ),
+    "client_id": ("clientId", g.client_key),
 }
 
 
@@ -136,6 +132,7 @@ def _project(value: Any) -> Any:
 
 
 NEW = {**MEMBERS, "project": ("project", _project)}
+CHANGED = {**MEMBERS, "project": ("project", g.key)}
 
 
 def _lead(found: dict[str, Any]) -> dict[str, Any]:
@@ -171,8 +168,10 @@ def new_in_many(call: Call) -> dict[str, Any]:
 def changes(call: Call) -> dict[str, Any]:
     """What is to change of a lead; a PUT needs what is required, and resets nothing."""
     required = ("title", "project") if call.method == "PUT" else ()
-    found = _lead(g.members(call.body, NEW, required))
-    return {"input": {"by": g.by(call), "lead": found, "expectedVersion": g.version(call)}}
+    found = g.members(call.body, CHANGED, required)
+    own = {"project": {"number": found["project"]}} if "project" in found else {}
+    version = g.version(call)
+    return {"input": {"by": g.by(call), **own, "lead": _lead(found), "expectedVersion": version}}
 
 
 def gone(call: Call) -> dict[str, Any]:
@@ -242,7 +241,8 @@ def file_of(row: Any, call: Call) -> Any:
     """An attachment beside a lead."""
     if row is None:
         return None
-    place = f"{call.base}/private-file/{row['uuid']}/{quote(row['title'], safe='')}"
+    name = quote(row["title"].replace("/", "_"), safe="")
+    place = f"{call.base}/private-file/{row['uuid']}/{name}"
     shown = {"id": row["id"], "title": row["title"], "file": place}
     return {**shown, "mimeType": row["mimeType"]}
 

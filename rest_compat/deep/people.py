@@ -286,7 +286,7 @@ def new_file(call: Call) -> dict[str, Any]:
     known = {
         "title": ("title", g.text(most=255)),
         "is_public": ("isPublic", g.flag),
-        "client_id": ("clientId", g.text(most=128)),
+        "client_id": ("clientId", g.client_key),
     }
     found = g.members(call.body, known)
     return {"input": {**found, "title": found.get("title") or sent.name, "upload": sent.upload}}

@@ -71,7 +71,7 @@ MEMBERS: dict[str, tuple[str, g.Check]] = {
     "end_date": ("endDate", g.day),
     "data": ("data", g.free),
     "organizations": ("organizations", _organizations),
-    "client_id": ("clientId", g.text(most=128)),
+    "client_id": ("clientId", g.client_key),
 }
 REFUSED: dict[str, tuple[str, g.Check]] = {
     "regions": ("regions", g.nothing("Regions are not kept here. Leave them out.")),
@@ -294,7 +294,7 @@ def made_members(data: Any, _: Call) -> Answer:
 def member_changes(call: Call) -> dict[str, Any]:
     """Another role of a member."""
     found = g.members(call.body, {"role": ("roleNumber", g.key)}, ("role",))
-    return {"input": {"number": g.number(call, "member"), **found}}
+    return {"input": {**_named_within(call, "member"), **found}}
 
 
 def changed_member(data: Any, _: Call) -> dict[str, Any]:
@@ -304,7 +304,12 @@ def changed_member(data: Any, _: Call) -> dict[str, Any]:
 
 def gone_member(call: Call) -> dict[str, Any]:
     """A member to remove."""
-    return {"input": {"number": g.number(call, "member")}}
+    return {"input": _named_within(call, "member")}
+
+
+def _named_within(call: Call, name: str) -> dict[str, int]:
+    """What the path names, in the project that it names."""
+    return {"number": g.number(call, name), "projectNumber": g.number(call)}
 
 
 def to_join(call: Call) -> dict[str, Any]:
@@ -373,12 +378,12 @@ def accepted(call: Call) -> dict[str, Any]:
     named = {"normal": {"role": "editor"}, "admin": {"role": "admin"}}.get(str(role))
     if named is None:
         named = g.members({"role": role}, {"role": ("roleNumber", g.key)})
-    return {"input": {"number": g.number(call, "request"), "accept": True, **named}}
+    return {"input": {**_named_within(call, "request"), "accept": True, **named}}
 
 
 def rejected(call: Call) -> dict[str, Any]:
     """A wish to refuse."""
-    return {"input": {"number": g.number(call, "request"), "accept": False}}
+    return {"input": {**_named_within(call, "request"), "accept": False}}
 
 
 def role(row: Any) -> dict[str, Any]:

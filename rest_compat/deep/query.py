@@ -1,17 +1,19 @@
 """What lists are asked with: pages, orderings, and filters in snake case."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from rest_compat.deep.answer import BadInput
+from rest_compat.deep.given import is_day
 from rest_compat.deep.words import camel
 from rest_compat.described import FLAG, TEXT, taken_by, takes
 from rest_compat.dialect import Call
 
 DEFAULT, MOST = 100, 10_000
 MOST_OFFSET = 10_000_000
+MOST_NUMBERS = 1000
 MOMENT = "A day, with or without its offset from UTC, or a whole date and time."
 BIG = 2**31
 IDS = {**TEXT, "examples": ["1,2", "3"], "description": "Ids, separated by commas."}
@@ -143,11 +145,17 @@ def numbers(field: str) -> Callable[[str], Any]:
     @takes(IDS)
     def make(text: str) -> Any:
         parts = [one.strip() for one in text.split(",") if one.strip()]
-        if not all(one.isascii() and one.isdigit() and int(one) < BIG for one in parts):
+        if len(parts) > MOST_NUMBERS:
+            raise ValueError(f"Enter at most {MOST_NUMBERS} numbers.")
+        if not all(_is_number(one) for one in parts):
             raise ValueError("Enter a whole number.")
-        return field, "in", [int(one) for one in parts][:1000]
+        return field, "in", [int(one) for one in parts]
 
     return make
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 11 and int(text) < BIG
 
 
 def number(field: str) -> Callable[[str], Any]:
@@ -155,7 +163,7 @@ def number(field: str) -> Callable[[str], Any]:
 
     @takes({**TEXT, "examples": ["1", "2"], "description": "An id."})
     def make(text: str) -> Any:
-        if not (text.isascii() and text.isdigit() and int(text) < BIG):
+        if not _is_number(text):
             raise ValueError("Enter a whole number.")
         return field, "", int(text)
 
@@ -183,7 +191,10 @@ def parts(field: str, member: str, make: Callable[[str], Any]) -> Callable[[str]
 @takes({**TEXT, "examples": ["flood,fire", "storm"], "description": "Separated by commas."})
 def texts(text: str) -> Any:
     """Texts with commas between them."""
-    return "", "in", [one.strip() for one in text.split(",") if one.strip()][:1000]
+    found = [one.strip() for one in text.split(",") if one.strip()]
+    if len(found) > MOST_NUMBERS:
+        raise ValueError(f"Enter at most {MOST_NUMBERS} of them.")
+    return "", "in", found
 
 
 def words(field: str, known: Mapping[Any, str]) -> Callable[[str], Any]:
@@ -225,10 +236,9 @@ def day(field: str, operator: str) -> Callable[[str], Any]:
 
     @takes({**TEXT, "format": "date", "examples": ["2026-05-01", "2025-01-02"]})
     def make(value: str) -> Any:
-        try:
-            return field, operator, date.fromisoformat(value).isoformat()
-        except ValueError:
-            raise ValueError("Enter a valid date.") from None
+        if not is_day(value):
+            raise ValueError("Enter a valid date.")
+        return field, operator, value
 
     return make
 
@@ -241,11 +251,11 @@ def moment(field: str, operator: str) -> Callable[[str], Any]:
         for form in ("%Y-%m-%d%z", "%Y-%m-%d"):
             try:
                 return field, operator, _utc(datetime.strptime(value, form))
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue
         try:
             return field, operator, _utc(datetime.fromisoformat(value))
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ValueError("Enter a valid date/time.") from None
 
     return make

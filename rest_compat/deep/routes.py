@@ -114,7 +114,7 @@ PEOPLE = (
     Route("DELETE", f"{V}/group-memberships/{{id}}/", "UserGroupMemberDelete", people.gone_member, leads.nothing),
 )
 ACCESS = (
-    Route("POST", f"{V}/login/", "SignIn", auth.credentials, auth.signed_in, "none"),
+    Route("POST", f"{V}/login/", "SignIn", auth.to_sign_in, auth.signed_in, "none"),
     Route("POST", f"{V}/logout/", "SignOut", people.nothing, auth.signed_out),
     Route("POST", f"{V}/token/", "SignIn", auth.credentials, auth.token, "none"),
 )

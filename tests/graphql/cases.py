@@ -1146,7 +1146,7 @@ async def _organization_create(_: World, __: str) -> Variables:
 
 @_mutation("attachmentCreate", "attachment { id }", "own")
 async def _attachment_create(world: World, caller: str) -> Variables:
-    subject = Subject(kind="session", user_id=world.users.get(caller, 0))
+    subject = Subject(kind="session", user_id=world.users.get(caller, 0), is_owner=True)
     sent = await stage(subject, _bytes())
     return {"upload": sent.upload, "title": "a.txt"}
 

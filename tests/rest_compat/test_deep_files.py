@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from app.content.staging import storage
 from app.settings import get_settings
+from tests.factories import rows
 from tests.rest_compat.deep_person import Person, V, person
 
 MOST = 64 * 1024
@@ -22,8 +23,10 @@ HEAD = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\
 
 @pytest_asyncio.fixture(scope="module")
 async def alice(client: httpx2.AsyncClient) -> Person:
-    """A user."""
-    return await person(client, "alice")
+    """A user who may write leads somewhere, and so send files."""
+    made = await person(client, "alice")
+    await rows.member(await rows.project(), made.user, "editor")
+    return made
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,8 @@ from rest_compat.openapi.observed import IMPOSSIBLE, Observed
 from rest_compat.openapi.seen import ANY, FreeObject, Seen
 
 DIALECTS = {dialect.name: dialect for dialect in _dialects(get_settings())}
+BROWSERS = {"origin", "sec-fetch-site"}
+"""Headers that browsers send by themselves, of the page that asks."""
 FREE = {
     "mage": {
         "api_key",
@@ -275,7 +277,7 @@ def test_what_is_told_of_requests_is_what_is_read(name: str) -> None:
     places: dict[tuple[str, str], list[Observed]] = defaultdict(list)
     for one in _observed(DIALECTS[name]):
         places[one.route.method, one.route.path].append(one)
-    free = FREE.get(name, {"authorization", "x-forwarded-proto"})
+    free = FREE.get(name, {"authorization", "x-forwarded-proto"}) | BROWSERS
     for place, same in places.items():
         asked, told = Asked(), Asked()
         bodies = [body for one in same for body in _bodies(one)]

@@ -2,8 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
-from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
 
 from app.access.tables import memberships, users
 from app.content.actions._shared import checked_text, checked_title
@@ -26,6 +37,9 @@ _NAMES = {"source_raw": "source", "website": "website", "url": "url", "text": "t
 LINKS = {"authors": (lead_authors, "organization_id"), "assignees": (lead_assignees, "user_id")}
 MAX_LINKS = 50
 MAX_FOUND = 1000
+LOCKS = 32
+_TEXT: ColumnElement[str] = literal_column("'text'")
+"""No parameter: an index is of these alone."""
 
 
 async def checked(
@@ -38,9 +52,9 @@ async def checked(
     for name, most in LENGTHS.items():
         if name in found:
             found[name] = checked_text(_NAMES[name], found[name] or "", most)
-    for name in ("emm_triggers", "emm_entities"):
+    for name, shown in (("emm_triggers", "emmTriggers"), ("emm_entities", "emmEntities")):
         if len(found.get(name) or ()) > MAX_FOUND:
-            raise Invalid(f"At most {MAX_FOUND} of them.", path=(name.replace("_t", "T"),))
+            raise Invalid(f"At most {MAX_FOUND} of them.", path=(shown,))
     if "url" in found:
         found["url_key"] = normalised(found["url"])
     if "source_raw" in found and "source_id" not in found:
@@ -73,7 +87,8 @@ async def refuse_duplicate(
     if same is None:
         return
     # Of two that come at the same moment the second must see the first.
-    place = f"lead {project['id']} {what} {key}"
+    # Few locks, since a thousand leads may be made at once.
+    place = f"lead {project['id']} {crc32(f'{what} {key}'.encode()) % LOCKS}"
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(place, 0))))
     other = select(leads.c.id).where(leads.c.project_id == project["id"], leads.c.id != own_id)
     if await tx.one(other.where(same).limit(1)):
@@ -94,7 +109,7 @@ async def _sameness(
         return (
             "text",
             text[:100],
-            (leads.c.source_type == "text") & (func.md5(leads.c.text) == digest),
+            (leads.c.source_type == _TEXT) & (func.md5(leads.c.text) == digest),
         )
     if kind in FILES and lead.get("attachment_id") is not None:
         sent = select(attachments.c.md5).where(attachments.c.id == lead["attachment_id"])

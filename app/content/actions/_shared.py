@@ -45,6 +45,12 @@ async def lock_row(tx: db.Tx, table: Table, row_id: int, what: str) -> RowMappin
     return row
 
 
+def refuse_move(project_id: int, wanted: int | None) -> None:
+    """Invalid where a row is wanted in another project than its own."""
+    if wanted not in (None, project_id):
+        raise Invalid("It stays in its project. Copy it to another one.", path=("project",))
+
+
 def checked_title(title: str | None) -> str:
     """A title of 1 to 255 characters."""
     text = (title or "").strip()

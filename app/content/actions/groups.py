@@ -10,13 +10,14 @@ from app.content.actions._shared import (
     checked_title,
     in_project,
     lock_row,
+    refuse_move,
     refuse_taken,
 )
 from app.content.rules import may_read_lead
 from app.content.tables import lead_groups, leads, organization_types, organizations
 from app.core import db
 from app.core.changes import delete_row, insert_row, update_row
-from app.core.errors import Forbidden, Invalid
+from app.core.errors import Invalid
 from app.core.rules import Subject
 
 MOST = 1000
@@ -44,10 +45,12 @@ async def update_group(
     values: Mapping[str, Any],
     lead_ids: Sequence[int] | None,
     expected_version: int | None,
+    within: int | None = None,
 ) -> int:
-    """Change a group's title or which leads are in it."""
+    """Change a group's title or which leads are in it; Invalid where it is not `within`."""
     async with db.transaction(subject) as tx:
         row = await lock_row(tx, lead_groups, group_id, "group")
+        refuse_move(row["project_id"], within)
         found = dict(values)
         if "title" in found:
             found["title"] = checked_title(found["title"])
@@ -90,10 +93,7 @@ async def _join(tx: db.Tx, group: RowMapping, lead_ids: Sequence[int]) -> None:
 
 async def create_organization(subject: Subject, values: Mapping[str, Any]) -> int:
     """Make an organisation; who may write leads somewhere may."""
-    subject.require_known()
-    writes = any("lead.write" in held for held in subject.grants.values())
-    if not (subject.is_owner or writes or subject.kind == "system"):
-        raise Forbidden("Only who may write leads of some project may make organisations.")
+    subject.require_somewhere("lead.write")
     found = {**values, "title": checked_title(values["title"])}
     for name in ("short_name", "long_name", "url"):
         if name in found:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import RowMapping, select
 
 from app.content.actions._fields import checked, links_of, refuse_duplicate, write_links
-from app.content.actions._shared import in_project, lock_row, refuse_taken
+from app.content.actions._shared import in_project, lock_row, refuse_move, refuse_taken
 from app.content.rules import may_read_lead
 from app.content.tables import lead_authors, leads
 from app.core import db
@@ -77,11 +77,16 @@ async def create_lead(subject: Subject, project_id: int, values: Mapping[str, An
 
 
 async def update_lead(
-    subject: Subject, lead_id: int, values: Mapping[str, Any], expected_version: int | None
+    subject: Subject,
+    lead_id: int,
+    values: Mapping[str, Any],
+    expected_version: int | None,
+    within: int | None = None,
 ) -> int:
-    """Change a lead."""
+    """Change a lead; Invalid where it is not of the project `within`."""
     async with db.transaction(subject) as tx:
         project_id = await _change(tx, lead_id, values, expected_version)
+        refuse_move(project_id, within)
         fields = sorted(values)
         await tx.audit("lead.update", "Lead", lead_id, project_id=project_id, fields=fields)
     return lead_id

@@ -20,7 +20,7 @@ from graphql.execution.values import VariableValues
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from strawberry import Schema
 
-from app.core.errors import DomainError
+from app.core.errors import DomainError, TooComplex
 from app.core.rules import VIEWER as CALLER
 from app.graphql.compiler.pages import Cursor, PageCheck
 from app.graphql.compiler.patches import Patch
@@ -48,6 +48,8 @@ MAX_SHAPE = 5000
 """Parts of a plan's key. A filter of as many conditions is refused, and its key need not be kept."""
 MAX_LIST = 1000
 MAX_OPERANDS = 5000
+LONGEST_ANSWER = 64 * 2**20
+"""Characters of one answer."""
 VIEWER = "viewer_"
 RARELY_FULL = 10
 """Lists that are bounded by nature hold a tenth of what they may, or less."""
@@ -103,7 +105,13 @@ class Plan:
 
 
 def check_size(text: str, context: Context) -> None:
-    """StepsAside for an answer of perhaps too many objects; normal execution counts them exactly."""
+    """StepsAside for an answer of perhaps too many objects; normal execution counts them exactly.
+
+    TooComplex for one that is too long: who shapes it again needs its memory many times over.
+    """
+    if len(text) > LONGEST_ANSWER:
+        size = LONGEST_ANSWER // 2**20
+        raise TooComplex(f"The answer would have more than {size} MiB. Ask for fewer rows.")
     most = context.max_objects - context.in_parts
     if len(text) > most * SMALLEST_OBJECT and text.count("{") > most:
         raise StepsAside("an answer that is perhaps too large")

@@ -104,6 +104,7 @@ def upgrade() -> None:
         ["created_by", sa.literal_column("id DESC")],
         unique=False,
     )
+    op.create_index("ix_attachments_md5", "attachments", ["md5"], unique=False)
     op.create_table(
         "organizations",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -331,7 +332,7 @@ def upgrade() -> None:
             "searched",
             postgresql.TSVECTOR(),
             sa.Computed(
-                "setweight(to_tsvector('simple', title), 'A') || setweight(to_tsvector('simple', source_raw || ' ' || url), 'B') || setweight(to_tsvector('simple', left(text, 200000)), 'D')",
+                "setweight(to_tsvector('simple', title), 'A') || setweight(to_tsvector('simple', source_raw || ' ' || url), 'B') || setweight(to_tsvector('simple', left(text, 100000)), 'D')",
                 persisted=True,
             ),
             nullable=True,
@@ -370,9 +371,27 @@ def upgrade() -> None:
         ],
         unique=False,
     )
-    op.create_index("ix_leads_lead_group_id", "leads", ["lead_group_id"], unique=False)
+    op.create_index(
+        "ix_leads_of_group",
+        "leads",
+        [
+            "lead_group_id",
+            sa.literal_column("updated_at DESC"),
+            sa.literal_column("created_at DESC"),
+            sa.literal_column("id DESC"),
+        ],
+        unique=False,
+        postgresql_where=sa.text("lead_group_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_leads_searched", "leads", ["searched"], unique=False, postgresql_using="gin"
+    )
+    op.create_index(
+        "ix_leads_text_md5",
+        "leads",
+        ["project_id", sa.literal_column("md5(text)")],
+        unique=False,
+        postgresql_where=sa.text("source_type = 'text'"),
     )
     op.create_index("ix_leads_source_id", "leads", ["source_id"], unique=False)
     op.create_index(
@@ -479,7 +498,7 @@ def upgrade() -> None:
     op.create_foreign_key(
         "projects_updated_by_fkey", "projects", "users", ["updated_by"], ["id"], ondelete="SET NULL"
     )
-    _move_with(f"{_MOVED_BY}, password_hash")
+    _move_with(f"{_MOVED_BY}, email, password_hash")
     for permission, names in GRANTS.items():
         op.execute(
             sa.text(
@@ -493,7 +512,7 @@ def upgrade() -> None:
 
 
 def _move_with(columns: str) -> None:
-    """Callers who came with a password are remembered as well, so it moves their version."""
+    """Callers who came with a name and a password are remembered: both move their version."""
     op.execute("DROP TRIGGER access_changed ON users")
     op.execute(
         f"CREATE TRIGGER access_changed BEFORE UPDATE OF {columns} ON users "

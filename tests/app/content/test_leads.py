@@ -143,7 +143,7 @@ async def test_a_file_is_staged_becomes_an_attachment_and_is_read(
       attachment { number md5 mimeType bytes path } errors { code path } } }"""
     refused = (await team.editor(create, u=sent.json()["upload"], t="x.exe")).only["errors"]
     assert refused == [{"code": "FILE_TYPE", "path": ["file"]}]
-    others = (await team.viewer(create, u=sent.json()["upload"], t="a.txt")).only["errors"]
+    others = (await team.owner(create, u=sent.json()["upload"], t="a.txt")).only["errors"]
     assert others == [{"code": "INVALID", "path": ["upload"]}]
     file = (await team.editor(create, u=sent.json()["upload"], t="a.txt")).only["attachment"]
     assert file["md5"] == "5eb63bbbe01eeed093cb22bb8f5acdc3" and file["bytes"] == "11"
