@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ class SessionServers:
     def __init__(self, servers: EmbeddedServers) -> None:
         self._servers = servers
         self.urls: Urls = servers.urls
+        self._installations = count()
+
+    def hints_apart(self) -> str:
+        """The URL of a Valkey database for one more installation: two on one take each other's hints.
+
+        There are sixteen; the first is that of tests in this process, the others come again.
+        """
+        return f"{self.urls.redis_url}?db={1 + next(self._installations) % 15}"
 
     def create_database(self, template: str | None = None) -> str:
         """Create a database of role isthmus, empty or a copy of a template; returns its URL.

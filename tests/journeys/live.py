@@ -91,7 +91,7 @@ def _environ(servers: SessionServers, database_url: str, ring: str) -> dict[str,
     return {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url,
-        "REDIS_URL": servers.urls.redis_url,
+        "REDIS_URL": servers.hints_apart(),
         "ISTHMUS_SECRET_KEYS": ring,
         "ISTHMUS_API_KEY": API_KEY,
         "ISTHMUS_ADMIN_PASSWORD": PASSWORD,
