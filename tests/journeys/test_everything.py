@@ -215,6 +215,7 @@ TITANIC = """Age,Fare,Parch,Pclass,SibSp,Survived,Name
 """
 
 
+@pytest.mark.long
 def test_a_fresh_project_runs_once_it_has_data(
     session_servers: SessionServers, tmp_path: Path
 ) -> None:

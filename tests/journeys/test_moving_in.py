@@ -129,6 +129,7 @@ def test_a_project_comes_in_runs_changes_and_goes_home(
     assert "canary-of-io-config" not in log and "canary-host" not in log
 
 
+@pytest.mark.long
 def test_a_worker_without_keys_starts_and_fails_runs_that_need_them(
     own_server: Live, graph: Graph
 ) -> None:
@@ -156,6 +157,7 @@ def test_a_worker_without_keys_starts_and_fails_runs_that_need_them(
         own_server.wait_until_ready()
 
 
+@pytest.mark.long
 def test_a_worker_installs_what_a_project_requires(
     own_server: Live, graph: Graph, tmp_path: Path
 ) -> None:

@@ -241,6 +241,7 @@ def own(session_servers: SessionServers, tmp_path: Path) -> Iterator[Live]:
         yield installation
 
 
+@pytest.mark.long
 def test_it_says_why_it_waits_and_survives_a_restart_of_the_server(own: Live) -> None:
     own.processes["worker"].terminate()
     own.processes["worker"].wait(30)
@@ -318,6 +319,7 @@ def test_a_terminal_has_a_last_line_and_control_c_can_leave_or_cancel_the_run(ma
     assert f"Run {number} of counting has been cancelled" in terminal.seen
 
 
+@pytest.mark.long
 def test_control_c_without_a_terminal_leaves_the_run_alone(made: Live) -> None:
     process = begin(made, "run", "counting")
     number = until(process, "tick 0")[0].split()[1]
@@ -332,6 +334,7 @@ def test_control_c_without_a_terminal_leaves_the_run_alone(made: Live) -> None:
         assert graph.ended(run_id)["status"] == "SUCCEEDED"
 
 
+@pytest.mark.long
 def test_the_key_of_a_running_dev_is_found_by_its_home() -> None:
     with open_folder() as folder, EmbeddedServers(folder / "home", durable=False) as servers:
         with socket.socket() as probe:

@@ -64,6 +64,7 @@ def test_copies_that_are_done_are_not_run_again(
     assert run["steps"]["load"]["attempt"] == 1
 
 
+@pytest.mark.long
 def test_a_poll_is_due_at_its_time_whoever_holds_the_run(
     short_lease: Live, graph: Graph, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def _waiting(row: Any) -> Any:
     return (row["metrics"] or {}).get("waiting")
 
 
+@pytest.mark.long
 def test_a_run_says_over_rest_what_it_waits_for(installation: Live, tmp_path: Path) -> None:
     with installation.client() as client:
         graph = Graph(client)

@@ -62,6 +62,7 @@ def test_a_rule_is_one_statement_for_every_caller() -> None:
         "viewer_session_id": -1,
         "viewer_project": -1,
         "viewer_is_owner": False,
+        "viewer_is_whole": True,
         **{f"viewer_{p.replace('.', '_')}": [] for p in PERMISSIONS},
     }
 

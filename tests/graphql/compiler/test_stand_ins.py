@@ -29,6 +29,10 @@ QUERY = """query Q($w: PipelineFilter, $o: [PipelineOrder!], $n: Int, $flag: Boo
 }"""
 
 
+fresh_operations = stored_operations.__wrapped__
+"""As `stored_operations`, and new each time: what one test has planned is not there for the next."""
+
+
 @pytest.fixture(scope="module")
 def schema() -> Schema:
     """The schema, without databases."""
@@ -36,7 +40,7 @@ def schema() -> Schema:
 
 
 def variables(schema: Schema, **given: Any) -> VariableValues:
-    operation = stored_operations(schema, QUERY, "test")["Q"]
+    operation = fresh_operations(schema, QUERY, "test")["Q"]
     found = get_variable_values(schema._schema, operation.variable_definitions, given)
     assert isinstance(found, VariableValues), found
     return found
@@ -44,7 +48,7 @@ def variables(schema: Schema, **given: Any) -> VariableValues:
 
 def texts(schema: Schema, *requests: dict[str, Any]) -> list[str]:
     """The statements of one operation for these variables."""
-    operation = stored_operations(schema, QUERY, "test")["Q"]
+    operation = fresh_operations(schema, QUERY, "test")["Q"]
     plans = Plans()
     document, name = operation.document, operation.name
     return [
@@ -108,7 +112,7 @@ def test_a_value_that_got_lost_on_its_way_shows(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_more_plans_are_kept_than_a_bound(schema: Schema) -> None:
-    operation = stored_operations(schema, QUERY, "test")["Q"]
+    operation = fresh_operations(schema, QUERY, "test")["Q"]
     plans = Plans()
     for count in range(1, 70):
         given = variables(schema, w={"or": [{"name": {"eq": "a"}}] * count})
@@ -123,7 +127,7 @@ def test_all_operations_together_keep_no_more_plans_than_a_bound(
     monkeypatch.setattr(cache, "MAX_ALL_PLANS", 3)
     kept = []
     for count in range(1, 6):
-        operation = stored_operations(schema, QUERY, "test")["Q"]
+        operation = fresh_operations(schema, QUERY, "test")["Q"]
         given = variables(schema, n=count)
         operation.plans.find(schema, operation.document, "Q", given, {})
         kept.append(operation.plans)
@@ -131,7 +135,7 @@ def test_all_operations_together_keep_no_more_plans_than_a_bound(
 
 
 def test_variables_without_end_are_no_key_of_a_plan(schema: Schema) -> None:
-    operation = stored_operations(schema, QUERY, "test")["Q"]
+    operation = fresh_operations(schema, QUERY, "test")["Q"]
     given = variables(schema, w={"or": [{"uuid": {}}] * 5000})
     with pytest.raises(StepsAside, match="too many parts"):
         operation.plans.find(schema, operation.document, "Q", given, {})
@@ -139,7 +143,7 @@ def test_variables_without_end_are_no_key_of_a_plan(schema: Schema) -> None:
 
 
 def test_what_cannot_be_compiled_keeps_nothing_of_its_requests(schema: Schema) -> None:
-    operation = stored_operations(schema, 'query Q { node(id: "x") { id } }', "test")["Q"]
+    operation = fresh_operations(schema, 'query Q { node(id: "x") { id } }', "test")["Q"]
     found = []
     for _ in range(3):
         with pytest.raises(StepsAside) as caught:
@@ -160,7 +164,7 @@ async def test_a_plan_is_made_once_and_beside_the_event_loop(
         return build(*arguments)
 
     monkeypatch.setattr(Plans, "_build", noted)
-    operation = stored_operations(schema, QUERY, "test")["Q"]
+    operation = fresh_operations(schema, QUERY, "test")["Q"]
     asked = (schema, operation.document, "Q", variables(schema), {})
     first, second = await asyncio.gather(*(operation.plans.ready(*asked) for _ in range(2)))
     assert first is second is await operation.plans.ready(*asked)

@@ -53,6 +53,7 @@ async def test_run_of_a_caller_killed_between_commit_and_hint_is_executed(cluste
     await cluster.status_is(run["id"], "succeeded", 15)
 
 
+@pytest.mark.long
 async def test_worker_waits_quietly_for_postgres_and_goes_on_by_itself(cluster: Cluster) -> None:
     worker = await cluster.ready_worker()
     interrupted = await cluster.submit("sleep", {"s": 2})

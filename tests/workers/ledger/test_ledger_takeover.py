@@ -127,6 +127,7 @@ async def test_worker_with_a_stuck_event_loop_kills_itself_before_its_lease_ends
     await cluster.status_is(run_id, "succeeded", 20)
 
 
+@pytest.mark.long
 async def test_run_that_kills_three_workers_is_not_given_to_a_fourth(cluster: Cluster) -> None:
     run_id = await cluster.submit("crash")
     cluster.environ["ISTHMUS_LEASE_S"] = "1"

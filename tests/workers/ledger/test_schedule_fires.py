@@ -184,6 +184,7 @@ async def test_trigger_that_cannot_be_fired_keeps_no_other_from_it(cluster: Clus
     assert len(await fires(cluster)) == 2
 
 
+@pytest.mark.long
 async def test_real_workers_fire_a_trigger_through_the_pipelines_own_verb(
     cluster: Cluster,
 ) -> None:

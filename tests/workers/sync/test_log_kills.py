@@ -154,6 +154,7 @@ class Kills:
         self.loaded = dict(self.writer.events)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("where", ["parquet", pytest.param("postgres", marks=pytest.mark.long)])
 async def test_a_few_kills(logged: Rig, where: str) -> None:
     kills = Kills(logged, where, seed=1)
