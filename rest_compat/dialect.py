@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -97,7 +98,7 @@ class Answer:
             return None
         return "text/plain; charset=utf-8" if isinstance(self.body, str) else "application/json"
 
-    @property
+    @cached_property
     def content(self) -> bytes:
         """The body's bytes."""
         if self.body is None:

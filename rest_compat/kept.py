@@ -74,15 +74,24 @@ class KeptAnswers:
         """Keep a response for a remembered caller as long as `holds` says so."""
         answer = Ready(response)
         size = answer.size + len(asked[2]) + len(asked[3])
-        if not subject.is_remembered or size > LONGEST or not holds():
+        if (
+            subject.kind not in ("session", "key")
+            or not subject.is_remembered
+            or size > LONGEST
+            or not holds()
+        ):
             return
         key = id(subject), asked
         self._drop(key)
         # With the caller itself, since another one could get its number.
         self._kept[key] = _Kept(subject, answer, holds, size)
         self._bytes += size
-        while len(self._kept) > self._most or self._bytes > self._most_bytes:
+        while len(self._kept) > self._most or self._bytes > self._most_bytes or self._has_old():
             self._drop(next(iter(self._kept)))
+
+    def _has_old(self) -> bool:
+        """Whether what was used longest ago holds no more: it would keep a model and its rows alive."""
+        return bool(self._kept) and not next(iter(self._kept.values())).holds()
 
     def _drop(self, key: tuple[int, Asked]) -> None:
         old = self._kept.pop(key, None)

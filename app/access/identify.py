@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from time import time
 from typing import Any
 
 import orjson
@@ -289,8 +290,17 @@ async def renewed(subject: Subject) -> Subject:
     elif subject.kind == "key":
         now = await _key_subject(await db.fetch_row(_KEY + _BY_ID, subject.key_id))
     else:
+        if subject.expires_at is not None and subject.expires_at <= time():
+            raise Unauthenticated("Expired token.", reason="expired_oauth_token")
         return subject
-    return replace(subject, is_owner=now.is_owner, is_limited=now.is_limited, grants=now.grants)
+    return replace(
+        subject,
+        username=now.username,
+        is_owner=now.is_owner,
+        is_limited=now.is_limited,
+        grants=now.grants,
+        groups=now.groups,
+    )
 
 
 async def is_present(subject: Subject) -> bool:

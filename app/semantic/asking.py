@@ -114,7 +114,7 @@ SELECT id, state, run, finished_at, error, result_key,
       AND ($3::float8 IS NULL OR finished_at >= now() - make_interval(secs => $3)))
   )) AS is_fresh,
   (state = 'failed' AND was_waited AND finished_at > now() - interval '{GAP_S} s') AS is_told,
-  CASE WHEN run = $4::int THEN NULL ELSE result END AS result
+  CASE WHEN state <> 'done' OR finished_at = $4::timestamptz THEN NULL ELSE result END AS result
 FROM semantic_queries WHERE key = $1"""
 
 _INSERT = text("""
@@ -229,9 +229,10 @@ async def _follow(
 
 
 async def _look(
-    statement: Statement, wanted: Wanted, known: int | None = None
+    statement: Statement, wanted: Wanted, whole: bool = False
 ) -> Mapping[str, Any] | None:
-    known = _kept.run(statement.key) if known is None else known
+    """The row of a statement; without the answer that is kept here, unless it is to be `whole`."""
+    known = None if whole else _kept.end(statement.key)
     return await db.fetch_row(_LOOK, statement.key, wanted.refresh_key, wanted.since_s, known)
 
 
@@ -287,7 +288,7 @@ async def _content(
     statement: Statement, found: Mapping[str, Any], wanted: Wanted | None = None
 ) -> Answer:
     """The answer of a row; where it is good for `wanted`, that is remembered for a moment."""
-    made = _kept.get(statement.key, found["run"]) or await _read_content(statement, found)
+    made = _kept.get(statement.key, found["finished_at"]) or await _read_content(statement, found)
     if wanted is not None:
         _kept.note_good(statement.key, wanted.refresh_key)
     return made
@@ -296,7 +297,7 @@ async def _content(
 async def _read_content(statement: Statement, found: Mapping[str, Any]) -> Answer:
     if found["result"] is None and found["result_key"] is None:
         # It was kept a moment ago.
-        fresh = await _look(statement, Wanted(""), known=0)
+        fresh = await _look(statement, Wanted(""), whole=True)
         found = found if fresh is None else fresh
     content = found["result"]
     if found["result_key"] is not None:
@@ -319,7 +320,10 @@ def _read(key: str) -> bytes | None:
 
 
 class _Kept:
-    """Answers that this process has read lately, the oldest first."""
+    """Answers that this process has read lately, the oldest first.
+
+    They are known by when their runs ended: a row that is deleted and comes back counts its runs anew.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
@@ -327,10 +331,10 @@ class _Kept:
         self._bytes = 0
         self._good: dict[str, tuple[str, float]] = {}
 
-    def run(self, key: str) -> int:
-        """The run whose answer is kept; 0 for none."""
+    def end(self, key: str) -> datetime | None:
+        """When the run ended whose answer is kept."""
         found = self._answers.get(key)
-        return 0 if found is None else found.run
+        return None if found is None else found.refreshed_at
 
     def good(self, key: str, refresh_key: str) -> Answer | None:
         """The answer that was good for this refresh key a moment ago."""
@@ -344,10 +348,10 @@ class _Kept:
         if key in self._answers:
             self._good[key] = refresh_key, time.monotonic() + GOOD_S
 
-    def get(self, key: str, run: int) -> Answer | None:
-        """The answer of that run."""
+    def get(self, key: str, end: datetime) -> Answer | None:
+        """The answer of the run that ended then."""
         found = self._answers.get(key)
-        if found is None or found.run != run:
+        if found is None or found.refreshed_at != end:
             return None
         self._answers.move_to_end(key)
         return found

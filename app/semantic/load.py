@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from app.semantic.asker import Asker
 from app.semantic.asking import WAITED_S, Answer, Held, Statement, Wanted, answer, together
 from app.semantic.compile import Asked, Compiled, Normal, QueryError
 from app.semantic.loaded import Loaded, is_current
+from app.semantic.model import Model
 from app.semantic.refresh import Key, Value, bounded, value_of
 from app.semantic.sources import DataSource, unknown
 from app.settings import get_settings
@@ -49,9 +51,9 @@ class Ready:
         return [one for one in (self.answer, self.total) if one is not None]
 
     @property
-    def runs(self) -> list[tuple[str, int]]:
-        """Which runs the answers are of."""
-        return [(one.key, one.run) for one in self.answers]
+    def runs(self) -> list[tuple[str, datetime]]:
+        """Which runs the answers are of, by their ends."""
+        return [(one.key, one.refreshed_at) for one in self.answers]
 
     @property
     def held(self) -> list[Held]:
@@ -61,8 +63,9 @@ class Ready:
 
 @dataclass
 class Question:
-    """What a request asks, compiled, and its answer by the runs that it is made of."""
+    """What a request asks of a model, compiled, and its answer by the runs that it is made of."""
 
+    model: Model
     asked: Asked
     compiled: list[Compiled]
     until: float
@@ -83,7 +86,9 @@ class Told:
         """Says whether who asks the same gets the same, without a look at anything."""
         held = [one for ready in self.ready for one in ready.held]
         keys_until = min((ready.refresh.until for ready in self.ready), default=0.0)
-        until, loaded = self.question.until, self.loaded
+        # Who waits for the same question may have put its end off.
+        until = min(self.question.until, time.monotonic() + KEPT_S)
+        loaded = self.loaded
         renews = any(ready.compiled.normal.renew for ready in self.ready)
 
         def holds() -> bool:
@@ -184,7 +189,11 @@ async def _waited(who: Asker, question: Question, wait_s: float) -> list[Ready] 
 
     Else words that mean another time by then, such as `last 30 seconds`, would be another query.
     """
-    ready = await _ready(who, question.compiled, wait_s)
+    try:
+        ready = await _ready(who, question.compiled, wait_s)
+    except Exception:
+        question.until = 0.0
+        raise
     if ready is None:
         question.until = time.monotonic() + WAITED_S
     elif question.until > time.monotonic() + KEPT_S:
@@ -250,7 +259,7 @@ def _result(who: Asker, asked: Asked, ready: Ready) -> Json:
     # Ranges that are the same moments have other words in another zone.
     words = tuple(compiler.extra_keys(asked, compiled.normal).items())
     names = tuple(column.keys for column in compiled.columns)
-    key = (answered.key, answered.run, compiled.normal.compact, names, words)
+    key = (answered.key, answered.refreshed_at, compiled.normal.compact, names, words)
     data = _shaped.get(key, lambda: told(answered.rows())["data"])
     return {**told([]), "data": data}
 
@@ -271,7 +280,7 @@ def _question(who: Asker, query: Any, is_multi: bool) -> "Question":
         asked, compiled = _compile(who, query, is_multi)
     except QueryError as error:
         raise Invalid(error.message, USER_ERROR if error.type else "INVALID") from error
-    made = _kept[key] = Question(asked, compiled, time.monotonic() + KEPT_S)
+    made = _kept[key] = Question(loaded.model, asked, compiled, time.monotonic() + KEPT_S)
     _kept.move_to_end(key)
     if len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)

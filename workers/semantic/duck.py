@@ -56,8 +56,8 @@ class DuckProcess:
     async def ask(self, query: Mapping[str, Any], address: Address) -> Result:
         """The answer to one query; cancelled, the statement is interrupted or its process killed."""
         self.place = str(query["place"])
-        await self._send({"query": query})
         try:
+            await self._send({"query": query})
             return await self._answer(address)
         except asyncio.CancelledError:
             await self._interrupt(address)
@@ -140,10 +140,11 @@ class DuckProcesses:
 
     async def _drop_idle(self) -> None:
         now = asyncio.get_running_loop().time()
-        for process in list(self._free):
-            if not process.lives or now - process.used > IDLE_S:
-                self._free.remove(process)
-                await process.end()
+        idle = [one for one in self._free if not one.lives or now - one.used > IDLE_S]
+        # At once, so that nobody takes one that is being ended.
+        self._free = [one for one in self._free if one not in idle]
+        for process in idle:
+            await process.end()
 
 
 async def no_jobs() -> list[str]:

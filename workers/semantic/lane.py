@@ -179,14 +179,17 @@ class Lane:
             self._grown.add(project_id)
 
     async def _trim(self) -> None:
-        """Delete what projects have kept too much of."""
-        while self._grown:
-            project_id, more = self._grown.pop(), True
-            while more:
-                limit = self._settings.query_kept_mb * 1024**2
-                keys, more = await work.trim(project_id, limit)
-                for key in keys:
-                    await asyncio.to_thread(self.remove, key)
+        """Delete some of what a project has kept too much of; what is left comes at the next turn."""
+        if not self._grown:
+            return
+        project_id = self._grown.pop()
+        keys, more = await work.trim(project_id, self._settings.query_kept_mb * 1024**2)
+        for key in keys:
+            await asyncio.to_thread(self.remove, key)
+        if more:
+            self._grown.add(project_id)
+        if self._grown:
+            self._wake.set()
 
     async def _end(self, write: Coroutine[Any, Any, object]) -> None:
         """Write an end; where the database is away the lease runs out, and it is run again."""

@@ -1,14 +1,19 @@
 """Callers are remembered between requests, and no right outlives its end by one request."""
 
 import asyncio
+from dataclasses import replace
+from time import time
 
 import httpx2
 import pytest
 from sqlalchemy import text
 
-from app.access.identify import by_token, is_present
+from app.access.identify import by_api_key, by_token, is_present, renewed
 from app.core import db
+from app.core.errors import Unauthenticated
 from app.core.ids import token_hash
+from app.core.rules import Subject
+from tests.factories import rows
 from tests.factories.team import Team, member
 from tests.graphql.caller import Caller
 
@@ -191,3 +196,17 @@ async def test_a_second_cookie_header_is_part_of_who_asks(
     assert both.json()["data"]["me"] is not None
     alone = await client.post("/v2/graphql", json=me, headers=[("Cookie", "theme=dark")])
     assert alone.json().get("data") is None or alone.json()["data"]["me"] is None
+
+
+async def test_a_subscriptions_caller_has_the_groups_of_now_and_a_token_an_end(team: Team) -> None:
+    user = await rows.user()
+    key = await rows.api_key(user)
+    first = await by_api_key(key.token)
+    async with db.engine().begin() as connection:
+        bound = text("UPDATE api_keys SET groups = ARRAY['reader'] WHERE id = :id")
+        await connection.execute(bound, {"id": key.id})
+    assert (first.groups, (await renewed(first)).groups) == (None, ("reader",))
+    jwt = Subject(kind="jwt", user_id=user, expires_at=time() + 60)
+    assert await renewed(jwt) is jwt
+    with pytest.raises(Unauthenticated, match="Expired"):
+        await renewed(replace(jwt, expires_at=time() - 1))

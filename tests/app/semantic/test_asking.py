@@ -5,7 +5,7 @@ import os
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.core import db
 from app.core.errors import RateLimited
@@ -229,3 +229,14 @@ async def test_files_that_no_row_names_are_removed(lane: Lane) -> None:
         os.utime(storage.path(key), (0, 0))
     await lane.forget()
     assert storage.path(kept).exists() and not storage.path(stray).parent.exists()
+
+
+async def test_a_statement_whose_row_was_deleted_has_no_old_answer(lane: Lane) -> None:
+    of = statement("SELECT clock_timestamp()::text AS now")
+    first = await asked(of)
+    async with db.engine().begin() as connection:
+        await connection.execute(delete(semantic_queries).where(semantic_queries.c.key == of.key))
+    asking._kept._good.clear()
+    second = await asked(of)
+    assert (first.run, second.run) == (1, 1)
+    assert second.rows() != first.rows() and second.refreshed_at > first.refreshed_at

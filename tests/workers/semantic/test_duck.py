@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from tests.maria import PASSWORD, Maria, maria  # noqa: F401  (a fixture)
 from tests.workers.sync.rig import Line, Rig
+from workers.semantic import duck
 from workers.semantic.base import QueryError
 from workers.semantic.duck import LONGEST_LINE, DuckEngine, DuckProcess, DuckProcesses
 from workers.semantic.duck_tables import S3, buckets
@@ -185,3 +186,17 @@ async def test_mysql_is_attached(
     refused = DuckEngine(processes, "place:other", "source", "mysql", end["config"], nowhere)
     with pytest.raises(QueryError, match="never called"):
         await rows(refused, "SELECT 1")
+
+
+async def test_idle_processes_are_ended_once_and_taken_by_nobody(
+    processes: DuckProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [await processes.take("a"), await processes.take("a")]
+    for one in both:
+        processes.give(one)
+    monkeypatch.setattr(duck, "IDLE_S", -1.0)
+    taken = await asyncio.gather(*(processes.take("a") for _ in range(2)))
+    assert not any(one.lives for one in both)
+    assert all(one.lives for one in taken) and taken[0] is not taken[1]
+    for one in taken:
+        processes.give(one)
