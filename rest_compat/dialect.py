@@ -8,9 +8,10 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
-from starlette.datastructures import URL, Headers, QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 
+from app.access.identify import address_of
 from app.core.rules import Subject
 from rest_compat.described import Described
 
@@ -34,8 +35,8 @@ class Sent:
     forget: Callable[[], Awaitable[None]] = _nothing
 
 
-NOWHERE: Mapping[str, Any] = {"type": "http", "path": "", "query_string": b"", "headers": []}
-"""The scope of a call that nobody sent."""
+NOWHERE = Request({"type": "http", "path": "", "query_string": b"", "headers": []})
+"""The request of a call that nobody sent."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +47,37 @@ class Call:
     segments: tuple[str, ...]
     query: QueryParams = field(default_factory=QueryParams)
     headers: Headers = field(default_factory=Headers)
-    cookies: Mapping[str, str] = field(default_factory=dict)
     path: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     has_body: bool = False
-    is_secure: bool = False
-    scope: Mapping[str, Any] = field(default_factory=lambda: NOWHERE)
-    address: str | None = None
     files: Mapping[str, "Sent"] = field(default_factory=dict)
+    request: Request = NOWHERE
+    """Read for the rest only where it is asked for: most calls never ask."""
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The caller's cookies."""
+        return self.request.cookies
+
+    @property
+    def address(self) -> str | None:
+        """The caller's network address."""
+        return address_of(self.request)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it came over TLS."""
+        return self.request.url.scheme == "https"
 
     @property
     def base(self) -> str:
         """Scheme and host that the caller addressed."""
-        url = URL(scope=dict(self.scope))
-        return f"{url.scheme}://{url.netloc}"
+        return f"{self.request.url.scheme}://{self.request.url.netloc}"
 
     @property
     def sent_path(self) -> str:
         """The path as it was sent."""
-        return quote(URL(scope=dict(self.scope)).path, safe="/:@!$&'()*+,;=~-._")
+        return quote(self.request.url.path, safe="/:@!$&'()*+,;=~-._")
 
 
 @dataclass(frozen=True)

@@ -114,11 +114,8 @@ class Bound:
             segments=segments,
             query=request.query_params if request.scope["query_string"] else NO_QUERY,
             headers=request.headers,
-            cookies=request.cookies,
             path=path,
-            is_secure=request.scope["scheme"] == "https",
-            scope=request.scope,
-            address=address_of(request),
+            request=request,
         )
         if (at_once := self.dialect.before(call)) is not None:
             return at_once
