@@ -14,6 +14,7 @@ from pyiceberg.exceptions import (
     ServerError,
     ServiceUnavailableError,
     UnauthorizedError,
+    ValidationError,
 )
 from sqlalchemy.exc import DBAPIError
 
@@ -61,6 +62,9 @@ def fault(error: Exception, door: Door) -> SyncError:
         return _sql_fault(error)
     if isinstance(error, OSError) and "AWS Error" in str(error):
         return s3.fault(error)
+    if isinstance(error, ValueError | ValidationError):
+        # What a file has, pydantic would tell: it may be another project's.
+        return SyncError("What the catalog names is no metadata of a table.")
     return SyncError(f"The Iceberg table cannot be used: {str(error)[:300]}")
 
 

@@ -105,7 +105,6 @@ class Opened:
         else:
             self._tables.open()
             self._reopen({})
-        self.is_open = True
 
     def fault(self, error: Exception) -> str:
         """What an error means to who asked; where the way out was closed, why."""
@@ -124,11 +123,9 @@ class Opened:
             return
         found = self._tables.named(sql, jobs)
         folders = {name: one.folder for name, one in found.items() if one.folder is not None}
-        gone = [name for name in self._folders if name[1] in sql and name not in folders]
-        if gone or not folders.items() <= self._folders.items():
+        if folders != self._folders:
             # What may be read is said once for each connection.
-            kept = {name: path for name, path in self._folders.items() if name not in gone}
-            self._reopen({**kept, **folders})
+            self._reopen(folders)
         for name, one in found.items():
             self._show(name, one)
         schemas = dict.fromkeys(["main", *(schema for schema, _ in self._views)])
@@ -156,7 +153,8 @@ class Opened:
         my.open()
         my.close()
         self.con.execute(f"USE {MYSQL}.{quote(my.text('database'))}")
-        self._confine()
+        self._confine(self.con)
+        self.is_open = True
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         limits = self._limits
@@ -167,16 +165,24 @@ class Opened:
     def _reopen(self, folders: dict[Name, str]) -> None:
         """Begin anew with these tables' folders, and no other file of the machine."""
         assert self._tables is not None
+        # Where this fails half way, nothing may be asked of what there is.
+        self.is_open = False
         self.con.close()
-        self.con, self._views, self._folders = self._connected(), {}, folders
-        self._tables.prepare(self.con)
-        self._confine(*self._tables.reach, *folders.values())
+        con, self._views, self._folders = self._connected(), {}, folders
+        try:
+            self._tables.prepare(con)
+            self._confine(con, *self._tables.reach, *folders.values())
+        except Exception:
+            con.close()
+            raise
+        self.con, self.is_open = con, True
 
-    def _confine(self, *folders: str) -> None:
+    @staticmethod
+    def _confine(con: duckdb.DuckDBPyConnection, *folders: str) -> None:
         """Let no statement read files elsewhere; nothing can undo it."""
         listed = ", ".join(literal(folder) for folder in folders)
-        self.con.execute(f"SET allowed_directories = [{listed}]")
-        self.con.execute("SET enable_external_access = false")
+        con.execute(f"SET allowed_directories = [{listed}]")
+        con.execute("SET enable_external_access = false")
 
     def _show(self, name: Name, found: Found) -> None:
         if found.storage is not None:

@@ -82,8 +82,8 @@ class ParquetTables:
     def named(self, sql: str, jobs: Collection[str]) -> dict[Name, Found]:
         """Tables by database and name."""
         found: dict[Name, Found] = {}
-        for schema, name in self._names():
-            if name in sql and len(found) < MOST_TABLES:
+        for schema, name in self._names(sql):
+            if len(found) < MOST_TABLES:
                 store, root = self._store(schema, name)
                 text = store.read(MANIFEST)
                 manifest = {"files": []} if text is None else json.loads(text)
@@ -99,10 +99,11 @@ class ParquetTables:
         if self.door is not None:
             self.door.close()
 
-    def _names(self) -> Iterator[Name]:
+    def _names(self, sql: str) -> Iterator[Name]:
         if self.door is None:
-            for path in self._base().glob(f"*/*/{MANIFEST}"):
-                yield path.parent.parent.name, path.parent.name
+            for path in self._base().glob("*/*"):
+                if path.name in sql and (path / MANIFEST).exists():
+                    yield path.parent.name, path.name
             return
         from pyarrow.fs import FileSelector
 
@@ -110,7 +111,7 @@ class ParquetTables:
         selector = FileSelector(key, recursive=True, allow_not_found=True)
         for info in self._s3().files().get_file_info(selector):
             parts = info.path.removeprefix(f"{key}/").split("/")
-            if parts[-1] == MANIFEST and len(parts) == 3:
+            if parts[-1] == MANIFEST and len(parts) == 3 and parts[1] in sql:
                 yield parts[0], parts[1]
 
     def _store(self, schema: str, name: str) -> tuple[Store, str]:

@@ -1,9 +1,11 @@
 """Two projects whose jobs write below one data root: neither's model reads what the other's wrote."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 import pytest
 import pytest_asyncio
@@ -14,6 +16,7 @@ from tests.factories import rows
 from tests.workers.sync.rig import Line, Rig
 from workers.semantic.base import QueryError
 from workers.semantic.duck import DuckProcesses
+from workers.semantic.duck_child import Opened
 from workers.semantic.places import Places
 
 SHOP = "CREATE TABLE {0} (id int PRIMARY KEY, word text); INSERT INTO {0} VALUES (1, '{1}')"
@@ -108,6 +111,43 @@ async def test_a_table_that_another_project_has_taken_over_is_lost(
     await one.sync("shared")
     assert await one.asked("SELECT word FROM shared") == [["first"]]
     await other.sync("shared")
+    # Nor are its files read by a statement that does not name it.
+    with pytest.raises(QueryError, match="Permission"):
+        hidden = f"'{rig.data_root}/lake/*/sha' || 'red/*.parquet'"
+        await one.asked(f"SELECT word FROM read_parquet({hidden})")
     with pytest.raises(QueryError, match="does not exist"):
         await one.asked("SELECT word FROM shared")
     assert await other.asked("SELECT word FROM shared") == [["first"]]
+
+
+async def test_an_error_tells_nothing_of_a_file_that_a_catalog_names(
+    rig: Rig, places: Places
+) -> None:
+    await rig.sql.execute(SHOP.format("theirs", "secret") + ";" + SHOP.format("mine", "seen"))
+    other = await Project.make(rig, places, rig.parquet)
+    await other.sync("theirs")
+    one = await Project.make(rig, places, rig.iceberg)
+    await one.sync("mine")
+    manifest = f"file://{rig.folder('theirs')}/_manifest.json"
+    with sqlite3.connect(rig.data_root / "catalog.db") as catalog:
+        catalog.execute("UPDATE iceberg_tables SET metadata_location = ?", (manifest,))
+    with pytest.raises(QueryError) as told:
+        await one.asked("SELECT * FROM mine")
+    assert str(told.value) == "What the catalog names is no metadata of a table."
+
+
+def test_nothing_is_asked_of_what_could_not_be_confined(tmp_path: Path) -> None:
+    class Limited:
+        limits = {"memory_mb": 100, "threads": 1, "data_root": str(tmp_path)}
+
+        def address(self, host: str, port: int) -> str:
+            return host
+
+    config = {"local_path": "lake"}
+    opened = Opened(Limited(), tmp_path, {"place": "x", "type": "parquet", "config": config})
+    opened.open()
+    with pytest.raises(UnicodeEncodeError):
+        opened._reopen({("schema", "name"): "no text: \ud800"})
+    assert not opened.is_open
+    with pytest.raises(duckdb.ConnectionException):
+        opened.con.execute("SELECT 1")
