@@ -85,8 +85,8 @@ def _sql(session: Session, writer: Config, door: Door) -> Catalog:
 
     url, options = _database(session, writer)
     name = str(writer.get("catalog_name") or DEFAULT_NAME)
-    warehouse = _warehouse(session, writer)
-    properties = {**_files(session, writer, door), "uri": url, "warehouse": warehouse}
+    files = _files(session, writer, door)
+    properties = {**files, "uri": url, "warehouse": warehouse(session, writer)}
 
     class Connected(SqlCatalog):
         """With options that no URL can carry."""
@@ -183,7 +183,8 @@ def _files(session: Session, writer: Config, door: Door) -> dict[str, str]:
     return {name: value for name, value in properties.items() if value}
 
 
-def _warehouse(session: Session, writer: Config) -> str:
+def warehouse(session: Session, writer: Config) -> str:
+    """Where the settings have tables lie, unless the catalog says otherwise: s3:// or file://."""
     path = str(writer.get("iceberg_s3_path") or "")
     if path.startswith(("s3://", "s3a://")):
         return path.rstrip("/")
