@@ -216,6 +216,11 @@ class IcebergDestination:
             target.io.storage().attach(self.session.duck)
         else:
             inside(self.session.data_root, target.location)
+            if not target.location.removeprefix("file://").startswith("/"):
+                raise SyncError(
+                    f"The catalog names {target.location} as the table's place: give the namespace "
+                    "a location that begins with s3:// or file:///, or none."
+                )
         return target
 
     def _writer(self, target: Target) -> Writer:

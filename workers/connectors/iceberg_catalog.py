@@ -1,6 +1,7 @@
 """Catalogs of Iceberg: SQL (`jdbc`) and REST, from a destination's settings."""
 
 import ssl
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -14,7 +15,9 @@ from pyiceberg.exceptions import (
     ServerError,
     ServiceUnavailableError,
     UnauthorizedError,
+    ValidationError,
 )
+from pyiceberg.typedef import EMPTY_DICT
 from sqlalchemy.exc import DBAPIError
 
 from workers.connectors import s3
@@ -61,6 +64,9 @@ def fault(error: Exception, door: Door) -> SyncError:
         return _sql_fault(error)
     if isinstance(error, OSError) and "AWS Error" in str(error):
         return s3.fault(error)
+    if isinstance(error, ValueError | ValidationError):
+        # What a file has, pydantic would tell: it may be another project's.
+        return SyncError("What the catalog names is no metadata of a table.")
     return SyncError(f"The Iceberg table cannot be used: {str(error)[:300]}")
 
 
@@ -81,8 +87,8 @@ def _sql(session: Session, writer: Config, door: Door) -> Catalog:
 
     url, options = _database(session, writer)
     name = str(writer.get("catalog_name") or DEFAULT_NAME)
-    warehouse = _warehouse(session, writer)
-    properties = {**_files(session, writer, door), "uri": url, "warehouse": warehouse}
+    files = _files(session, writer, door)
+    properties = {**files, "uri": url, "warehouse": warehouse(session, writer)}
 
     class Connected(SqlCatalog):
         """With options that no URL can carry."""
@@ -93,6 +99,9 @@ def _sql(session: Session, writer: Config, door: Door) -> Catalog:
                 given.update(options)
 
             super()._init_catalog()
+
+        def _load_file_io(self, properties: Any = EMPTY_DICT, location: str | None = None) -> Any:
+            return super()._load_file_io({**properties, **_bounds(files)}, location)
 
     return Connected(name, **properties)
 
@@ -147,8 +156,9 @@ def _rest(session: Session, writer: Config, door: Door) -> Catalog:
         raise SyncError("The URL of the REST catalog must begin with http:// or https://.")
     if writer.get("rest_signing_v_4") or writer.get("rest_auth_type") == "sigv4":
         raise SyncError("Requests signed by Signature V4 are not supported: use OAuth2 or a token.")
+    files = _files(session, writer, door)
     properties = {
-        **_files(session, writer, door),
+        **files,
         "uri": url,
         "warehouse": str(writer.get("iceberg_s3_path") or ""),
         "token": str(writer.get("token") or ""),
@@ -157,9 +167,16 @@ def _rest(session: Session, writer: Config, door: Door) -> Catalog:
         "scope": str(writer.get("scope") or ""),
     }
     given = {name: value for name, value in properties.items() if value}
+
+    class Connected(RestCatalog):
+        """With files in our bounds."""
+
+        def _load_file_io(self, properties: Any = EMPTY_DICT, location: str | None = None) -> Any:
+            return super()._load_file_io({**properties, **_bounds(files)}, location)
+
     # Not only the catalog: what it names for tokens is called by the same client.
     door.lead()
-    return RestCatalog(str(writer.get("catalog_name") or DEFAULT_NAME), **given)
+    return Connected(str(writer.get("catalog_name") or DEFAULT_NAME), **given)
 
 
 def _files(session: Session, writer: Config, door: Door) -> dict[str, str]:
@@ -179,7 +196,13 @@ def _files(session: Session, writer: Config, door: Door) -> dict[str, str]:
     return {name: value for name, value in properties.items() if value}
 
 
-def _warehouse(session: Session, writer: Config) -> str:
+def _bounds(files: Mapping[str, str]) -> dict[str, str]:
+    """What neither a table's properties nor a catalog's answers may say of files."""
+    return {name: files.get(name, "") for name in ("py-io-impl", ROOT, PROXY)}
+
+
+def warehouse(session: Session, writer: Config) -> str:
+    """Where the settings have tables lie, unless the catalog says otherwise: s3:// or file://."""
     path = str(writer.get("iceberg_s3_path") or "")
     if path.startswith(("s3://", "s3a://")):
         return path.rstrip("/")

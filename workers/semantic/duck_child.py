@@ -10,7 +10,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +25,7 @@ from workers.connectors.faults import told
 from workers.connectors.mysql import ALIAS as MYSQL
 from workers.connectors.mysql import Mysql
 from workers.semantic.base import PIECE_ROWS, Packing, QueryError
-from workers.semantic.duck_tables import Found, IcebergTables, Name, ParquetTables, Tables
+from workers.semantic.duck_tables import Files, Found, IcebergTables, Name, ParquetTables, Tables
 from workers.sync.child import _protect, _scratch
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT")
@@ -82,7 +82,7 @@ class Opened:
         self._scratch = scratch
         self.con = self._connected()
         self._views: dict[Name, str] = {}
-        self._folders: dict[Name, str] = {}
+        self._files: dict[Name, Files] = {}
         self._config: Mapping[str, Any] = asked["config"]
         self._session = Session(
             duck=self.con,
@@ -105,7 +105,6 @@ class Opened:
         else:
             self._tables.open()
             self._reopen({})
-        self.is_open = True
 
     def fault(self, error: Exception) -> str:
         """What an error means to who asked; where the way out was closed, why."""
@@ -123,12 +122,10 @@ class Opened:
         if self._tables is None:
             return
         found = self._tables.named(sql, jobs)
-        folders = {name: one.folder for name, one in found.items() if one.folder is not None}
-        gone = [name for name in self._folders if name[1] in sql and name not in folders]
-        if gone or not folders.items() <= self._folders.items():
+        files = {name: one.files for name, one in found.items() if one.files is not None}
+        if files != self._files:
             # What may be read is said once for each connection.
-            kept = {name: path for name, path in self._folders.items() if name not in gone}
-            self._reopen({**kept, **folders})
+            self._reopen(files)
         for name, one in found.items():
             self._show(name, one)
         schemas = dict.fromkeys(["main", *(schema for schema, _ in self._views)])
@@ -156,7 +153,8 @@ class Opened:
         my.open()
         my.close()
         self.con.execute(f"USE {MYSQL}.{quote(my.text('database'))}")
-        self._confine()
+        self._confine(self.con, (), ())
+        self.is_open = True
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         limits = self._limits
@@ -164,19 +162,31 @@ class Opened:
             self._scratch, memory_mb=int(limits["memory_mb"]), threads=int(limits["threads"])
         )
 
-    def _reopen(self, folders: dict[Name, str]) -> None:
-        """Begin anew with these tables' folders, and no other file of the machine."""
+    def _reopen(self, files: dict[Name, Files]) -> None:
+        """Begin anew with these tables' files, and no other file of the machine."""
         assert self._tables is not None
+        # Where this fails half way, nothing may be asked of what there is.
+        self.is_open = False
         self.con.close()
-        self.con, self._views, self._folders = self._connected(), {}, folders
-        self._tables.prepare(self.con)
-        self._confine(*self._tables.reach, *folders.values())
+        con, self._views, self._files = self._connected(), {}, files
+        try:
+            self._tables.prepare(con)
+            self._confine(con, self._tables.reach, files.values())
+        except Exception:
+            con.close()
+            raise
+        self.con, self.is_open = con, True
 
-    def _confine(self, *folders: str) -> None:
+    @staticmethod
+    def _confine(
+        con: duckdb.DuckDBPyConnection, reach: Iterable[str], tables: Iterable[Files]
+    ) -> None:
         """Let no statement read files elsewhere; nothing can undo it."""
-        listed = ", ".join(literal(folder) for folder in folders)
-        self.con.execute(f"SET allowed_directories = [{listed}]")
-        self.con.execute("SET enable_external_access = false")
+        paths = {path for files in tables for path in files.paths}
+        folders = {*reach, *(folder for files in tables for folder in files.folders)}
+        for setting, named in (("allowed_paths", paths), ("allowed_directories", folders)):
+            con.execute(f"SET {setting} = [{', '.join(map(literal, sorted(named)))}]")
+        con.execute("SET enable_external_access = false")
 
     def _show(self, name: Name, found: Found) -> None:
         if found.storage is not None:

@@ -1,12 +1,12 @@
 """The tables that a statement may name at a destination of files: how DuckDB reads each, and where.
 
 All projects' files lie below one data root, and the settings of a destination name any folder there. So
-of the files of this machine only tables are shown that jobs of the asking project have written, as the
-tables themselves say. A bucket is opened by what the destination's owner was given for it.
+of the files of this machine only those are shown that jobs of the asking project have written, as the
+tables and the files' names say: one folder may lie in another, or be that of two catalogs. A bucket is opened by what the destination's owner was given for it.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,11 +26,19 @@ Name = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class Files:
+    """What of this machine is a table's: files, and folders of such."""
+
+    paths: frozenset[str]
+    folders: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Found:
-    """A table: what stands for it in FROM, its folder on this machine, or what opens its bucket."""
+    """A table: what stands for it in FROM, its files on this machine, or what opens its bucket."""
 
     relation: str
-    folder: str | None = None
+    files: Files | None = None
     storage: s3.S3 | None = None
 
 
@@ -82,16 +90,17 @@ class ParquetTables:
     def named(self, sql: str, jobs: Collection[str]) -> dict[Name, Found]:
         """Tables by database and name."""
         found: dict[Name, Found] = {}
-        for schema, name in self._names():
-            if name in sql and len(found) < MOST_TABLES:
+        for schema, name in self._names(sql):
+            if len(found) < MOST_TABLES:
                 store, root = self._store(schema, name)
                 text = store.read(MANIFEST)
                 manifest = {"files": []} if text is None else json.loads(text)
-                folder = None if self.door else root
-                paths = ", ".join(literal(f"{root}/{one['path']}") for one in manifest["files"])
-                if paths and (folder is None or manifest["job"] in jobs):
-                    relation = f"read_parquet([{paths}], union_by_name = true)"
-                    found[schema, name] = Found(relation, folder)
+                paths = [f"{root}/{one['path']}" for one in manifest["files"]]
+                if paths and (self.door or manifest["job"] in jobs):
+                    listed = ", ".join(map(literal, paths))
+                    relation = f"read_parquet([{listed}], union_by_name = true)"
+                    files = None if self.door else Files(frozenset(paths))
+                    found[schema, name] = Found(relation, files)
         return found
 
     def close(self) -> None:
@@ -99,10 +108,11 @@ class ParquetTables:
         if self.door is not None:
             self.door.close()
 
-    def _names(self) -> Iterator[Name]:
+    def _names(self, sql: str) -> Iterator[Name]:
         if self.door is None:
-            for path in self._base().glob(f"*/*/{MANIFEST}"):
-                yield path.parent.parent.name, path.parent.name
+            for path in self._base().glob("*/*"):
+                if path.name in sql and (path / MANIFEST).exists():
+                    yield path.parent.name, path.name
             return
         from pyarrow.fs import FileSelector
 
@@ -110,7 +120,7 @@ class ParquetTables:
         selector = FileSelector(key, recursive=True, allow_not_found=True)
         for info in self._s3().files().get_file_info(selector):
             parts = info.path.removeprefix(f"{key}/").split("/")
-            if parts[-1] == MANIFEST and len(parts) == 3:
+            if parts[-1] == MANIFEST and len(parts) == 3 and parts[1] in sql:
                 yield parts[0], parts[1]
 
     def _store(self, schema: str, name: str) -> tuple[Store, str]:
@@ -205,9 +215,46 @@ class IcebergTables:
 
         # What the file says, whatever a catalog says of it: only syncs write below the data root.
         metadata = FromInputFile.table_metadata(table.io.new_input(table.metadata_location))
-        folder = Path(metadata.location.removeprefix("file://")).resolve()
-        is_own = Path(at).resolve().is_relative_to(folder) and _writer(metadata) in jobs
-        return Found(relation, str(folder)) if is_own else None
+        if _writer(metadata) not in jobs:
+            return None
+        folder = self._folder(*table.name())
+        if Path(metadata.location.removeprefix("file://")) != folder:
+            raise SyncError(
+                f"The catalog has the table {'.'.join(table.name())} in another folder than the "
+                "destination's own, where no model reads it: clear it, and sync it anew into a "
+                "namespace that has no location."
+            )
+        snapshot = metadata.current_snapshot()
+        named = [at]
+        if snapshot is not None:
+            named += [snapshot.manifest_list]
+            named += [one.manifest_path for one in snapshot.manifests(table.io)]
+        return Found(relation, _files(folder, named, jobs))
+
+    def _folder(self, *name: str) -> Path:
+        """Where the destination's settings have a table lie."""
+        from workers.connectors import iceberg_catalog
+
+        root = iceberg_catalog.warehouse(self._session, self._writer).removeprefix("file://")
+        return Path(root, ".".join(name[:-1]), name[-1])
+
+
+def _files(folder: Path, named: Iterable[str], jobs: Collection[str]) -> Files:
+    """What metadata name in a table's folder, and what these jobs have written beside it."""
+    from workers.connectors.iceberg_files import file_prefix
+
+    paths = [Path(one.removeprefix("file://")) for one in named]
+    own = tuple(map(file_prefix, jobs))
+    data = folder / "data"
+    return Files(
+        frozenset(
+            str(path)
+            for path in paths
+            if path.parent == folder / "metadata"
+            and path.name.endswith((".avro", ".metadata.json"))
+        ),
+        frozenset(str(path) for path in data.glob("isthmus-*") if path.name.startswith(own)),
+    )
 
 
 def buckets(writer: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestContent
+from pyiceberg.schema import Schema
 from pyiceberg.table.update.snapshot import _FastAppendFiles
 from pyiceberg.typedef import Record
 
@@ -18,13 +19,45 @@ from tests.workers.sync.rig import Rig
 from tests.workers.sync.test_changes import AT, BATCHES, sync
 from tests.workers.sync.test_full_refresh import EXACT_TEXT, HARD
 from tests.workers.sync.test_kills import TABLE, change, kill
-from workers.connectors import duck
+from workers.connectors import duck, iceberg_catalog, iceberg_io
+from workers.connectors.base import Run, Session, SyncError
+from workers.connectors.door import Door
 
 
 async def test_a_catalog_in_a_file_leaves_the_environment_alone(rig: Rig, tmp_path: Path) -> None:
     before = dict(os.environ)
     sync(rig, tmp_path, rig.iceberg, [], 1)
     assert dict(os.environ) == before
+
+
+def test_a_table_does_not_say_which_files_may_be_read(tmp_path: Path) -> None:
+    bounds = {"py-io-impl": iceberg_io.IMPLEMENTATION, iceberg_io.ROOT: str(tmp_path)}
+    theirs = SqlCatalog(
+        "lake", uri=f"sqlite:///{tmp_path}/own.db", warehouse=f"file://{tmp_path}/lake", **bounds
+    )
+    theirs.create_namespace("n")
+    wider = {
+        iceberg_io.ROOT: "/",
+        iceberg_io.PROXY: "",
+        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+    }
+    theirs.create_table(("n", "t"), Schema(), properties=wider)
+    session = Session(
+        duck=duckdb.connect(),
+        run=Run(),
+        data_root=tmp_path,
+        scratch=tmp_path,
+        log=lambda level, message: None,
+        address=lambda host, port: host,
+    )
+    writer = {"catalog_type": "jdbc", "jdbc_url": "jdbc:sqlite:own.db", "catalog_name": "lake"}
+    door = Door(session.address)
+    files = iceberg_catalog.connect(session, writer, door).load_table(("n", "t")).io
+    door.close()
+    assert isinstance(files, iceberg_io.Files)
+    assert files.properties[iceberg_io.PROXY] == door.url
+    with pytest.raises(SyncError, match="not below the data folder"):
+        files.read("file:///etc/hostname")
 
 
 async def test_hard_types_arrive(rig: Rig) -> None:
