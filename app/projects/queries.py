@@ -35,8 +35,11 @@ def project_scope(info: Info, given: str | None) -> int:
 
 async def project_row(info: Info, by: ProjectBy | None) -> int:
     """The row key of the project that an input names; of the call where it names none."""
-    if by is None:
-        return info.context.subject.call_project()
+    return info.context.subject.call_project() if by is None else await row_of(by)
+
+
+async def row_of(by: ProjectBy) -> int:
+    """The row key of a named project; -1 for none."""
     if by.number is not UNSET and by.number is not None:
         return by.number
     if not by.uuid:

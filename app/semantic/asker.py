@@ -6,8 +6,7 @@ from app.core.errors import Forbidden, NotFound
 from app.core.rules import Subject
 from app.graphql.context import Info
 from app.projects.inputs import ProjectBy
-from app.projects.queries import project_key
-from app.semantic import reads
+from app.projects.queries import row_of
 from app.semantic.loaded import Loaded, current
 from app.semantic.model import Caller, scopes_of
 
@@ -46,7 +45,7 @@ async def asker(info: Info, by: ProjectBy | None, scope: str) -> Asker:
 async def asker_of(subject: Subject, by: ProjectBy | None) -> Asker:
     """The same, whatever its scopes; NotFound where there is no such project or no model."""
     subject.require_known()
-    project_id = subject.call_project() if by is None else await _project_of(by)
+    project_id = subject.call_project() if by is None else await row_of(by)
     if not subject.may(PERMISSION, project_id):
         if not subject.may("project.read", project_id):
             raise NotFound("There is no such project.")
@@ -66,10 +65,3 @@ def caller_of(subject: Subject) -> Caller:
     groups = subject.groups or ()
     is_bound = subject.groups is not None and subject.kind == "key"
     return Caller("" if is_bound else subject.username or "", groups)
-
-
-async def _project_of(by: ProjectBy) -> int:
-    if by.id:
-        return project_key(by.id)
-    found = await reads.project_by_uuid(by.uuid)
-    return -1 if found is None else found

@@ -7,7 +7,6 @@ from sqlalchemy import literal, select, union_all
 
 from app.core import db
 from app.ingestion.tables import sync_destinations, sync_sources
-from app.projects.tables import projects
 from app.semantic.tables import semantic_models
 
 MOST_SOURCES = 5000
@@ -15,15 +14,6 @@ _NEWEST = """
 SELECT m.id, m.version, p.uuid, p.description
 FROM semantic_models m JOIN projects p ON p.id = m.project_id
 WHERE m.project_id = $1 ORDER BY m.version DESC LIMIT 1"""
-
-
-async def project_by_uuid(uuid: str | None) -> int | None:
-    """A project's row key."""
-    async with db.reading() as connection:
-        found: int | None = await connection.scalar(
-            select(projects.c.id).where(projects.c.uuid == uuid)
-        )
-    return found
 
 
 async def newest(project_id: int) -> Mapping[str, Any] | None:

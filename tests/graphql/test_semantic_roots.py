@@ -131,6 +131,15 @@ async def test_one_document_asks_the_model_and_the_rows_beside_it(graph: Caller)
     assert "graphql.not_compiled" not in [line["event"] for line in logged]
 
 
+async def test_a_project_is_named_by_number_too(graph: Caller) -> None:
+    document = """query ($by: ProjectBy!) {
+      semanticDryRun(query: {measures: ["customers.count"]}, project: $by)
+    }"""
+    assert (await graph(document, {"by": {"number": 1}})).data["semanticDryRun"]
+    for nobody in ({"number": -1}, {"uuid": "nobody"}):
+        assert (await graph(document, {"by": nobody})).codes == ["NOT_FOUND"]
+
+
 async def test_conditions_of_the_root_and_of_tables_add_up(graph: Caller) -> None:
     document = """
     { table(where: {OR: [{customers: {city: {in: "Lyon"}}}, {customers: {city: {set: false}}}]}) {

@@ -495,12 +495,14 @@ async def test_who_is_not_known_sends_no_files(client: httpx2.AsyncClient) -> No
 
 
 async def test_an_answer_has_a_length(
-    owner: Person, project: int, monkeypatch: pytest.MonkeyPatch
+    owner: Person, project: int, compile_reads: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
         await rows.lead(project, text="long " * 1000)
     monkeypatch.setattr(cache, "LONGEST_ANSWER", 10_000)
     refused = await owner("GET", f"/leads/?project={project}&text={'long ' * 1000}")
-    assert refused.status_code == 400 and "Ask for fewer" in refused.text
+    # The text of a compiled read is counted; what is executed has the limit of objects only.
+    assert refused.status_code == (400 if compile_reads else 200)
+    assert ("Ask for fewer" in refused.text) is compile_reads
     answer = await owner("GET", f"/leads/?project={project}&limit=1&text={'long ' * 1000}")
     assert answer.status_code == 200

@@ -139,7 +139,9 @@ class IcebergDestination:
             location = place.found.metadata.location
             with suppress(NoSuchTableError):
                 iceberg_catalog.purge(self.catalog, place.id)
-            if not location.startswith("s3"):
+            own = f"{iceberg_catalog.warehouse(self.session, self.writer)}/{'/'.join(place.id)}"
+            if location.startswith("file://") and location == own:
+                # A catalog may have a table lie elsewhere, with what is not its own.
                 shutil.rmtree(inside(self.session.data_root, location), ignore_errors=True)
 
     def tidy(self, table: Table, now: datetime | None = None) -> None:
