@@ -79,7 +79,7 @@ def check(seq: int, answer: httpx2.Response, deviation: Deviation | None) -> Non
     recording = RECORDINGS[seq if deviation is None else deviation.like or seq]
     if deviation is None:
         found = faults(recording, answer)
-        assert not found, "\n".join(found)
+        assert not found, "\n".join([*found, answer.text[:1000]])
         return
     if deviation.sometimes and not faults(RECORDINGS[seq], answer):
         return
