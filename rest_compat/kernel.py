@@ -92,6 +92,7 @@ class Bound:
         self.routes: dict[tuple[str, str], list[Route]] = {}
         for route in dialect.routes:
             self.routes.setdefault((route.path, route.method), []).append(route)
+        self.allowed = {path: self._allow(path) for path in paths}
         self.kept = KeptAnswers()
         # Our own documents were written with their sizes in mind: the limit is for clients'.
         self.limits = GraphQLSettings(
@@ -122,7 +123,7 @@ class Bound:
         answer = await self._tried(request, call, template, rid)
         if isinstance(answer, Ready):
             return answer
-        return self.dialect.finish(answer, call, self._allow(template))
+        return self.dialect.finish(answer, call, self.allowed.get(template or "", ""))
 
     def _segments(self, request: Request) -> tuple[str, ...]:
         segments = segments_of(request.scope, self.dialect.prefix)
@@ -249,15 +250,15 @@ class Bound:
                 return self.settings.door.max_rest_body
         return OPEN_BODY
 
-    def _allow(self, template: str | None) -> str:
-        """The methods of the path, as the header says them; empty for no path."""
+    def _allow(self, template: str) -> str:
+        """The methods of a path, as the header says them; empty where none is served."""
         known = {r.method for r in self.dialect.routes if r.path == template}
         return ", ".join([*(m for m in METHODS if m in known), "OPTIONS"] if known else [])
 
     def _without_route(self, template: str, call: Call) -> Answer:
         """OPTIONS, a method that is documented but not offered, or one that the path lacks."""
         withheld = {n.method: n for n in self.dialect.not_offered if n.path == template}
-        allow = {"Allow": self._allow(template) or "OPTIONS"}
+        allow = {"Allow": self.allowed[template] or "OPTIONS"}
         if call.method == "OPTIONS":
             return Answer(204, None, allow)
         if call.method in withheld:

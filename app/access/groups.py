@@ -83,10 +83,7 @@ async def update_member(subject: Subject, member_id: int, is_admin: bool | None)
     subject.require_account()
     async with db.transaction(subject) as tx:
         c = user_group_members.c
-        named = await tx.one(select(user_group_members).where(c.id == member_id))
-        if named is None:
-            raise NotFound("There is no such member.")
-        group_id = named["group_id"]
+        group_id = (await _member(tx, member_id))["group_id"]
         await _lock(tx, group_id)
         members = await tx.all(select(user_group_members).where(c.group_id == group_id))
         row = next((one for one in members if one["id"] == member_id), None)
@@ -105,9 +102,7 @@ async def remove_member(subject: Subject, member_id: int) -> int:
     subject.require_account()
     async with db.transaction(subject) as tx:
         c = user_group_members.c
-        named = await tx.one(select(user_group_members).where(c.id == member_id))
-        if named is None:
-            raise NotFound("There is no such member.")
+        named = await _member(tx, member_id)
         await _lock(tx, named["group_id"], or_self=named["user_id"] == subject.user_id)
         members = await tx.all(select(user_group_members).where(c.group_id == named["group_id"]))
         _refuse_last_admin(members, named)
@@ -115,6 +110,13 @@ async def remove_member(subject: Subject, member_id: int) -> int:
         group_id = named["group_id"]
         await tx.audit("user_group.remove_member", "UserGroup", group_id, fields=["members"])
     return member_id
+
+
+async def _member(tx: db.Tx, member_id: int) -> RowMapping:
+    row = await tx.one(select(user_group_members).where(user_group_members.c.id == member_id))
+    if row is None:
+        raise NotFound("There is no such member.")
+    return row
 
 
 def _refuse_last_admin(members: Any, row: RowMapping) -> None:

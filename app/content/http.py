@@ -7,15 +7,12 @@ attachmentCreate makes an attachment of that within a day.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from app.access import identify
-from app.content.rules import may_read_attachment
+from app.content import reads
 from app.content.staging import file_of, stage
-from app.content.tables import attachments
-from app.core import db
 from app.core.csrf import csrf_refusal, own_origin
 from app.core.errors import DomainError, Forbidden, NotFound
 from app.core.rules import Subject
@@ -66,10 +63,7 @@ async def _attachment(subject: Subject, given: str) -> Any:
         uuid = UUID(given)
     except ValueError as error:
         raise NotFound("There is no such file.") from error
-    c = attachments.c
-    wanted = select(attachments).where(c.uuid == uuid, may_read_attachment(c))
-    async with db.reading() as connection:
-        row = (await connection.execute(wanted, dict(subject.parameters))).mappings().first()
+    row = await reads.attachment(subject, uuid)
     if row is None:
         raise NotFound("There is no such file.")
     return row

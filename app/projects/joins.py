@@ -8,6 +8,7 @@ from app.core.changes import insert_row
 from app.core.errors import Forbidden, Invalid, NotFound
 from app.core.rules import Subject
 from app.projects.actions import NO_PROJECT, add_member, lock_project
+from app.projects.rules import is_open_to
 from app.projects.tables import join_requests, projects
 
 REASON_LENGTH = 1000
@@ -23,9 +24,7 @@ async def wish_to_join(subject: Subject, project_id: int, reason: str) -> int:
         # Two wishes at once wait for each other.
         wanted = select(projects).where(projects.c.id == project_id)
         project = await tx.one(wanted.with_for_update(key_share=True))
-        if project is None or (
-            project["is_private"] and not subject.may("project.read", project_id)
-        ):
+        if project is None or not is_open_to(subject, project):
             raise NotFound("There is no such project.", reason=NO_PROJECT)
         if user_id is None or await _is_there(tx, project_id, user_id):
             raise Forbidden("You are a member, or have asked already.")

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import strawberry
-from sqlalchemy import Table, select
+from sqlalchemy import Table
 
-from app.core.db import reading
 from app.core.ids import parse_global_id, row_number
 from app.core.rules import VIEWER
 from app.graphql.compiler.declare import Scope, Scoped
@@ -15,6 +14,7 @@ from app.graphql.connections import Connection
 from app.graphql.context import Info
 from app.graphql.fields import root_connection, root_one
 from app.graphql.filters import UNSET
+from app.projects import reads
 from app.projects import tables as t
 from app.projects.inputs import (
     JOIN_REQUEST_COLUMNS,
@@ -44,9 +44,7 @@ async def row_of(by: ProjectBy) -> int:
         return by.number
     if not by.uuid:
         return project_key(by.id or "")
-    async with reading() as connection:
-        named = select(t.projects.c.id).where(t.projects.c.uuid == by.uuid)
-        return int(await connection.scalar(named) or -1)
+    return await reads.by_uuid(by.uuid)
 
 
 PROJECT_ARGUMENT: dict[str, tuple[Any, str]] = {

@@ -2,15 +2,20 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, literal, not_, or_, select
+from sqlalchemy import ColumnElement, RowMapping, and_, exists, literal, not_, or_, select
 
-from app.core.rules import VIEWER
+from app.core.rules import VIEWER, Subject
 from app.projects.tables import projects
 
 
 def may_read_project(row: Any) -> ColumnElement[bool]:
     """Its members; one that is not private every user, but not by keys and JWTs of other projects."""
     return or_(VIEWER.holds("project.read", row.id), and_(VIEWER.is_whole, not_(row.is_private)))
+
+
+def is_open_to(subject: Subject, project: RowMapping) -> bool:
+    """Whether a user who is to change something in a project may know that it is there."""
+    return not project["is_private"] or subject.may("project.read", project["id"])
 
 
 def may_read_organization(row: Any) -> ColumnElement[bool]:

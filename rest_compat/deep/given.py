@@ -107,10 +107,15 @@ def is_day(value: str) -> bool:
         return False
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number of at most nine digits, as ids and versions are."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 @takes(INTEGER)
 def key(value: Any) -> int:
     """An id, also as a text of digits."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+    if isinstance(value, str) and is_number(value):
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < MAX_ID:
         return value
@@ -172,7 +177,7 @@ def free(value: Any) -> Any:
 def number(call: Call, name: str = "id") -> int:
     """An id in the path; NotFound for what can be none."""
     value = call.path[name]
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
+    if not is_number(value):
         raise NotFound("There is no such object.")
     return int(value)
 
@@ -187,6 +192,6 @@ def version(call: Call) -> int | None:
     given = call.headers.get("if-match", "*").strip().strip('"')
     if given == "*":
         return None
-    if not (given.isascii() and given.isdigit() and len(given) < 10):
+    if not is_number(given):
         raise Conflict('It has another version. Send its versionId, such as `If-Match: "3"`.')
     return int(given)

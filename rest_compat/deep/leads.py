@@ -40,8 +40,7 @@ EXISTS = {
 @takes(one_of(EXISTS))
 def _exists(text: str) -> Any:
     if text not in EXISTS:
-        text = f"Select a valid choice. {text} is not one of the available choices."
-        raise ValueError(text)
+        raise q.no_choice(text)
     return None if EXISTS[text] else ("number", "in", [])
 
 

@@ -27,8 +27,7 @@ ORDER = {
 def _involvement(value: str) -> Any:
     known = {"my_projects": True, "not_my_projects": False}
     if value not in known:
-        text = f"Select a valid choice. {value} is not one of the available choices."
-        raise ValueError(text)
+        raise q.no_choice(value)
     return "isMember", "", known[value]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rest_compat.deep.answer import BadInput
-from rest_compat.deep.given import is_day
+from rest_compat.deep.given import MAX_ID, is_day, is_number
 from rest_compat.deep.words import camel
 from rest_compat.described import FLAG, TEXT, taken_by, takes
 from rest_compat.dialect import Call
@@ -15,7 +15,6 @@ DEFAULT, MOST = 100, 10_000
 MOST_OFFSET = 10_000_000
 MOST_NUMBERS = 1000
 MOMENT = "A day, with or without its offset from UTC, or a whole date and time."
-BIG = 2**31
 IDS = {**TEXT, "examples": ["1,2", "3"], "description": "Ids, separated by commas."}
 Given = Mapping[str, Any]
 
@@ -43,7 +42,7 @@ def _after(call: Call, offset: int) -> str | None:
 
 def _number(call: Call, name: str) -> int:
     text = call.query.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return int(text) if is_number(text) else 0
 
 
 def listed(
@@ -155,7 +154,7 @@ def numbers(field: str) -> Callable[[str], Any]:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 11 and int(text) < BIG
+    return text.isascii() and text.isdigit() and len(text) < 11 and int(text) < MAX_ID
 
 
 def number(field: str) -> Callable[[str], Any]:
@@ -188,6 +187,11 @@ def parts(field: str, member: str, make: Callable[[str], Any]) -> Callable[[str]
     return made
 
 
+def no_choice(text: str) -> ValueError:
+    """What is wrong with a word that is none of a few."""
+    return ValueError(f"Select a valid choice. {text} is not one of the available choices.")
+
+
 @takes({**TEXT, "examples": ["flood,fire", "storm"], "description": "Separated by commas."})
 def texts(text: str) -> Any:
     """Texts with commas between them."""
@@ -207,8 +211,7 @@ def words(field: str, known: Mapping[Any, str]) -> Callable[[str], Any]:
         parts = [one.strip() for one in text.split(",") if one.strip()]
         for one in parts:
             if one not in by_text:
-                text = f"Select a valid choice. {one} is not one of the available choices."
-                raise ValueError(text)
+                raise no_choice(one)
         return field, "in", [by_text[one] for one in parts]
 
     return make

@@ -122,7 +122,7 @@ async def _sameness(
 
 def links_of(found: dict[str, Any]) -> dict[str, Sequence[int]]:
     """Take what other tables keep of a lead out of its values."""
-    return {name: found.pop(name) for name in ("authors", "assignees") if name in found}
+    return {name: found.pop(name) for name in LINKS if name in found}
 
 
 async def write_links(

@@ -9,6 +9,7 @@ from app.content.rules import may_read_group, may_read_lead
 from app.content.tables import lead_groups, leads
 from app.core import db
 from app.core.errors import Invalid, NotFound
+from app.projects.rules import is_open_to
 from app.projects.tables import projects
 
 TITLE_LENGTH = 255
@@ -25,10 +26,7 @@ async def in_project(tx: db.Tx, project_id: int) -> RowMapping:
     tx.subject.require_known()
     wanted = select(projects).where(projects.c.id == project_id)
     row = await tx.one(wanted.with_for_update(read=True, key_share=True))
-    visible = row is not None and (
-        not row["is_private"] or tx.subject.may("project.read", project_id)
-    )
-    if row is None or not visible:
+    if row is None or not is_open_to(tx.subject, row):
         raise NotFound("There is no such project.", reason=NO_PROJECT)
     tx.subject.require("lead.write", project_id)
     return row
